@@ -1,0 +1,93 @@
+"""Where methods, metrics and data sets are found by name.
+
+A plug-in is one file in its room, or a module that a third-party package names under the entry-point
+group `benchmark.methods`, `benchmark.metrics` or `benchmark.datasets`. Importing it registers it:
+
+    @METHODS.register("betavae", source="Higgins et al., beta-VAE, ICLR 2017, https://...")
+    class BetaVAE(Method): ...
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class UserError(Exception):
+    """A mistake of the user's: one line that names the thing and the choices; exit code 2."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """Return the error for a name that is not one of `known`, with the nearest one suggested."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(name, choices, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UserError(f"unknown {kind} {name!r}; {hint}known: {', '.join(choices)}")
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """A registered plug-in: its name, the thing itself, its source and what else it says of itself."""
+
+    name: str
+    value: T
+    source: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Registry(Generic[T]):
+    """The plug-ins of one room, imported when first asked for."""
+
+    def __init__(self, kind: str, room: str) -> None:
+        self.kind = kind
+        self.room = room
+        self._entries: dict[str, Entry[T]] = {}
+        self._loaded = False
+
+    def register(self, name: str, *, source: str, **facts: Any) -> Callable[[T], T]:
+        """Return a decorator that registers its argument as `name`.
+
+        Args:
+            name: what the user types.
+            source: authors, title, year and URL of what it implements.
+            facts: what the room's contract asks for beyond that (a metric's range, for example).
+        """
+
+        def add(value: T) -> T:
+            if name in self._entries:
+                raise ValueError(f"{self.kind} {name!r} is registered twice")
+            self._entries[name] = Entry(name, value, source, facts)
+            return value
+
+        return add
+
+    def __getitem__(self, name: str) -> Entry[T]:
+        self._load()
+        if name not in self._entries:
+            raise unknown(self.kind, name, self._entries)
+        return self._entries[name]
+
+    def names(self) -> list[str]:
+        """Return every registered name, sorted."""
+        self._load()
+        return sorted(self._entries)
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        room = importlib.import_module(self.room)
+        for module in pkgutil.iter_modules(room.__path__):
+            importlib.import_module(f"{self.room}.{module.name}")
+        for point in entry_points(group=f"benchmark.{self.room}"):
+            point.load()
+
+
+METHODS: Registry[Any] = Registry("method", "methods")
+METRICS: Registry[Any] = Registry("metric", "metrics")
+DATASETS: Registry[Any] = Registry("data set", "datasets")

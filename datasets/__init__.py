@@ -1,0 +1,17 @@
+"""Deals batches: `from datasets import load; ds = load("dsprites")`."""
+
+import benchmark  # noqa: F401  (puts this checkout first on the path)
+from benchmark.registry import DATASETS
+from datasets.base import Dataset, Grid, Spec, Table
+
+__all__ = ["Dataset", "Grid", "Spec", "Table", "load"]
+
+
+def load(name: str) -> Dataset:
+    """Return the data set registered as `name`, prepared in the cache folder when it is new.
+
+    Raises:
+        benchmark.registry.UserError: the name is unknown, or files are missing and cannot be had.
+    """
+    dataset: Dataset = DATASETS[name].value()
+    return dataset

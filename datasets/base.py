@@ -1,0 +1,182 @@
+"""What a data set is: uint8 images, integer factors, and sampling under conditions on the factors."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Index = NDArray[np.int64]
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a method may know of a data set.
+
+    Attributes:
+        name: the registered name.
+        shape: (C, H, W) of an image.
+        levels: images take the values 0..levels-1: 2 or 256.
+        factor_names: the K ground-truth factors, in order.
+        factor_sizes: how many values each takes; values are 0..size-1.
+        label: the name of the factor that is *the* label, if there is one.
+        grid: whether every combination of factors is there once, row-major, the last one fastest.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    levels: int
+    factor_names: tuple[str, ...]
+    factor_sizes: tuple[int, ...]
+    label: str | None = None
+    grid: bool = False
+
+    @property
+    def label_column(self) -> int | None:
+        """The column of `factors` that holds the label."""
+        return None if self.label is None else self.factor_names.index(self.label)
+
+
+class Dataset(ABC):
+    """Images by row number, with their factors.
+
+    Attributes:
+        spec: shape, levels, factors: all that a method may know.
+        train, test: the rows that methods train on, and those held out. Where the field has no split
+            (full grids) both are all rows.
+        packed: (N, bytes) uint8, the images as they lie in memory: for `levels == 2` eight pixels a
+            byte, most significant bit first; otherwise one byte a pixel. In (C, H, W) order.
+    """
+
+    spec: Spec
+    train: Index
+    test: Index
+    packed: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    @property
+    def name(self) -> str:
+        """The registered name."""
+        return self.spec.name
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        return self.spec.shape
+
+    @property
+    def levels(self) -> int:
+        """Images take the values 0..levels-1."""
+        return self.spec.levels
+
+    @property
+    def factor_names(self) -> tuple[str, ...]:
+        """The ground-truth factors, in the order of the columns of `factors`."""
+        return self.spec.factor_names
+
+    @property
+    def factor_sizes(self) -> tuple[int, ...]:
+        """How many values each factor takes."""
+        return self.spec.factor_sizes
+
+    def images(self, index: Index) -> Images:
+        """Return images (n, C, H, W), uint8 in 0..levels-1, of the rows `index` (n,)."""
+        rows = self.packed[index]
+        if self.levels == 2:
+            rows = np.unpackbits(rows, axis=1, count=int(np.prod(self.shape)))
+        return rows.reshape(-1, *self.shape)
+
+    @abstractmethod
+    def factors(self, index: Index) -> Index:
+        """Return factors (n, K), int64, of the rows `index` (n,)."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Index:
+        """Return n training rows, drawn with replacement."""
+        return self.train[rng.integers(len(self.train), size=n)]
+
+    @abstractmethod
+    def sample_fixed(self, factor: int, value: int, n: int, rng: np.random.Generator) -> Index:
+        """Return n rows in which `factor` has `value` and the rest is random.
+
+        Raises:
+            ValueError: no image has that value.
+        """
+
+    @abstractmethod
+    def sample_varying(self, factor: int, n: int, rng: np.random.Generator) -> Index:
+        """Return n rows that agree in every factor but `factor`, which is random."""
+
+
+class Grid(Dataset):
+    """A data set that holds every combination of its factors once: row numbers are arithmetic."""
+
+    @cached_property
+    def _strides(self) -> Index:
+        sizes = np.array(self.factor_sizes, dtype=np.int64)
+        return np.append(np.cumprod(sizes[:0:-1])[::-1], 1)
+
+    def index(self, factors: Index) -> Index:
+        """Return the rows (n,) of the images with `factors` (n, K)."""
+        return factors @ self._strides
+
+    def factors(self, index: Index) -> Index:
+        """Return factors (n, K), int64, of the rows `index` (n,)."""
+        return np.asarray(index)[:, None] // self._strides % np.array(self.factor_sizes)
+
+    def sample_fixed(self, factor: int, value: int, n: int, rng: np.random.Generator) -> Index:
+        """Return n rows in which `factor` has `value` and the rest is random."""
+        if not 0 <= value < self.factor_sizes[factor]:
+            raise ValueError(f"{self.factor_names[factor]} has no value {value}")
+        factors = rng.integers(self.factor_sizes, size=(n, len(self.factor_sizes)))
+        factors[:, factor] = value
+        return self.index(factors)
+
+    def sample_varying(self, factor: int, n: int, rng: np.random.Generator) -> Index:
+        """Return n rows that agree in every factor but `factor`, which is random."""
+        factors = np.repeat(rng.integers(self.factor_sizes)[None], n, axis=0)
+        factors[:, factor] = rng.integers(self.factor_sizes[factor], size=n)
+        return self.index(factors)
+
+
+class Table(Dataset):
+    """A data set whose factors are a table (N, K): sampling goes by an inverted index."""
+
+    table: Index
+
+    def factors(self, index: Index) -> Index:
+        """Return factors (n, K), int64, of the rows `index` (n,)."""
+        return self.table[index]
+
+    def sample_fixed(self, factor: int, value: int, n: int, rng: np.random.Generator) -> Index:
+        """Return n training rows in which `factor` has `value`."""
+        rows = self._rows[factor].get(value)
+        if rows is None:
+            raise ValueError(f"{self.factor_names[factor]} has no value {value}")
+        return rows[rng.integers(len(rows), size=n)]
+
+    def sample_varying(self, factor: int, n: int, rng: np.random.Generator) -> Index:
+        """Return n training rows that agree in every factor but `factor`."""
+        group = self._peers[factor]
+        rows = group[rng.integers(len(group))]
+        return rows[rng.integers(len(rows), size=n)]
+
+    @cached_property
+    def _rows(self) -> list[dict[int, Index]]:
+        columns = self.table[self.train].T
+        return [
+            {int(v): self.train[column == v] for v in np.unique(column)} for column in columns
+        ]
+
+    @cached_property
+    def _peers(self) -> list[list[Index]]:
+        """Per factor, the groups of training rows that agree in every other factor."""
+        return [self._groups(np.delete(self.table[self.train], k, 1)) for k in range(self.table.shape[1])]
+
+    def _groups(self, keys: Index) -> list[Index]:
+        _, group = np.unique(keys, axis=0, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        return np.split(self.train[order], np.cumsum(np.bincount(group))[:-1])
