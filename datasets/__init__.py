@@ -1,5 +1,7 @@
 """Deals batches: `from datasets import load; ds = load("dsprites")`."""
 
+from pathlib import Path
+
 import benchmark  # noqa: F401  (puts this checkout first on the path)
 from benchmark.registry import DATASETS
 from datasets.base import Dataset, Grid, Spec, Table
@@ -7,11 +9,15 @@ from datasets.base import Dataset, Grid, Spec, Table
 __all__ = ["Dataset", "Grid", "Spec", "Table", "load"]
 
 
-def load(name: str) -> Dataset:
+def load(name: str, folder: Path | None = None) -> Dataset:
     """Return the data set registered as `name`, prepared in the cache folder when it is new.
+
+    Args:
+        name: what `python -m benchmark list` shows.
+        folder: where the user keeps original files; searched before the cache folder.
 
     Raises:
         benchmark.registry.UserError: the name is unknown, or files are missing and cannot be had.
     """
-    dataset: Dataset = DATASETS[name].value()
+    dataset: Dataset = DATASETS[name].value(folder)
     return dataset

@@ -121,7 +121,8 @@ class Grid(Dataset):
 
     def index(self, factors: Index) -> Index:
         """Return the rows (n,) of the images with `factors` (n, K)."""
-        return factors @ self._strides
+        rows: Index = factors @ self._strides
+        return rows
 
     def factors(self, index: Index) -> Index:
         """Return factors (n, K), int64, of the rows `index` (n,)."""
@@ -167,14 +168,15 @@ class Table(Dataset):
     @cached_property
     def _rows(self) -> list[dict[int, Index]]:
         columns = self.table[self.train].T
-        return [
-            {int(v): self.train[column == v] for v in np.unique(column)} for column in columns
-        ]
+        return [{int(v): self.train[column == v] for v in np.unique(column)} for column in columns]
 
     @cached_property
     def _peers(self) -> list[list[Index]]:
         """Per factor, the groups of training rows that agree in every other factor."""
-        return [self._groups(np.delete(self.table[self.train], k, 1)) for k in range(self.table.shape[1])]
+        return [
+            self._groups(np.delete(self.table[self.train], k, 1))
+            for k in range(self.table.shape[1])
+        ]
 
     def _groups(self, keys: Index) -> list[Index]:
         _, group = np.unique(keys, axis=0, return_inverse=True)
