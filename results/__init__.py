@@ -1,0 +1,1 @@
+"""Remembers and shows results; reads run folders only, so it works wherever they were copied to."""

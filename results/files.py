@@ -1,0 +1,144 @@
+"""Files that are whole or absent: JSON records, HDF5 arrays, anything else through `written`."""
+
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.registry import UserError
+
+Shape = Mapping[str, Any]
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; move what is written there onto `path` on success.
+
+    The name ends like `path` does, so writers that choose a format by the suffix work. Missing
+    parent folders are made. On any exception `path` is left as it was and the temporary is removed.
+
+    Raises:
+        UserError: the system refused (disk full, no permission); names `path`.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    # The file itself is safe by now, and some network file systems cannot sync a folder.
+    with suppress(OSError):
+        _sync(path.parent)
+
+
+def read_record(path: Path, shape: Shape) -> dict[str, Any] | None:
+    """Return the JSON object in `path`, or None if there is no such file.
+
+    Args:
+        path: the file.
+        shape: the names it must have, each with its type or with the shape of the object below it.
+
+    Raises:
+        UserError: the file is unreadable, not JSON, or lacks a name; names `path`.
+    """
+    try:
+        record = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    check(record, shape, str(path))
+    return dict(record)
+
+
+def write_record(path: Path, record: Mapping[str, Any], shape: Shape) -> None:
+    """Write `record` as JSON; NumPy numbers are unwrapped, numbers that are not finite become null.
+
+    Raises:
+        ValueError: `record` lacks a name of `shape`.
+        UserError: the system refused.
+    """
+    record = plain(record)
+    check(record, shape, path.name, ValueError)
+    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
+    with written(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_arrays(path: Path, *names: str) -> dict[str, Any]:
+    """Return the named arrays of an HDF5 file, text as lists of str.
+
+    Raises:
+        UserError: the file is missing, damaged, or lacks one of them; names `path`.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return {name: _array(file[name]) for name in names}
+    except FileNotFoundError as error:
+        raise UserError(f"there is no {path}") from error
+    except (OSError, KeyError, RuntimeError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+
+
+def write_arrays(path: Path, **arrays: NDArray[Any] | Sequence[str]) -> None:
+    """Write arrays, and sequences of str, to an HDF5 file; UserError if the system refuses."""
+    # No compression: codes are noise to it, and a full grid is to be written in a second.
+    with written(path) as temporary:
+        try:
+            with h5py.File(temporary, "w") as file:
+                for name, array in arrays.items():
+                    kind = None if isinstance(array, np.ndarray) else h5py.string_dtype()
+                    file.create_dataset(name, data=array, dtype=kind)
+        except RuntimeError as error:  # how h5py reports a disk that fills up on closing
+            raise OSError(str(error)) from error
+
+
+def check(record: Any, shape: Shape, where: str, error: type[Exception] = UserError) -> None:
+    """Raise `error`, naming `where`, unless `record` has every name of `shape` in its type."""
+    if not isinstance(record, dict):
+        raise error(f"{where} is not a record")
+    for name, kind in shape.items():
+        if name not in record:
+            raise error(f"{where} has no {name!r}")
+        if isinstance(kind, Mapping):
+            check(record[name], kind, f"{where}: {name!r}", error)
+        elif not isinstance(record[name], kind):
+            raise error(f"{where}: {name!r} is {record[name]!r}")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _array(stored: h5py.Dataset) -> Any:
+    is_text = h5py.check_string_dtype(stored.dtype) is not None
+    return stored.asstr()[:].tolist() if is_text else stored[:]
+
+
+def plain(record: Any) -> Any:
+    """Return `record` in JSON's own types: NumPy numbers unwrapped, non-finite numbers as None."""
+    if isinstance(record, Mapping):
+        return {str(key): plain(value) for key, value in record.items()}
+    if isinstance(record, list | tuple):
+        return [plain(value) for value in record]
+    if isinstance(record, np.generic):
+        return plain(record.item())
+    return None if isinstance(record, float) and not math.isfinite(record) else record
