@@ -1,0 +1,1 @@
+"""Learns codes: one file per method or close family."""

@@ -1,0 +1,139 @@
+"""What a method is: a torch module that says how it is trained and what its codes are."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from datasets.base import Spec
+
+Kind = Literal["normal", "uniform", "categorical", "ordinal", "noise"]
+Sees = Literal["images", "label", "factors", "one-factor", "pairs"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step is given: images, and only what the method's `sees` entitles it to.
+
+    Attributes:
+        x: images (B, C, H, W), float32 in [0, 1].
+        factors: (B, K) integer ground-truth factors; for `sees = "label"` the label alone, (B, 1).
+        active: the one factor that varies in this batch, for `sees = "one-factor"`.
+        y: (B, C, H, W), the other image of each pair, for `sees = "pairs"`.
+    """
+
+    x: Tensor
+    factors: Tensor | None = None
+    active: int | None = None
+    y: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Code:
+    """One column of z.
+
+    Attributes:
+        name: `c1`, `z3`, ...
+        kind: its prior: normal N(0, 1); uniform U(-1, 1); categorical, the number of one of `size`
+            categories, all equally likely; ordinal, a known value; noise, U(-1, 1) and no code.
+        size: how many categories or values it has; 1 for a real number.
+    """
+
+    name: str
+    kind: Kind
+    size: int = 1
+
+
+def normal_codes(n: int) -> tuple[Code, ...]:
+    """Return z1..zn with a standard normal prior."""
+    return tuple(Code(f"z{i + 1}", "normal") for i in range(n))
+
+
+class Method(nn.Module):
+    """A method: its configuration are its constructor's keyword arguments, defaults from its paper.
+
+    A subclass sets `codes` and overrides what it has: `optimisers` and `losses` when it is trained by
+    steps, `fit` when it has a closed form, `encode` when it infers codes, `decode` when it generates.
+
+    Attributes:
+        sees: the supervision that it is granted.
+        paper_steps: training steps in its paper, by data set; "" stands for every other one.
+        codes: the columns of z, in order, noise last.
+        batch_size: images a batch.
+        logs: values of the step for the log, on the device and detached; `losses` fills it.
+    """
+
+    sees: ClassVar[Sees] = "images"
+    paper_steps: ClassVar[Mapping[str, int]] = {"": 0}
+    codes: tuple[Code, ...]
+    batch_size: int = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs: dict[str, Tensor] = {}
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        """Return the optimisers by name; none for a method that is not trained by steps."""
+        return {}
+
+    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield (optimiser, scalar loss); each is stepped before the generator goes on."""
+        raise NotImplementedError(f"{type(self).__name__} is not trained by steps")
+
+    def fit(self, batch: Batch) -> None:
+        """Learn in closed form from one large batch; nothing to do for most methods."""
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Return the codes (B, L) of the images, one column per entry of `codes` but the noise."""
+        raise NotImplementedError(f"{type(self).__name__} has no inference")
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (B, C, H, W) in [0, 1] for z (B, len(codes))."""
+        raise NotImplementedError(f"{type(self).__name__} does not generate images")
+
+    @property
+    def encodes(self) -> bool:
+        """Whether it infers codes from images."""
+        return type(self).encode is not Method.encode
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it makes images from codes."""
+        return type(self).decode is not Method.decode
+
+    @property
+    def informative(self) -> tuple[Code, ...]:
+        """The codes that are not noise: the columns that `encode` returns."""
+        return tuple(code for code in self.codes if code.kind != "noise")
+
+    def sample(self, n: int, device: torch.device | None = None) -> Tensor:
+        """Return z (n, len(codes)) from the prior; torch's generator draws."""
+        z = torch.rand(n, len(self.codes), device=device) * 2 - 1
+        for kind, columns in self._columns().items():
+            if kind == "normal":
+                z[:, columns] = torch.randn(n, len(columns), device=device)
+            if kind == "categorical":
+                sizes = torch.tensor([self.codes[i].size for i in columns], device=device)
+                z[:, columns] = ((z[:, columns] + 1) / 2 * sizes).floor()
+        return z
+
+    def _columns(self) -> dict[Kind, list[int]]:
+        columns: dict[Kind, list[int]] = {}
+        for i, code in enumerate(self.codes):
+            columns.setdefault(code.kind, []).append(i)
+        return columns
+
+
+def settings(method: type[Method]) -> dict[str, inspect.Parameter]:
+    """Return the hyper-parameters of a method class: its constructor's keyword arguments."""
+    parameters = inspect.signature(method).parameters.values()
+    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def adam(module: nn.Module, lr: float, **kwargs: Any) -> Optimizer:
+    """Return Adam over the module's parameters; fused: one pass over memory a step."""
+    return torch.optim.Adam(module.parameters(), lr=lr, fused=True, **kwargs)

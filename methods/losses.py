@@ -1,0 +1,43 @@
+"""The terms that objectives are made of, in nats, in float32 whatever the arithmetic of the nets."""
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def bernoulli(logits: Tensor, x: Tensor) -> Tensor:
+    """Return -log p(x | z), summed over pixels and averaged over the batch: a scalar.
+
+    Args:
+        logits: (B, C, H, W), of the probability that a pixel is 1.
+        x: (B, C, H, W) in [0, 1].
+    """
+    total = F.binary_cross_entropy_with_logits(logits.float(), x, reduction="sum")
+    return total / len(x)
+
+
+def kl_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Return KL(N(mu, exp(logvar)) || N(0, 1)) of each latent (L,), averaged over the batch.
+
+    Kingma & Welling, Auto-Encoding Variational Bayes, 2014, appendix B.
+    """
+    return 0.5 * (mu.square() + logvar.exp() - logvar - 1).mean(0)
+
+
+def non_saturating(fake: Tensor) -> Tensor:
+    """Return the generator's loss -E log D(G(z)) from the logits of D.
+
+    Goodfellow et al., Generative Adversarial Nets, 2014, section 3.
+    """
+    return F.softplus(-fake.float()).mean()
+
+
+def discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Return -E log D(x) - E log(1 - D(G(z))) from the logits of D: equation 1, negated."""
+    return F.softplus(-real.float()).mean() + F.softplus(fake.float()).mean()
+
+
+def gaussian_nll(mu: Tensor, c: Tensor) -> Tensor:
+    """Return -E log N(c; mu, 1), summed over codes: a scalar, in nats."""
+    return 0.5 * ((c - mu.float()).square() + math.log(2 * math.pi)).sum(1).mean()

@@ -1,0 +1,129 @@
+"""The networks that methods share, for images of any size.
+
+Widths and kernels are those of the field's common architecture: Locatello et al., Challenging Common
+Assumptions, ICML 2019, https://arxiv.org/abs/1811.12359, table 1, with the paper's 4x4 kernels. The
+adversarial pair is the one that InfoGAN-CR trains on dSprites: Lin et al., ICML 2020,
+https://arxiv.org/abs/1906.06034, with InfoGAN's batch norm and leak of 0.1.
+"""
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.conv import Conv, UpConv
+
+WIDTHS = (32, 32, 64, 64)
+Shape = tuple[int, int, int]
+
+
+class Pad(nn.Module):
+    """Zero borders up to the next multiple of 2^halvings, so that every stride divides evenly."""
+
+    def __init__(self, shape: Shape, halvings: int) -> None:
+        super().__init__()
+        self.borders = _borders(shape, halvings)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x (B, C, H, W) with borders."""
+        return F.pad(x, self.borders) if any(self.borders) else x
+
+
+class Crop(nn.Module):
+    """Cuts the borders of `Pad` off again."""
+
+    def __init__(self, shape: Shape, halvings: int) -> None:
+        super().__init__()
+        self.borders = tuple(-b for b in _borders(shape, halvings))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x (B, C, H, W) without borders."""
+        return F.pad(x, self.borders) if any(self.borders) else x
+
+
+def _borders(shape: Shape, halvings: int) -> tuple[int, int, int, int]:
+    h, w = (-side % 2**halvings for side in shape[1:])
+    return w // 2, w - w // 2, h // 2, h - h // 2
+
+
+def _smallest(shape: Shape, halvings: int) -> tuple[int, int]:
+    """Return the height and width that are left after that many strides of 2."""
+    h, w = (math.ceil(side / 2**halvings) for side in shape[1:])
+    return h, w
+
+
+def encoder(shape: Shape, outputs: int) -> nn.Sequential:
+    """Return (B, C, H, W) -> (B, outputs): four convolutions and two linear layers."""
+    h, w = _smallest(shape, len(WIDTHS))
+    layers: list[nn.Module] = [Pad(shape, len(WIDTHS))]
+    for a, b in zip((shape[0], *WIDTHS), WIDTHS, strict=False):
+        layers += [Conv(a, b, 4, 2, 1), nn.ReLU(inplace=True)]
+    flat = WIDTHS[-1] * h * w
+    return nn.Sequential(
+        *layers, nn.Flatten(), nn.Linear(flat, 256), nn.ReLU(inplace=True), nn.Linear(256, outputs)
+    )
+
+
+def decoder(shape: Shape, inputs: int) -> nn.Sequential:
+    """Return z (B, inputs) -> logits (B, C, H, W): the mirror image of `encoder`."""
+    h, w = _smallest(shape, len(WIDTHS))
+    widths = WIDTHS[::-1]
+    layers: list[nn.Module] = [
+        nn.Linear(inputs, 256),
+        nn.ReLU(inplace=True),
+        nn.Linear(256, widths[0] * h * w),
+        nn.ReLU(inplace=True),
+        nn.Unflatten(1, (widths[0], h, w)),
+    ]
+    for a, b in zip(widths, (*widths[1:], shape[0]), strict=True):
+        layers += [UpConv(a, b, 4, 2, 1), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers[:-1], Crop(shape, len(WIDTHS)))
+
+
+def generator(shape: Shape, inputs: int) -> nn.Sequential:
+    """Return z (B, inputs) -> logits (B, C, H, W): batch norm and ReLU."""
+    h, w = _smallest(shape, len(WIDTHS))
+    widths = WIDTHS[::-1]
+    layers: list[nn.Module] = [
+        nn.Linear(inputs, 128),
+        nn.BatchNorm1d(128),
+        nn.ReLU(inplace=True),
+        nn.Linear(128, widths[0] * h * w),
+        nn.BatchNorm1d(widths[0] * h * w),
+        nn.ReLU(inplace=True),
+        nn.Unflatten(1, (widths[0], h, w)),
+    ]
+    for a, b in zip(widths, widths[1:], strict=False):
+        layers += [UpConv(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, UpConv(widths[-1], shape[0], 4, 2, 1), Crop(shape, len(WIDTHS)))
+
+
+def trunk(shape: Shape, features: int = 128, leak: float = 0.1) -> nn.Sequential:
+    """Return (B, C, H, W) -> (B, features), the body of a discriminator: no batch norm at first."""
+    h, w = _smallest(shape, len(WIDTHS))
+    layers: list[nn.Module] = [Pad(shape, len(WIDTHS))]
+    for a, b in zip((shape[0], *WIDTHS), WIDTHS, strict=False):
+        layers += [Conv(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.LeakyReLU(leak, inplace=True)]
+    del layers[2]
+    flat = WIDTHS[-1] * h * w
+    return nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Linear(flat, features),
+        nn.BatchNorm1d(features),
+        nn.LeakyReLU(leak, inplace=True),
+    )
+
+
+def dcgan_init(module: nn.Module) -> None:
+    """Draw weights from N(0, 0.02) and batch norm's gains from N(1, 0.02), as DCGAN and InfoGAN do.
+
+    Radford et al., DCGAN, ICLR 2016, https://arxiv.org/abs/1511.06434, section 4.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(part.weight, 0, 0.02)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(part.weight, 1, 0.02)

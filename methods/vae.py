@@ -1,0 +1,100 @@
+"""VAE and beta-VAE.
+
+Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, https://arxiv.org/abs/1312.6114;
+Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl, equation 4. Networks
+and optimiser are those of Locatello et al. 2019, https://arxiv.org/abs/1811.12359, tables 1 and 3.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from benchmark.registry import METHODS
+from datasets.base import Spec
+from methods import losses, nets
+from methods.base import Batch, Method, adam, normal_codes
+
+
+@METHODS.register(
+    "vae",
+    source="Kingma & Welling, Auto-Encoding Variational Bayes, 2014, "
+    "https://arxiv.org/abs/1312.6114",
+)
+class VAE(Method):
+    """Maximises E_q log p(x | z) - KL(q(z | x) || p(z)): beta is 1."""
+
+    paper_steps = {"": 300_000}
+    beta = 1.0
+
+    def __init__(
+        self, spec: Spec, *, latents: int = 10, lr: float = 1e-4, batch_size: int = 64
+    ) -> None:
+        super().__init__()
+        self.codes = normal_codes(latents)
+        self.lr = lr
+        self.batch_size = batch_size
+        self.encoder = nets.encoder(spec.shape, 2 * latents)
+        self.decoder = nets.decoder(spec.shape, latents)
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        """Return Adam over both networks."""
+        return {"elbo": adam(self, self.lr)}
+
+    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield the negative of equation 4."""
+        mu, logvar = self.posterior(batch.x)
+        z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        reconstruction = losses.bernoulli(self.decoder(z), batch.x)
+        kl = losses.kl_normal(mu, logvar).sum()
+        self.logs |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
+        yield "elbo", reconstruction + self.beta * kl
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance (B, L) of q(z | x)."""
+        mu, logvar = self.encoder(x).float().chunk(2, dim=1)
+        return mu, logvar
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Return the mean of q(z | x)."""
+        return self.posterior(batch.x)[0]
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the mean of p(x | z)."""
+        return torch.sigmoid(self.decoder(z).float())
+
+
+@METHODS.register(
+    "betavae",
+    source="Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl",
+)
+class BetaVAE(VAE):
+    """Maximises E_q log p(x | z) - beta KL(q(z | x) || p(z))."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        beta: float = 4.0,
+        latents: int = 10,
+        lr: float = 1e-4,
+        batch_size: int = 64,
+    ) -> None:
+        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
+        self.beta = beta
+
+
+@METHODS.register(
+    "untrained",
+    source="reference row of Higgins et al., beta-VAE, ICLR 2017, table 1, "
+    "https://openreview.net/forum?id=Sy2fzU9gl",
+)
+class Untrained(VAE):
+    """The VAE's encoder as it was initialised."""
+
+    paper_steps = {"": 0}
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        """Return nothing: it is not trained."""
+        return {}
