@@ -1,0 +1,116 @@
+"""What a metric is, what it needs, and how it is called.
+
+A metric is a pure function that returns a float. Its parameters without default name what it needs:
+
+    codes     float or uint8 (M, L)  one row per image of a table of images
+    factors   int (M, K)             the true factors of the same rows; the table need not be a grid
+    c1        int (M,)               the category of the method's first categorical code
+    label     int (M,)               the label of every row
+    held_out  bool (M,)              True for test rows, False for training rows
+    rng       np.random.Generator    the only source of chance
+
+Its keyword-only parameters have defaults: they are its protocol. The table may have a million
+rows or 4096 columns, so a metric gathers the rows it draws and never copies the table. A file
+registers it:
+
+    @METRICS.register("mig", source="Chen et al., 2018, https://...", range=(0.0, 1.0),
+                      higher_is_better=True, protocol="disentanglement_lib-1", factors=1)
+
+`protocol` changes whenever a number could change; `factors` is the smallest number of
+ground-truth factors with which the metric means something (0: it needs none).
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from benchmark.registry import Entry
+
+Codes = NDArray[Any]
+Integers = NDArray[np.int64]
+Metric = Callable[..., float]
+
+REASONS = {
+    "codes": "needs codes, and the method has none",
+    "factors": "needs ground-truth factors, and the data set has none",
+    "c1": "needs a categorical code (c1), and the method has none",
+    "label": "needs a label, and the data set has none",
+    "held_out": "needs held-out rows, and there are none",
+    "rng": "needs a random generator",
+}
+
+
+def needs(metric: Metric) -> tuple[str, ...]:
+    """Return the names of what `metric` needs: its parameters without default, in order."""
+    parameters = inspect.signature(metric).parameters.values()
+    return tuple(p.name for p in parameters if p.default is p.empty)
+
+
+def inapplicable(entry: Entry[Metric], *, has: Collection[str], factors: int) -> str | None:
+    """Return why the metric has no meaning here, in one line, or None where it has.
+
+    Args:
+        entry: the registered metric.
+        has: which of the names in `REASONS` the runner can give; `rng` goes without saying.
+        factors: how many ground-truth factors the data set has.
+    """
+    for name in needs(entry.value):
+        if name not in REASONS:
+            return f"needs {name!r}, which no run has; a metric may need: {', '.join(REASONS)}"
+        if name not in has and name != "rng":
+            return REASONS[name]
+    least = entry.facts["factors"]
+    if factors < least:
+        plural = "factor" if least == 1 else "factors"
+        return f"needs at least {least} {plural}; the data set has {factors}"
+    return None
+
+
+def score(
+    entry: Entry[Metric], sheet: Mapping[str, NDArray[Any]], rng: np.random.Generator
+) -> float:
+    """Return the metric's value on a table.
+
+    The call runs on one thread: sums of floats depend on how threads share them; a score must not.
+
+    Args:
+        entry: the registered metric, applicable to what `sheet` holds.
+        sheet: the arrays by name, as in the module's docstring; more than the metric needs is fine.
+        rng: the only source of chance.
+
+    Raises:
+        ValueError: codes that are not finite or not a table, arrays of different lengths, or a
+            table on which the metric is not defined.
+    """
+    given = {name: sheet[name] for name in needs(entry.value) if name != "rng"}
+    lengths = {name: len(array) for name, array in given.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"the rows of the table do not agree: {lengths}")
+    if "codes" in given:
+        _check_codes(given["codes"])
+    chance = {"rng": rng} if "rng" in needs(entry.value) else {}
+    with threadpool_limits(1):
+        return float(entry.value(**given, **chance))
+
+
+def _check_codes(codes: Codes, block: int = 2**22) -> None:
+    if codes.ndim != 2 or codes.size == 0:
+        raise ValueError(f"codes are (rows, codes), neither 0; these have shape {codes.shape}")
+    if not np.issubdtype(codes.dtype, np.inexact):
+        return
+    count, first = 0, ""
+    rows = max(1, block // codes.shape[1])
+    for start in range(0, len(codes), rows):
+        bad = ~np.isfinite(codes[start : start + rows])
+        if bad.any():
+            row, column = np.unravel_index(bad.argmax(), bad.shape)
+            first = first or f"row {start + row}, column {column}"
+            count += int(bad.sum())
+    if count:
+        raise ValueError(
+            f"codes are not finite: {count} of {codes.size} values, the first at {first}"
+        )
