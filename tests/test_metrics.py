@@ -1,0 +1,520 @@
+"""Metrics: the contract, cases whose score is known, and slow implementations of the protocols."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import mutual_info_score
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from benchmark.registry import METRICS, Entry
+from metrics import betavae as betavae_module
+from metrics.base import REASONS, inapplicable, needs, score
+from metrics.betavae import betavae
+from metrics.c1_accuracy import c1_accuracy, c1_accuracy_many_to_one
+from metrics.discretise import discretise, entropy, mutual_information
+from metrics.mig import mig
+
+Array = NDArray[Any]
+SIZES = (3, 4, 5)
+DSPRITES = (3, 6, 40, 32, 32)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def grid(*sizes: int) -> NDArray[np.int64]:
+    return np.indices(sizes).reshape(len(sizes), -1).T.copy()
+
+
+def rotation(n: int, seed: int = 0) -> Array:
+    return np.linalg.qr(rng(seed).standard_normal((n, n)))[0]
+
+
+def standard(factors: Array) -> Array:
+    scaled: Array = (factors - factors.mean(0)) / factors.std(0)
+    return scaled
+
+
+CODES: dict[str, Callable[[Array], Array]] = {
+    "truth": lambda f: f.astype(np.float32),
+    "constant": lambda f: np.ones(f.shape, np.float32),
+    "rotated": lambda f: standard(f) @ rotation(f.shape[1]),
+    "duplicated": lambda f: np.hstack([f, f]).astype(np.float32),
+    "random": lambda f: rng(1).standard_normal((len(f), 6)),
+}
+
+
+def sheet(code: str) -> dict[str, Array]:
+    """Every array that a metric may ask for, read-only: metrics are pure functions."""
+    factors = np.tile(grid(*SIZES), (5, 1))
+    codes = CODES[code](factors)
+    label = factors[:, 1]
+    c1 = {"truth": label, "constant": 0 * label, "random": rng(2).integers(4, size=len(label))}
+    held_out = np.arange(len(factors)) % 5 == 0
+    arrays = {
+        "codes": codes,
+        "factors": factors,
+        "c1": c1.get(code, (label + factors[:, 0]) % 4),
+        "label": label,
+        "held_out": held_out,
+    }
+    for array in arrays.values():
+        array.setflags(write=False)
+    return arrays
+
+
+# The contract of every metric.
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_entry_says_what_tables_need(name: str) -> None:
+    entry = METRICS[name]
+    low, high = entry.facts["range"]
+    assert low < high
+    assert isinstance(entry.facts["higher_is_better"], bool)
+    assert isinstance(entry.facts["protocol"], str)
+    assert entry.facts["protocol"]
+    assert entry.facts["factors"] >= 0
+    assert "https://" in entry.source
+    assert set(needs(entry.value)) <= set(REASONS)
+    assert (entry.facts["factors"] > 0) == ("factors" in needs(entry.value))
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("name", METRICS.names())
+def test_score_lies_in_its_range_and_repeats(name: str, code: str) -> None:
+    entry = METRICS[name]
+    low, high = entry.facts["range"]
+    value = score(entry, sheet(code), rng())
+    assert low <= value <= high
+    assert score(entry, sheet(code), rng()) == value
+
+
+@pytest.mark.parametrize("code", ["constant", "random"])
+@pytest.mark.parametrize("name", METRICS.names())
+def test_truth_beats_a_code_that_knows_nothing(name: str, code: str) -> None:
+    entry = METRICS[name]
+    if not {"factors", "label"} & set(needs(entry.value)):
+        pytest.skip("the metric does not look at the truth")
+    better, worse = score(entry, sheet("truth"), rng()), score(entry, sheet(code), rng())
+    assert better > worse if entry.facts["higher_is_better"] else better < worse
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_score_does_not_depend_on_threads(name: str) -> None:
+    values = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            values.append(score(METRICS[name], sheet("rotated"), rng()))
+    assert values[0] == values[1]
+
+
+# What a metric needs, and what the user is told.
+
+
+def test_needs_are_the_parameters_without_default() -> None:
+    assert needs(mig) == ("codes", "factors", "rng")
+    assert needs(c1_accuracy) == ("c1", "label", "held_out")
+
+
+@pytest.mark.parametrize(
+    ("name", "has", "factors", "reason"),
+    [
+        ("mig", {"codes", "factors"}, 1, None),
+        ("mig", {"factors"}, 3, "needs codes, and the method has none"),
+        ("mig", {"codes"}, 0, "needs ground-truth factors, and the data set has none"),
+        ("betavae", {"codes", "factors"}, 2, None),
+        (
+            "betavae",
+            {"codes", "factors"},
+            1,
+            "needs at least 2 factors; the data set has 1",
+        ),
+        ("c1_accuracy", {"c1", "label", "held_out"}, 0, None),
+        (
+            "c1_accuracy",
+            {"codes", "label", "held_out"},
+            1,
+            "needs a categorical code (c1), and the method has none",
+        ),
+        ("c1_accuracy", {"c1", "held_out"}, 5, "needs a label, and the data set has none"),
+    ],
+)
+def test_inapplicable_gives_the_reason(
+    name: str, has: set[str], factors: int, reason: str | None
+) -> None:
+    assert inapplicable(METRICS[name], has=has, factors=factors) == reason
+
+
+def test_inapplicable_names_a_need_that_no_run_has() -> None:
+    entry = Entry("odd", lambda codes, moon: 0.0, "nobody", {"factors": 0})
+    reason = inapplicable(entry, has={"codes", "moon"}, factors=0)
+    assert reason is not None
+    assert "'moon'" in reason
+
+
+def test_codes_that_are_not_finite_are_named() -> None:
+    codes = np.zeros((2**21 + 10, 3), np.float32)
+    codes[2**21 + 5, 2] = np.nan
+    codes[2**21 + 7, 0] = np.inf
+    table: dict[str, Array] = {"codes": codes, "factors": np.zeros((len(codes), 2), np.int64)}
+    with pytest.raises(ValueError, match=r"2 of 6291486 .* row 2097157, column 2"):
+        score(METRICS["mig"], table, rng())
+
+
+def test_score_refuses_what_is_no_table() -> None:
+    factors = grid(2, 2)
+    with pytest.raises(ValueError, match="do not agree"):
+        score(METRICS["mig"], {"codes": np.zeros((5, 2)), "factors": factors}, rng())
+    with pytest.raises(ValueError, match=r"shape \(4,\)"):
+        score(METRICS["mig"], {"codes": np.zeros(4), "factors": factors}, rng())
+
+
+# Bins and mutual information.
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mutual_information_is_that_of_sklearn(seed: int) -> None:
+    binned = rng(seed).integers(20, size=(3000, 6))
+    binned[:, 5] = 0
+    factors = rng(seed + 9).integers(-3, [1, 5, 200], size=(3000, 3))
+    factors[:, 0] = binned[:, 0] // 3 - 2
+    expected = [[mutual_info_score(f, b) for f in factors.T] for b in binned.T]
+    assert np.abs(mutual_information(binned, factors) - expected).max() < 1e-9
+    own = [mutual_info_score(f, f) for f in factors.T]
+    assert np.abs(entropy(factors) - own).max() < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "uint8", "int64"])
+def test_bins_are_those_of_numpy(kind: str) -> None:
+    codes = (rng().standard_normal((1000, 7)) * 20 + 100).astype(kind)
+    codes[:, 3] = 7
+    codes[:, 4] = np.arange(1000) % 21
+    for column, binned in zip(codes.T, discretise(codes, 20).T, strict=True):
+        edges = np.histogram(column, 20)[1]
+        assert np.array_equal(binned, np.digitize(column, edges[:-1]) - 1)
+
+
+def test_bins_of_a_code_that_hardly_moves() -> None:
+    codes = (1 + rng().random((1000, 1)) * 3e-7).astype(np.float32)
+    with pytest.raises(ValueError, match="Too many bins"):
+        np.histogram(codes, 20)
+    binned = discretise(codes, 20)
+    assert binned.min() >= 0
+    assert binned.max() < 20
+
+
+# MIG: cases with a known score.
+
+
+def test_mig_of_the_truth_is_one() -> None:
+    # Not quite: in finitely many rows, the second best code seems to tell something.
+    assert mig(grid(*SIZES).astype(float), grid(*SIZES), rng()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 7, 20])
+def test_mig_of_a_single_code(size: int) -> None:
+    factors = grid(size)
+    value = mig(factors.astype(float), factors, rng())
+    assert value == pytest.approx(1, abs=1e-12)
+    assert value <= 1
+
+
+@pytest.mark.parametrize("code", ["constant", "duplicated"])
+def test_mig_at_its_floor(code: str) -> None:
+    assert mig(CODES[code](grid(*SIZES)), grid(*SIZES), rng()) == pytest.approx(0, abs=1e-12)
+
+
+def test_mig_of_rotated_truth_is_low() -> None:
+    factors = grid(8, 8)
+    quarter = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
+    assert mig(factors @ quarter, factors, rng()) < 0.02
+
+
+def test_mig_by_hand() -> None:
+    # Code 0 is factor 0; code 1 is their exclusive or, which alone tells of neither.
+    factors = np.tile(grid(2, 2), (100, 1))
+    codes = np.column_stack([factors[:, 0], factors[:, 0] ^ factors[:, 1]]).astype(float)
+    assert mig(codes, factors, rng(), samples=100_000) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_mig_of_half_a_factor() -> None:
+    # Four values, and a code that knows the upper bit: I = log 2, H = log 4.
+    factors = grid(4)
+    value = mig((factors // 2).astype(float), factors, rng(), samples=100_000)
+    assert value == pytest.approx(0.5, abs=1e-3)
+
+
+def test_mig_ignores_order_scale_and_dead_codes() -> None:
+    factors = grid(*SIZES)
+    codes = standard(factors) @ rotation(3) + 0.3 * rng(4).standard_normal((60, 3))
+    value = mig(codes, factors, rng())
+    assert 0.01 < value < 0.9
+    assert mig(codes[:, [2, 0, 1]], factors, rng()) == value
+    assert mig(codes * 1024, factors, rng()) == value
+    assert mig(np.hstack([codes, np.full((60, 1), 3.0)]), factors, rng()) == value
+
+
+def test_mig_leaves_out_a_factor_of_a_single_value() -> None:
+    codes = CODES["rotated"](grid(*SIZES))
+    still = np.hstack([grid(*SIZES), np.full((60, 1), 2)])
+    assert mig(codes, still, rng()) == mig(codes, grid(*SIZES), rng())
+
+
+def test_mig_without_any_factor_that_varies() -> None:
+    with pytest.raises(ValueError, match="single value"):
+        mig(rng().random((9, 2)), np.zeros((9, 2), int), rng())
+
+
+def test_mig_with_fewer_rows_than_bins() -> None:
+    factors = grid(2, 3)
+    assert mig(factors.astype(float), factors, rng()) == pytest.approx(1, abs=1e-3)
+    assert 0 <= mig(rng().random((6, 3)), factors, rng(), samples=4) <= 1
+
+
+def test_mig_on_dsprites_ceiling_and_floor() -> None:
+    factors = grid(*DSPRITES)
+    noise = rng(1).standard_normal((len(factors), 5), dtype=np.float32)
+    truth = factors.astype(np.float32)
+    assert mig(truth, factors, rng()) == pytest.approx(0.896, abs=0.003)
+    assert mig(np.hstack([truth, noise]), factors, rng()) == pytest.approx(0.896, abs=0.003)
+    assert mig(truth, factors[:, [2]], rng()) == pytest.approx(0.80, abs=0.01)
+    assert mig(noise, factors, rng()) < 0.005
+
+
+# The beta-VAE metric: cases with a known score.
+
+FEW = {"train": 2000, "evaluation": 1000}
+
+
+@pytest.mark.parametrize("code", ["truth", "duplicated"])
+def test_betavae_of_the_truth_is_one(code: str) -> None:
+    assert betavae(CODES[code](grid(*SIZES)), grid(*SIZES), rng(), **FEW) == 1
+
+
+@pytest.mark.parametrize("code", ["constant", "random"])
+def test_betavae_at_chance(code: str) -> None:
+    factors = grid(4, 5, 6, 7, 8)
+    assert betavae(CODES[code](factors), factors, rng(), **FEW) == pytest.approx(0.2, abs=0.04)
+
+
+def test_betavae_on_dsprites_ceiling_and_floor() -> None:
+    factors = grid(*DSPRITES)
+    noise = rng(1).standard_normal((len(factors), 10), dtype=np.float32)
+    assert betavae(factors.astype(np.float32), factors, rng()) == 1
+    assert betavae(noise, factors, rng()) == pytest.approx(0.2, abs=0.02)
+
+
+def test_betavae_of_unsigned_pixels_is_that_of_floats() -> None:
+    factors = grid(*SIZES)
+    pixels = rng(3).integers(256, size=(3, 5, 200))[0, factors[:, 2]].astype(np.uint8)
+    pixels[:, :60] = rng(5).integers(256, size=(4, 60))[factors[:, 1]]
+    value = betavae(pixels, factors, rng(), **FEW)
+    assert value == betavae(pixels.astype(float), factors, rng(), **FEW)
+    assert value > 0.6
+
+
+def test_betavae_with_a_factor_of_a_single_value() -> None:
+    # Sharing it leaves no trace, which is a trace of its own: no code is still.
+    factors = np.hstack([grid(*SIZES), np.full((60, 1), 2)])
+    assert betavae(grid(*SIZES).astype(float), factors, rng(), **FEW) > 0.95
+
+
+def test_betavae_on_a_subset_of_a_grid() -> None:
+    rows = rng(7).permutation(5**3)[:60]
+    factors = grid(5, 5, 5)[rows] * 10 - 7
+    assert betavae(factors.astype(float), factors, rng(), **FEW) == 1
+    assert betavae(rng(8).random((60, 3)), factors, rng(), **FEW) < 0.6
+
+
+def test_betavae_needs_two_factors() -> None:
+    with pytest.raises(ValueError, match="at least 2 factors"):
+        betavae(np.zeros((4, 2)), grid(4), rng())
+
+
+@pytest.mark.filterwarnings("error")
+def test_betavae_keeps_the_classifiers_warnings_to_itself() -> None:
+    factors = grid(*SIZES)
+    codes = 1e3 * standard(factors) @ rotation(3)
+    assert betavae(codes, factors, rng(), **FEW) > 0.4
+
+
+def test_partners_are_uniform_among_rows_of_the_same_value() -> None:
+    column = np.array([4, -2, 4, 4, 70_000, -2])
+    rows = np.repeat(np.arange(6), 30_000).reshape(-1, 2)
+    partners = betavae_module._partners(column, rows, rng())
+    assert np.array_equal(column[partners], column[rows])
+    counts = np.zeros((6, 6))
+    np.add.at(counts, (rows, partners), 1)
+    same = column[:, None] == column
+    assert np.abs(counts / 30_000 - same / same.sum(1)).max() < 0.015
+
+
+def test_differences_do_not_depend_on_the_block() -> None:
+    codes = rng().integers(256, size=(50, 9), dtype=np.uint8)
+    first, second = rng(1).integers(50, size=(2, 30, 8))
+    direct = np.abs(codes[first].astype(float) - codes[second]).mean(1)
+    for block in (1, 20, 10**6):
+        points = betavae_module._differences(codes, first, second, block)
+        assert np.abs(points - direct).max() < 1e-12
+
+
+# The published protocols, written a second time from their description, one image at a time.
+
+
+def noisy_mixture() -> tuple[Array, Array]:
+    factors = grid(4, 5, 6)
+    codes = standard(factors) @ (np.eye(3) + 0.7 * rotation(3, 5))
+    return codes + 1.2 * rng(6).standard_normal(codes.shape), factors
+
+
+def slow_mig(codes: Array, sizes: tuple[int, ...], samples: int, seed: int) -> float:
+    source = rng(seed)
+    drawn = np.array([[source.integers(n) for n in sizes] for _ in range(samples)])
+    z = codes[np.ravel_multi_index(tuple(drawn.T), sizes)]
+    bins = [np.digitize(c, np.histogram(c, 20)[1][:-1]) for c in z.T]
+    gaps = []
+    for v in drawn.T:
+        information = sorted(mutual_info_score(v, b) for b in bins)
+        gaps.append((information[-1] - information[-2]) / mutual_info_score(v, v))
+    return float(np.mean(gaps))
+
+
+def slow_betavae(codes: Array, sizes: tuple[int, ...], points: int, seed: int) -> float:
+    source = rng(seed)
+
+    def batch() -> tuple[Array, Array]:
+        x, y = [], []
+        for _ in range(points):
+            k = source.integers(len(sizes))
+            v1, v2 = (source.integers(sizes, size=(64, len(sizes))) for _ in range(2))
+            v2[:, k] = v1[:, k]
+            z1, z2 = (codes[np.ravel_multi_index(tuple(v.T), sizes)] for v in (v1, v2))
+            x.append(np.mean(np.abs(z1 - z2), axis=0))
+            y.append(k)
+        return np.array(x), np.array(y)
+
+    classifier = LogisticRegression().fit(*batch())
+    return float(classifier.score(*batch()))
+
+
+def agree(ours: list[float], theirs: list[float]) -> bool:
+    error = np.sqrt((np.var(ours, ddof=1) + np.var(theirs, ddof=1)) / len(ours))
+    return bool(abs(np.mean(ours) - np.mean(theirs)) < 2 * error)
+
+
+def test_mig_is_the_published_protocol() -> None:
+    codes, factors = noisy_mixture()
+    ours = [mig(codes, factors, rng(seed), samples=2000) for seed in range(5)]
+    theirs = [slow_mig(codes, (4, 5, 6), 2000, seed + 100) for seed in range(5)]
+    assert 0.02 < np.mean(ours) < 0.9
+    assert agree(ours, theirs)
+
+
+def test_betavae_is_the_published_protocol() -> None:
+    codes, factors = noisy_mixture()
+    few = {"train": 2000, "evaluation": 2000}
+    ours = [betavae(codes, factors, rng(seed), **few) for seed in range(5)]
+    theirs = [slow_betavae(codes, (4, 5, 6), 2000, seed + 100) for seed in range(5)]
+    assert 0.4 < np.mean(ours) < 0.97
+    assert agree(ours, theirs)
+
+
+# The first categorical code as a classifier.
+
+
+def halves(c1: list[int], label: list[int]) -> tuple[Array, Array, Array]:
+    """The same rows for training and held out."""
+    return np.array(c1 * 2), np.array(label * 2), np.repeat([False, True], len(c1))
+
+
+@pytest.mark.parametrize(
+    ("c1", "label", "one", "many"),
+    [
+        ([0, 1, 2], [0, 1, 2], 1, 1),
+        ([2, 0, 1], [10, 30, 20], 1, 1),
+        ([0, 0, 0, 0], [1, 1, 1, 2], 3 / 4, 3 / 4),
+        # Two categories for label 0: one of them is one too many.
+        ([0, 0, 1, 2], [0, 0, 0, 1], 3 / 4, 1),
+        # Both categories prefer label 0; one-to-one gives category 1 to label 1.
+        ([0] * 5 + [1] * 5, [0] * 5 + [0] * 3 + [1] * 2, 7 / 10, 8 / 10),
+        # More labels than categories.
+        ([0, 0, 1, 1], [0, 1, 2, 3], 1 / 2, 1 / 2),
+    ],
+)
+def test_c1_accuracy_by_hand(c1: list[int], label: list[int], one: float, many: float) -> None:
+    assert c1_accuracy(*halves(c1, label)) == pytest.approx(one)
+    assert c1_accuracy_many_to_one(*halves(c1, label)) == pytest.approx(many)
+
+
+@pytest.mark.parametrize("metric", [c1_accuracy, c1_accuracy_many_to_one])
+def test_c1_accuracy_scores_the_held_out_rows_only(metric: Callable[..., float]) -> None:
+    # Training rows match 0-0 and 1-1; of the held-out ones, 2 of 4 follow. Category 9 and label 7
+    # are new: wrong.
+    c1 = np.array([0, 0, 1, 1, 0, 1, 9, 0])
+    label = np.array([0, 0, 1, 1, 0, 1, 0, 7])
+    assert metric(c1, label, np.arange(8) >= 4) == 0.5
+
+
+@pytest.mark.parametrize("metric", [c1_accuracy, c1_accuracy_many_to_one])
+@pytest.mark.parametrize(("held_out", "side"), [(True, "training"), (False, "held-out")])
+def test_c1_accuracy_needs_both_sides(
+    metric: Callable[..., float], held_out: bool, side: str
+) -> None:
+    with pytest.raises(ValueError, match=f"no {side} row"):
+        metric(np.zeros(4, int), np.zeros(4, int), np.full(4, held_out))
+
+
+def test_c1_accuracy_of_a_random_code_is_chance() -> None:
+    c1, label = rng().integers(10, size=(2, 60_000))
+    held_out = np.arange(60_000) >= 50_000
+    assert c1_accuracy(c1, label, held_out) == pytest.approx(0.1, abs=0.01)
+
+
+# Invariants.
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), codes=st.integers(1, 6), order=st.randoms())
+def test_mig_does_not_know_the_order_of_codes_or_factors(seed: int, codes: int, order: Any) -> None:
+    factors = rng(seed).integers([2, 5, 9], size=(50, 3))
+    table = rng(seed + 1).standard_normal((50, codes)) + factors[:, [seed % 3]]
+    columns, names = list(range(codes)), [0, 1, 2]
+    order.shuffle(columns)
+    order.shuffle(names)
+    value = mig(table, factors, rng(seed), samples=200)
+    assert 0 <= value <= 1
+    assert mig(table[:, columns], factors, rng(seed), samples=200) == value
+    renamed = mig(table, factors[:, names] * 3 - 4, rng(seed), samples=200)
+    assert renamed == pytest.approx(value, abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 300), values=st.integers(1, 30))
+def test_information_is_symmetric_and_at_most_the_entropy(seed: int, n: int, values: int) -> None:
+    a = rng(seed).integers(values, size=(n, 2))
+    b = (a + rng(seed + 1).integers(3, size=(n, 2))) // 2
+    both = mutual_information(a, b)
+    assert np.abs(both - mutual_information(b, a).T).max() < 1e-9
+    assert (both >= 0).all()
+    assert (both <= np.minimum(entropy(a)[:, None], entropy(b)) + 1e-9).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10**6), categories=st.integers(1, 8), labels=st.integers(1, 8))
+def test_c1_accuracy_ignores_names_and_many_to_one_is_no_lower(
+    seed: int, categories: int, labels: int
+) -> None:
+    c1, label = rng(seed).integers(categories, size=40), rng(seed + 1).integers(labels, size=40)
+    sides = halves(c1.tolist(), label.tolist())
+    one, many = c1_accuracy(*sides), c1_accuracy_many_to_one(*sides)
+    assert 0 < one <= many <= 1
+    names = rng(seed + 2).permutation(8) * 11 - 5
+    assert c1_accuracy(names[sides[0]], names[sides[1]], sides[2]) == one
