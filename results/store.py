@@ -98,20 +98,22 @@ class Folder:
         """The folder's name: `<dataset>-<method>-<seed>-<key>`."""
         return self.path.name
 
-    @property
-    def log(self) -> Path:
-        """`log.csv`: the losses over the steps."""
-        return self.path / "log.csv"
+    def log(self, stage: str = "train") -> Path:
+        """Return `log.csv`, the losses over the steps, of training or of another stage."""
+        return self.path / _staged("log.csv", stage)
+
+    def checkpoint(self, stage: str = "train") -> Path:
+        """Return `checkpoint.pt`, which is there while the stage trains."""
+        return self.path / _staged("checkpoint.pt", stage)
+
+    def model(self, stage: str = "train") -> Path:
+        """Return `model.pt`, what the stage trained."""
+        return self.path / _staged("model.pt", stage)
 
     @property
-    def checkpoint(self) -> Path:
-        """`checkpoint.pt`: there while the run trains."""
-        return self.path / "checkpoint.pt"
-
-    @property
-    def model(self) -> Path:
-        """`model.pt`: the trained method."""
-        return self.path / "model.pt"
+    def has_codes(self) -> bool:
+        """Whether `codes.h5` is there."""
+        return (self.path / "codes.h5").exists()
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -245,6 +247,10 @@ class Folder:
             return False
         except OSError as error:
             raise UserError(f"cannot read {self.path}: {error.strerror or error}") from error
+
+
+def _staged(name: str, stage: str) -> str:
+    return name if stage == "train" else f"{stage}-{name}"
 
 
 def place(out: Path, dataset: str, method: str, seed: int, key: str) -> Folder:

@@ -247,9 +247,7 @@ def _tables(lines: Sequence[_Line], width: int) -> Iterator[Table]:
 
 
 def _table(columns: Sequence[_Column], rule: int) -> Table:
-    table = Table(
-        title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
         justify: Literal["left", "right"] = "right" if column.number else "left"
         table.add_column(Text(column.head), justify=justify, no_wrap=column.number)
