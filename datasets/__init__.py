@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import benchmark  # noqa: F401  (puts this checkout first on the path)
-from benchmark.registry import DATASETS
+from benchmark.registry import DATASETS, UserError
 from datasets.base import Dataset, Grid, Spec, Table
 
 __all__ = ["Dataset", "Grid", "Spec", "Table", "load"]
 
 
-def load(name: str, folder: Path | None = None) -> Dataset:
+def load(name: str, folder: str | Path | None = None) -> Dataset:
     """Return the data set registered as `name`, prepared in the cache folder when it is new.
 
     Args:
@@ -17,7 +17,10 @@ def load(name: str, folder: Path | None = None) -> Dataset:
         folder: where the user keeps original files; searched before the cache folder.
 
     Raises:
-        benchmark.registry.UserError: the name is unknown, or files are missing and cannot be had.
+        benchmark.registry.UserError: the name is unknown, there is no such folder, or files are
+            missing and cannot be had.
     """
-    dataset: Dataset = DATASETS[name].value(folder)
+    if folder is not None and not Path(folder).is_dir():
+        raise UserError(f"data folder {str(folder)!r} does not exist or is no folder")
+    dataset: Dataset = DATASETS[name].value(None if folder is None else Path(folder))
     return dataset

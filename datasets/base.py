@@ -1,4 +1,4 @@
-"""What a data set is: uint8 images, integer factors, and sampling under conditions on the factors."""
+"""What a data set is: uint8 images, integer factors, and sampling by conditions on the factors."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ class Dataset(ABC):
 
     Attributes:
         spec: shape, levels, factors: all that a method may know.
-        train, test: the rows that methods train on, and those held out. Where the field has no split
-            (full grids) both are all rows.
+        train, test: the rows that methods train on, and those held out. Where the field has no
+            split (full grids) both are all rows.
         packed: (N, bytes) uint8, the images as they lie in memory: for `levels == 2` eight pixels a
             byte, most significant bit first; otherwise one byte a pixel. In (C, H, W) order.
     """
@@ -53,7 +53,7 @@ class Dataset(ABC):
     spec: Spec
     train: Index
     test: Index
-    packed: NDArray[np.uint8]
+    packed: Images
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -100,7 +100,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def sample_fixed(self, factor: int, value: int, n: int, rng: np.random.Generator) -> Index:
-        """Return n rows in which `factor` has `value` and the rest is random.
+        """Return n training rows in which `factor` has `value` and the rest is random.
 
         Raises:
             ValueError: no image has that value.
@@ -108,30 +108,41 @@ class Dataset(ABC):
 
     @abstractmethod
     def sample_varying(self, factor: int, n: int, rng: np.random.Generator) -> Index:
-        """Return n rows that agree in every factor but `factor`, which is random."""
+        """Return n training rows that agree in every factor but `factor`, which is random.
+
+        Raises:
+            ValueError: no two images differ in that factor alone.
+        """
 
 
 class Grid(Dataset):
-    """A data set that holds every combination of its factors once: row numbers are arithmetic."""
+    """A data set that holds every combination of its factors once: row numbers are arithmetic.
 
-    @cached_property
-    def _strides(self) -> Index:
-        sizes = np.array(self.factor_sizes, dtype=np.int64)
-        return np.append(np.cumprod(sizes[:0:-1])[::-1], 1)
+    Args:
+        spec: with `grid=True`.
+        packed: (N, bytes), as `Dataset.packed`, in the order of the grid.
+    """
+
+    def __init__(self, spec: Spec, packed: Images) -> None:
+        self.spec, self.packed = spec, packed
+        self.train = self.test = np.arange(len(packed))
 
     def index(self, factors: Index) -> Index:
-        """Return the rows (n,) of the images with `factors` (n, K)."""
-        rows: Index = factors @ self._strides
+        """Return the rows (n,) of the images with `factors` (n, K).
+
+        Raises:
+            ValueError: a factor is outside 0..size-1.
+        """
+        rows: Index = np.ravel_multi_index(tuple(factors.T), self.factor_sizes)
         return rows
 
     def factors(self, index: Index) -> Index:
         """Return factors (n, K), int64, of the rows `index` (n,)."""
-        return np.asarray(index)[:, None] // self._strides % np.array(self.factor_sizes)
+        factors: Index = np.stack(np.unravel_index(index, self.factor_sizes), axis=1)
+        return factors
 
     def sample_fixed(self, factor: int, value: int, n: int, rng: np.random.Generator) -> Index:
         """Return n rows in which `factor` has `value` and the rest is random."""
-        if not 0 <= value < self.factor_sizes[factor]:
-            raise ValueError(f"{self.factor_names[factor]} has no value {value}")
         factors = rng.integers(self.factor_sizes, size=(n, len(self.factor_sizes)))
         factors[:, factor] = value
         return self.index(factors)
@@ -144,9 +155,20 @@ class Grid(Dataset):
 
 
 class Table(Dataset):
-    """A data set whose factors are a table (N, K): sampling goes by an inverted index."""
+    """A data set whose factors are a table: sampling goes by an inverted index.
 
-    table: Index
+    Args:
+        spec: with `grid=False`.
+        packed: (N, bytes), as `Dataset.packed`.
+        table: (N, K) integer factors.
+        train: rows to train on.
+        test: rows held out.
+    """
+
+    def __init__(self, spec: Spec, packed: Images, table: Index, train: Index, test: Index) -> None:
+        self.spec, self.packed, self.table = spec, packed, table
+        self.train, self.test = train, test
+        self._peers: dict[int, list[Index]] = {}
 
     def factors(self, index: Index) -> Index:
         """Return factors (n, K), int64, of the rows `index` (n,)."""
@@ -156,29 +178,31 @@ class Table(Dataset):
         """Return n training rows in which `factor` has `value`."""
         rows = self._rows[factor].get(value)
         if rows is None:
-            raise ValueError(f"{self.factor_names[factor]} has no value {value}")
+            raise ValueError(f"no training image of {self.name} has {self._say(factor)} = {value}")
         return rows[rng.integers(len(rows), size=n)]
 
     def sample_varying(self, factor: int, n: int, rng: np.random.Generator) -> Index:
         """Return n training rows that agree in every factor but `factor`."""
-        group = self._peers[factor]
-        rows = group[rng.integers(len(group))]
+        if factor not in self._peers:
+            self._peers[factor] = self._find_peers(factor)
+        groups = self._peers[factor]
+        if not groups:
+            raise ValueError(f"no two images of {self.name} differ in {self._say(factor)} alone")
+        rows = groups[rng.integers(len(groups))]
         return rows[rng.integers(len(rows), size=n)]
+
+    def _say(self, factor: int) -> str:
+        return repr(self.factor_names[factor])
 
     @cached_property
     def _rows(self) -> list[dict[int, Index]]:
         columns = self.table[self.train].T
         return [{int(v): self.train[column == v] for v in np.unique(column)} for column in columns]
 
-    @cached_property
-    def _peers(self) -> list[list[Index]]:
-        """Per factor, the groups of training rows that agree in every other factor."""
-        return [
-            self._groups(np.delete(self.table[self.train], k, 1))
-            for k in range(self.table.shape[1])
-        ]
-
-    def _groups(self, keys: Index) -> list[Index]:
-        _, group = np.unique(keys, axis=0, return_inverse=True)
+    def _find_peers(self, factor: int) -> list[Index]:
+        """Return the groups of training rows that differ in `factor` and agree in the others."""
+        others = np.delete(self.table[self.train], factor, axis=1)
+        _, group = np.unique(others, axis=0, return_inverse=True)
         order = np.argsort(group, kind="stable")
-        return np.split(self.train[order], np.cumsum(np.bincount(group))[:-1])
+        groups = np.split(self.train[order], np.cumsum(np.bincount(group))[:-1])
+        return [rows for rows in groups if np.ptp(self.table[rows, factor]) > 0]

@@ -1,0 +1,31 @@
+"""What every test shares: a cache folder of its own, and data sets drawn once a session."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from datasets import Dataset, load
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Point $BENCHMARK_DATA at an empty folder, so that no test touches the user's cache."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCHMARK_DATA", str(folder))
+        yield folder
+    # pytest keeps the folders of three sessions, and dSprites takes 377 MB.
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def toy() -> Dataset:
+    return load("toy")
+
+
+@pytest.fixture(scope="session")
+def dsprites(data_folder: Path) -> Dataset:
+    """All 737,280 images, drawn at the first request."""
+    return load("dsprites")
