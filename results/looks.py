@@ -1,0 +1,77 @@
+"""How figures look: sizes, fonts, and one colour and marker per method over all figures."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from results.files import written
+
+SINGLE, DOUBLE = 3.4, 7.0
+"""Widths of one and of two columns of a paper, in inches."""
+
+# Okabe and Ito's colours without yellow, which vanishes on paper. Grey print has the markers: seven
+# colours and nine markers, both counted up, repeat only after 63 methods.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+
+# A method's place in this list is its look: append, never reorder.
+KNOWN = (
+    *("betavae", "infogan", "vae", "gan", "factorvae", "btcvae", "dipvae1", "dipvae2"),
+    *("annealedvae", "cgan", "acgan", "dcign", "pca", "ica", "pixels", "untrained", "pix2pix"),
+    *("random", "truth"),
+)
+
+
+class Look(NamedTuple):
+    """A colour as #rrggbb, and a marker of Matplotlib's."""
+
+    colour: str
+    marker: str
+
+
+def look(method: str) -> Look:
+    """Return a method's colour and marker: the same in every figure, whatever else is in it."""
+    known = method in KNOWN
+    place = KNOWN.index(method) if known else len(KNOWN) + zlib.crc32(method.encode()) % 44
+    return Look(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+
+
+@contextmanager
+def paper() -> Iterator[None]:
+    """Draw and save with the settings of a paper; nothing global is changed."""
+    style: dict[Any, Any] = {
+        **sns.axes_style("whitegrid"),
+        **sns.plotting_context("paper", font_scale=0.8),
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "axes.edgecolor": "0.3",
+        "grid.linewidth": 0.5,
+        "grid.color": "0.88",
+        "pdf.fonttype": 42,
+        "ps.fonttype": 42,
+        "savefig.dpi": 300,
+        # A name from a run folder may hold a $.
+        "text.parse_math": False,
+    }
+    with mpl.rc_context(style):
+        yield
+
+
+def save(figure: Figure, stem: Path, dpi: int = 300) -> list[Path]:
+    """Write `<stem>.pdf` and `<stem>.png` and return them; equal figures give equal files.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("pdf", "png")]
+    for path in paths:
+        metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
+        with paper(), written(path) as temporary:
+            figure.savefig(temporary, dpi=dpi, metadata=metadata)
+    return paths

@@ -1,0 +1,160 @@
+"""Averages over seeds, of like with like."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+REFERENCES = {"random": "floor", "truth": "ceiling"}
+ASKED = ["steps", "budget", "precision"]
+CONFIGURATION = ["dataset", "method", "settings", "sees", "representation", *ASKED]
+LINE = [*CONFIGURATION, "variant"]
+
+Signs = dict[str, tuple[str, int]]
+"""By which protocol, and on how many images, a run was scored: metric -> (protocol, images)."""
+Record = dict[str, Any]
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per data set, configuration and metric, over the seeds of `tidy`.
+
+    Only like is averaged with like: another data set, method, setting, supervision, representation,
+    number of steps, budget or precision is another row, and so is another protocol or number of
+    images, which `variant` counts (0, 1, ...). Columns beside those: `seeds` done, `failed` (or
+    diverged, or broken), `unfinished`; per metric `n` values, `mean`, `std` (n - 1; NaN for one),
+    `min`, `max`, `na` (seeds without a value) and `reason` (why). A configuration without any score
+    has one row without a metric.
+    """
+    frame = frame.assign(variant=_variants(frame))
+    runs = frame.drop_duplicates("folder")
+    runs = runs.assign(
+        seeds=runs["state"] == "done",
+        failed=runs["state"].isin(["failed", "diverged", "broken"]),
+        unfinished=runs["state"] == "unfinished",
+    )
+    counts = runs.groupby(LINE, dropna=False)[["seeds", "failed", "unfinished"]].sum()
+    counted = counts.reset_index().merge(_cells(frame), how="left", on=LINE)
+    absent = {"metric": "", "protocol": "", "reason": "", "n": 0, "na": 0}
+    return _sorted(counted.fillna(absent).astype({"n": int, "na": int}))
+
+
+def with_lines(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `tidy` of one data set with a column `line`: the line of the table that a row is in.
+
+    Lines are ordered as in the table; their names say what sets them apart: "betavae beta=4".
+    """
+    lines = summary(frame)
+    usual, scored_as = usual_asked(lines), usual_signs(lines)
+    names: dict[tuple[Any, ...], str] = {}
+    for asked, group in lines.groupby(LINE, dropna=False, sort=False):
+        rows = records(group)
+        parts = [label(rows[0]["method"], rows[0]["settings"])]
+        name = "\n".join([*parts, *differences(rows, usual, scored_as)])
+        if name in names.values():
+            name += f"\n{rows[0]['sees']}, {rows[0]['representation']}, {rows[0]['variant']}"
+        names[asked] = name
+    frame = frame.assign(variant=_variants(frame))
+    keys = frame[LINE].itertuples(index=False, name=None)
+    line = pd.Categorical([names[key] for key in keys], list(names.values()), ordered=True)
+    return frame.assign(line=line)
+
+
+def label(method: str, settings: str = "") -> str:
+    """Return how a method is called in tables and figures: "betavae beta=4", "random (floor)"."""
+    reference = f" ({REFERENCES[method]})" if method in REFERENCES else ""
+    return printable(f"{method}{reference} {settings}".strip())
+
+
+def natural(text: str) -> list[tuple[int, float, str]]:
+    """Return a sort key in which "beta=10" comes after "beta=4"."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [(0, float(part), "") if part[:1].isdigit() else (1, 0.0, part) for part in parts]
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, without control characters (a run folder can hold anything)."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
+def records(frame: pd.DataFrame) -> list[Record]:
+    """Return the rows as dictionaries by column."""
+    return [{str(name): cell for name, cell in row.items()} for row in frame.to_dict("records")]
+
+
+def usual_asked(lines: pd.DataFrame) -> Record:
+    """Return the steps, budget and precision that most lines of `summary` have."""
+    return {column: lines[column].mode().iat[0] for column in ASKED}
+
+
+def usual_signs(lines: pd.DataFrame) -> Signs:
+    """Return the protocol and number of images that most values of each metric have."""
+    counts: dict[str, Counter[tuple[str, int]]] = {}
+    for row in records(lines[lines["n"] > 0]):
+        counts.setdefault(row["metric"], Counter())[row["protocol"], row["images"]] += row["n"]
+    return {metric: count.most_common(1)[0][0] for metric, count in counts.items()}
+
+
+def differences(rows: list[Record], usual: Record, scored_as: Signs) -> Iterator[str]:
+    """Say what sets a line apart from the title of its table and from the other lines."""
+    first = rows[0]
+    for column in ASKED:
+        # A reference is not trained, so its steps say nothing.
+        silent = column == "steps" and first["method"] in REFERENCES
+        if first[column] != usual[column] and not silent:
+            yield f"{first[column]:,} steps" if column == "steps" else str(first[column])
+    for row in rows:
+        if row["n"] > 0 and (row["protocol"], row["images"]) != scored_as[row["metric"]]:
+            yield f"{row['metric']}: protocol {row['protocol']}, {row['images']:,} images"
+
+
+def _variants(frame: pd.DataFrame) -> "pd.Series[int]":
+    """Number each configuration's runs so that those of one number agree on every protocol."""
+    signs: dict[str, Signs] = {}
+    configurations: dict[str, tuple[Any, ...]] = {}
+    for row in records(frame[frame["value"].notna()]):
+        signs.setdefault(row["folder"], {})[row["metric"]] = (row["protocol"], row["images"])
+        configurations[row["folder"]] = tuple(row[name] for name in CONFIGURATION)
+    known: dict[tuple[Any, ...], list[Signs]] = {}
+    number = {
+        folder: _fit(known.setdefault(configuration, []), signs[folder])
+        for folder, configuration in configurations.items()
+    }
+    return frame["folder"].map(number).fillna(0).astype(int)
+
+
+def _fit(variants: list[Signs], signs: Signs) -> int:
+    for number, known in enumerate(variants):
+        if all(known.get(metric, sign) == sign for metric, sign in signs.items()):
+            known.update(signs)
+            return number
+    variants.append(dict(signs))
+    return len(variants) - 1
+
+
+def _cells(frame: pd.DataFrame) -> pd.DataFrame:
+    scored = frame[frame["metric"] != ""]
+    # Those with a value first: they say by which protocol, on how many images.
+    scored = scored.sort_values("value", na_position="last", kind="stable")
+    grouped = scored.groupby([*LINE, "metric"], dropna=False)
+    value = grouped["value"].agg(n="count", mean="mean", std="std", min="min", max="max")
+    first = grouped[["protocol", "images"]].first()
+    missing = scored[scored["value"].isna()].groupby([*LINE, "metric"], dropna=False)["reason"]
+    reasons = missing.agg(na="size", reason=lambda texts: "; ".join(sorted(set(texts) - {""})))
+    return first.join(value).join(reasons).reset_index()
+
+
+def _sorted(lines: pd.DataFrame) -> pd.DataFrame:
+    order = {method: rank for rank, method in enumerate(REFERENCES, start=1)}
+    keys = [
+        (
+            *(row["dataset"], order.get(row["method"], 0), row["method"]),
+            *(natural(row["settings"]), row["representation"], row["sees"]),
+            *(natural(str(row[name])) for name in ASKED),
+            *(row["variant"], row["metric"]),
+        )
+        for row in records(lines)
+    ]
+    ranks = sorted(range(len(keys)), key=keys.__getitem__)
+    return lines.iloc[ranks].reset_index(drop=True)
