@@ -18,7 +18,7 @@ from results.looks import DOUBLE, SINGLE, look, paper, save
 from results.rows import settings_text
 from results.stats import interval
 from results.store import Folder, Traversal
-from results.summary import REFERENCES, label, with_lines
+from results.summary import REFERENCES, label, with_lines, wrapped
 
 Ranges = Mapping[str, tuple[float, float]]
 GAP = 2
@@ -58,16 +58,17 @@ def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure
     """
     frame = with_lines(frame)
     methods = _methods(frame)
-    metrics, lines = sorted(methods["metric"].unique()), list(dict.fromkeys(methods["line"]))
+    metrics, drawn = sorted(methods["metric"].unique()), set(methods["line"])
+    places, tall = _places([line for line in frame["line"].cat.categories if line in drawn])
     across = min(len(metrics), 3)
     down = math.ceil(len(metrics) / across)
-    tall = sum(0.11 + 0.11 * (1 + line.count("\n")) for line in lines)
     with paper():
         size = (SINGLE if across == 1 else DOUBLE, 0.25 + down * (0.62 + tall))
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(down, across, sharey=True, squeeze=False)
+        panels[0, 0].set_ylim(tall, 0)
         for axes, metric in zip(panels.flat, metrics, strict=False):
-            _panel(axes, frame[frame["metric"] == metric], lines, (ranges or {}).get(metric))
+            _panel(axes, frame[frame["metric"] == metric], places, (ranges or {}).get(metric))
         for axes in panels.flat[len(metrics) :]:
             axes.remove()
         figure.suptitle(frame["dataset"].iloc[0], fontsize="medium")
@@ -96,16 +97,17 @@ def draw_traversal(folder: Folder) -> Figure:
     cell = (wide - margin - 0.05) / steps
     tall = count * cell * height / width
     name = label(run["method"], settings_text(run["settings"]))
-    title = f"{name} on {run['dataset']}, seed {run['seed']}"
+    heading = f"{name} on {run['dataset']}, seed {run['seed']}\n{found.title}".strip()
+    title = wrapped(heading, int(13 * wide))
     with paper():
-        size = (wide, tall + 0.25 * len(blocks) + 0.35)
+        size = (wide, tall + 0.17 * len(blocks) + 0.12 + 0.14 * (1 + title.count("\n")))
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(
             len(blocks), squeeze=False, height_ratios=[len(block) for block in blocks]
         )
         for axes, block in zip(panels.flat, blocks, strict=True):
-            _strips(axes, found, block)
-        figure.suptitle("\n".join(filter(None, [title, found.title])), fontsize="medium")
+            _strips(axes, found, block, cell)
+        figure.suptitle(title, fontsize="medium")
     return figure
 
 
@@ -113,12 +115,20 @@ def _methods(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["value"].notna() & ~frame["method"].isin(list(REFERENCES))]
 
 
+def _places(lines: Sequence[str]) -> tuple[dict[str, float], float]:
+    """Return how far from the top each line is drawn and how tall they are together, in inches."""
+    places, top = {}, 0.0
+    for line in lines:
+        height = 0.11 * (2 + wrapped(line, 28).count("\n"))
+        places[line], top = top + height / 2, top + height
+    return places, top
+
+
 def _panel(
-    axes: Axes, frame: pd.DataFrame, lines: Sequence[str], bounds: tuple[float, float] | None
+    axes: Axes, frame: pd.DataFrame, places: dict[str, float], bounds: tuple[float, float] | None
 ) -> None:
     scored = _methods(frame)
-    places = {line: place for place, line in enumerate(lines)}
-    points = scored.assign(y=scored["line"].map(places) + _spread(scored))
+    points = scored.assign(y=scored["line"].map(places).astype(float) + _spread(scored))
     looks = {method: look(method) for method in sorted(points["method"].unique())}
     sns.scatterplot(
         points,
@@ -135,31 +145,31 @@ def _panel(
         zorder=3,
         ax=axes,
     )
-    for line, group in scored.groupby("line"):
+    for line, group in scored.groupby("line", observed=True):
         _mean(axes, group["value"].tolist(), places[str(line)])
-    _references(axes, frame, scored)
-    axes.set_yticks(range(len(lines)), lines)
-    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_yticks([*places.values()], [wrapped(line, 28) for line in places])
     axes.set_xlim(*_limits(frame["value"].dropna().tolist(), bounds))
+    _references(axes, frame, scored)
     axes.set(xlabel="", ylabel="")
-    axes.set_title(frame["metric"].iloc[0].replace("_", " "), fontsize="medium", pad=13)
+    axes.set_title(frame["metric"].iloc[0].replace("_", " "), fontsize="medium", pad=11)
     axes.grid(visible=False, axis="y")
 
 
 def _spread(scored: pd.DataFrame) -> "pd.Series[float]":
-    """Return how far above or below its line each seed's point lies, in lines."""
-    grouped = scored.groupby("line")["seed"]
+    """Return how far above or below its line each seed's point lies, in inches."""
+    grouped = scored.groupby("line", observed=True)["seed"]
     rank, count = grouped.rank(method="first"), grouped.transform("size")
-    return ((rank - (count + 1) / 2) / count * 0.4).astype(float)
+    # In the upper part: the mean and its interval lie below, so that no seed is hidden.
+    return (-0.026 + (rank - (count + 1) / 2) / count * 0.09).astype(float)
 
 
-def _mean(axes: Axes, values: list[float], place: int) -> None:
+def _mean(axes: Axes, values: list[float], place: float) -> None:
     bounds = interval(values)
     if bounds is None:
         return
-    mean = float(np.mean(values))
-    axes.plot(bounds, [place, place], color="0.15", linewidth=1.1, zorder=4, label="interval")
-    axes.plot([mean, mean], [place - 0.3, place + 0.3], color="0.15", linewidth=1.4, zorder=4)
+    mean, height = float(np.mean(values)), place + 0.062
+    axes.plot(bounds, [height, height], color="0.15", linewidth=0.9, zorder=4, label="interval")
+    axes.plot([mean], [height], "|", color="0.15", markersize=5, markeredgewidth=1.2, zorder=4)
 
 
 def _references(axes: Axes, frame: pd.DataFrame, scored: pd.DataFrame) -> None:
@@ -167,20 +177,25 @@ def _references(axes: Axes, frame: pd.DataFrame, scored: pd.DataFrame) -> None:
     signs = [*zip(scored["protocol"], scored["images"], strict=True)]
     protocol, images = max(sorted(set(signs)), key=signs.count)
     alike = frame[(frame["protocol"] == protocol) & (frame["images"] == images)]
-    for method, name in REFERENCES.items():
-        values = alike.loc[alike["method"] == method, "value"].dropna()
-        if values.empty:
-            continue
-        mean = float(values.mean())
+    means = {
+        name: float(alike.loc[alike["method"] == method, "value"].mean())
+        for method, name in REFERENCES.items()
+        if alike.loc[alike["method"] == method, "value"].notna().any()
+    }
+    for name, mean in means.items():
         axes.axvline(mean, color="0.35", linestyle=(0, (4, 2)), linewidth=0.8, zorder=2, label=name)
-        side = "left" if name == "floor" else "right"
+    low, high = axes.get_xlim()
+    places = {name: (mean - low) / (high - low) for name, mean in means.items()}
+    if len(places) == 2 and abs(places["ceiling"] - places["floor"]) < 0.28:
+        places = {"floor, ceiling": sum(places.values()) / 2}
+    for name, place in places.items():
         axes.annotate(
             name,
-            (mean, 1),
-            xytext=(-2 if side == "left" else 2, 1.5),
-            xycoords=("data", "axes fraction"),
+            (place, 1),
+            xytext=(0, 1.5),
+            xycoords="axes fraction",
             textcoords="offset points",
-            horizontalalignment=side,
+            horizontalalignment="left" if place < 0.2 else "right" if place > 0.8 else "center",
             verticalalignment="bottom",
             fontsize="x-small",
             color="0.35",
@@ -196,15 +211,18 @@ def _limits(values: Sequence[float], bounds: tuple[float, float] | None) -> tupl
     return low - margin, high + margin
 
 
-def _strips(axes: Axes, found: Traversal, block: Sequence[int]) -> None:
+def _strips(axes: Axes, found: Traversal, block: Sequence[int], cell: float) -> None:
     strips = found.strips[block]
     count, steps, _, height, width = strips.shape
     axes.imshow(_sheet(strips), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     rows = np.arange(count) * (height + GAP) + (height - 1) / 2
     columns = np.arange(steps) * (width + GAP) + (width - 1) / 2
     axes.set_yticks(rows, [found.names[row] for row in block])
-    axes.set_xticks(columns, [f"{value:.3g}" for value in found.values[block[0]]])
-    axes.tick_params(top=False, bottom=False, left=False, labeltop=True, labelbottom=False, pad=1)
+    values = [f"{round(value, 2):g}" for value in found.values[block[0]]]
+    # A digit is 0.64 of the font's size wide; a value may not touch its neighbour.
+    size = min(7.0, 72 * cell / (0.64 * max(len(value) for value in values) + 0.5))
+    axes.set_xticks(columns, values, fontsize=size)
+    axes.tick_params(length=0, pad=1.5, labeltop=True, labelbottom=False)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
 

@@ -1,6 +1,7 @@
 """Averages over seeds, of like with like."""
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -73,6 +74,14 @@ def natural(text: str) -> list[tuple[int, float, str]]:
     return [(0, float(part), "") if part[:1].isdigit() else (1, 0.0, part) for part in parts]
 
 
+def wrapped(text: str, width: int) -> str:
+    """Break the lines of `text` that are longer than `width` characters, at spaces."""
+    lines = text.split("\n")
+    return "\n".join(
+        part for line in lines for part in textwrap.wrap(line, width, break_long_words=False)
+    )
+
+
 def printable(text: str) -> str:
     """Return `text` on one line, without control characters (a run folder can hold anything)."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
@@ -106,7 +115,7 @@ def differences(rows: list[Record], usual: Record, scored_as: Signs) -> Iterator
             yield f"{first[column]:,} steps" if column == "steps" else str(first[column])
     for row in rows:
         if row["n"] > 0 and (row["protocol"], row["images"]) != scored_as[row["metric"]]:
-            yield f"{row['metric']}: protocol {row['protocol']}, {row['images']:,} images"
+            yield f"metric {row['metric']}: protocol {row['protocol']}, {row['images']:,} images"
 
 
 def _variants(frame: pd.DataFrame) -> "pd.Series[int]":

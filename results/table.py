@@ -25,6 +25,7 @@ from results.summary import (
     records,
     usual_asked,
     usual_signs,
+    wrapped,
 )
 from results.summary import summary as summary
 
@@ -91,7 +92,7 @@ def _line(rows: list[Record], usual: Record, scored_as: Signs, notes: dict[str, 
     asked = first["seeds"] + first["failed"] + first["unfinished"]
     name = [label(first["method"], first["settings"]), *differences(rows, usual, scored_as)]
     return _Line(
-        "\n  ".join(map(printable, name)),
+        wrapped("\n".join(map(printable, name)), 30).replace("\n", "\n  "),
         printable(first["sees"]),
         printable(first["representation"]),
         f"{asked}" if asked == first["seeds"] else f"{first['seeds']}/{asked}",
