@@ -1,0 +1,59 @@
+"""Deals training batches: a data set's rows as tensors, and nothing that a method may not see."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datasets.base import Dataset
+from methods.base import Batch, Method
+
+
+class Dealer:
+    """Batches by step number: batch n of a seed is the same whether or not the run was interrupted.
+
+    On a GPU the packed images lie in its memory, so that a batch is an index and no copy.
+    """
+
+    def __init__(self, dataset: Dataset, device: torch.device, seed: int = 0) -> None:
+        self.dataset = dataset
+        self.device = device
+        self.seed = seed
+        self._packed = torch.from_numpy(dataset.packed).to(device) if device.type != "cpu" else None
+
+    def train(self, method: Method, step: int) -> Batch:
+        """Return training batch number `step`, as `method.sees` entitles it."""
+        rng = np.random.default_rng([self.seed, step])
+        n = method.batch_size
+        if method.sees != "one-factor":
+            return self.batch(method, self.dataset.sample(n, rng))
+        active = int(rng.integers(len(self.dataset.factor_sizes)))
+        rows = self.dataset.sample_varying(active, n, rng)
+        return Batch(self.images(rows), active=active)
+
+    def batch(self, method: Method, rows: NDArray[np.int64]) -> Batch:
+        """Return the images of `rows`, with factors or the label if the method is granted them."""
+        if method.sees not in ("factors", "label"):
+            return Batch(self.images(rows))
+        factors = self.dataset.factors(rows)
+        column = self.dataset.spec.label_column
+        if method.sees == "label" and column is not None:
+            factors = factors[:, column : column + 1]
+        return Batch(self.images(rows), torch.from_numpy(factors).to(self.device))
+
+    def images(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return images (n, C, H, W), float32 in [0, 1]."""
+        if self._packed is None:
+            x = torch.from_numpy(self.dataset.images(rows))
+        else:
+            index = torch.from_numpy(rows).to(self.device, non_blocking=True)
+            x = unpack(self._packed[index], self.dataset.levels, self.dataset.shape)
+        return x.to(torch.float32).div_(self.dataset.levels - 1)
+
+
+def unpack(packed: Tensor, levels: int, shape: tuple[int, int, int]) -> Tensor:
+    """Return images (n, C, H, W) of packed rows (n, bytes): what `Dataset.images` does, in torch."""
+    if levels == 2:
+        bits = torch.arange(7, -1, -1, device=packed.device, dtype=torch.uint8)
+        packed = (packed[:, :, None] >> bits & 1).flatten(1)[:, : shape[0] * shape[1] * shape[2]]
+    return packed.view(-1, *shape)

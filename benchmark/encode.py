@@ -1,0 +1,116 @@
+"""What a trained method is asked for: codes of images, and images along each code."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.arithmetic import Precision, autocast
+from benchmark.deal import Dealer
+from datasets import Dataset
+from methods.base import Code, Method
+from results.store import Codes
+
+ENCODE_BATCH = 512
+WIDE = 64
+WIDE_IMAGES = 50_000
+COLUMNS = 10
+SPAN = {"normal": 3.0, "uniform": 2.0}
+
+
+def rows_to_encode(dataset: Dataset, width: int) -> NDArray[np.int64]:
+    """Return the rows that metrics see: all, or a fixed sample where a code has over `WIDE` columns.
+
+    Raw pixels are such a code: all of dSprites' would take twelve gigabytes.
+    """
+    if width <= WIDE or len(dataset) <= WIDE_IMAGES:
+        return np.arange(len(dataset))
+    chosen = np.random.default_rng(0).choice(len(dataset), WIDE_IMAGES, replace=False)
+    return np.sort(chosen)
+
+
+@torch.no_grad()
+def encode(
+    method: Method,
+    dealer: Dealer,
+    rows: NDArray[np.int64],
+    precision: Precision,
+    report: Callable[[int], None] = lambda done: None,
+) -> NDArray[Any]:
+    """Return the codes (M, L) of the images of `rows`: float32, or uint8 where a method gives that."""
+    method.eval()
+    codes: NDArray[Any] | None = None
+    for start in range(0, len(rows), ENCODE_BATCH):
+        batch = dealer.batch(method, rows[start : start + ENCODE_BATCH])
+        with autocast(dealer.device, precision):
+            part = method.encode(batch)
+        part = part if part.dtype == torch.uint8 else part.float()
+        if codes is None:
+            codes = np.empty((len(rows), part.shape[1]), part.cpu().numpy().dtype)
+        codes[start : start + len(part)] = part.cpu().numpy()
+        report(min(start + ENCODE_BATCH, len(rows)))
+    assert codes is not None
+    return codes
+
+
+def sheet(dataset: Dataset, found: Codes) -> dict[str, NDArray[Any]]:
+    """Return what metrics may need, by name: see `metrics.base`.
+
+    A data set without a split is halved at random, the same way every time.
+    """
+    factors = dataset.factors(found.rows)
+    given: dict[str, NDArray[Any]] = {"codes": found.codes, "factors": factors}
+    if dataset.spec.label_column is not None:
+        given["label"] = factors[:, dataset.spec.label_column]
+    if "categorical" in found.kinds:
+        given["c1"] = found.codes[:, found.kinds.index("categorical")].astype(np.int64)
+    if len(dataset.test) == len(dataset):
+        given["held_out"] = np.random.default_rng(0).random(len(found.rows)) < 0.5
+    else:
+        given["held_out"] = np.isin(found.rows, dataset.test)
+    return given
+
+
+@torch.no_grad()
+def traverse(
+    method: Method, dealer: Dealer, precision: Precision
+) -> tuple[NDArray[np.uint8], list[str], NDArray[np.float64]]:
+    """Return images (R, V, C, H, W) along each code, the codes' names, and the values (R, V).
+
+    Start is the code of a real image; where the generator also takes noise, a draw from the prior.
+    A categorical code has one image a category; places beyond are white and their value is NaN.
+    """
+    method.eval()
+    codes = method.informative
+    z0 = _start(method, dealer, precision)
+    values = np.stack([_values(code) for code in codes])
+    strips = np.full((len(codes), COLUMNS, *dealer.dataset.shape), 255, np.uint8)
+    for i, row in enumerate(values):
+        there = np.isfinite(row)
+        z = z0.repeat(int(there.sum()), 1)
+        z[:, i] = torch.from_numpy(row[there]).to(z)
+        with autocast(dealer.device, precision):
+            x = method.decode(z)
+        strips[i, there] = (x.float() * 255).round().byte().cpu().numpy()
+    return strips, [code.name for code in codes], values
+
+
+def _start(method: Method, dealer: Dealer, precision: Precision) -> Tensor:
+    if not method.encodes or len(method.informative) < len(method.codes):
+        return method.sample(1, dealer.device)
+    rows = dealer.dataset.sample(1, np.random.default_rng(0))
+    with autocast(dealer.device, precision):
+        return method.encode(dealer.batch(method, rows)).float()
+
+
+def _values(code: Code) -> NDArray[np.float64]:
+    if code.kind != "categorical":
+        span = SPAN.get(code.kind, 1.0)
+        return np.linspace(-span, span, COLUMNS)
+    values = np.full(COLUMNS, np.nan)
+    n = min(code.size, COLUMNS)
+    values[:n] = np.arange(n)
+    return values

@@ -1,0 +1,28 @@
+"""What a result depends on and nobody chose: the machine and the versions of the libraries."""
+
+import os
+import platform
+from importlib.metadata import version
+
+import torch
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "h5py")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that numbers come from."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def describe(device: torch.device) -> dict[str, str | int]:
+    """Return the processor, its threads, and the device that trained."""
+    cpu = torch.cpu.get_capabilities().get("cpu_name", platform.processor())
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(cpu)
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cpu": str(cpu),
+        "cores": os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "device": name,
+    }

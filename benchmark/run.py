@@ -1,0 +1,284 @@
+"""One run: a method on a data set with a seed, from nothing to scores, doing only what is missing."""
+
+import hashlib
+import json
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark import arithmetic, machine
+from benchmark.deal import Dealer
+from benchmark.encode import encode, rows_to_encode, sheet, traverse
+from benchmark.registry import METHODS, METRICS, UserError
+from benchmark.train import Diverged, Report, Stopped, Training
+from datasets import Dataset
+from methods.base import Method, settings
+from methods.posthoc import PostHoc
+from metrics.base import inapplicable, score
+from results.store import Folder, place, written
+
+FIT_IMAGES = 10_000
+POSTHOC_STEPS = 5_000
+POSTHOC_TEST = 4_096
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is asked for: its hash names its folder.
+
+    Attributes:
+        dataset, method: registered names.
+        seed: of the weights, the batches and the noise.
+        steps: training steps.
+        settings: every hyper-parameter of the method with its value, defaults included.
+        budget: the name of the budget that `steps` came from, or `steps`.
+        precision: auto, float32 or bfloat16, as asked.
+    """
+
+    dataset: str
+    method: str
+    seed: int
+    steps: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    budget: str = "steps"
+    precision: str = "auto"
+
+    @property
+    def key(self) -> str:
+        """Ten hex digits of the SHA-256 of the canonical JSON."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def folder(self, out: Path) -> Folder:
+        """Return its folder below `out`."""
+        return place(out, self.dataset, self.method, self.seed, self.key)
+
+
+Begin = Callable[[str, int], Report]
+
+
+def silent(stage: str, steps: int) -> Report:
+    """Report a stage to nobody."""
+    return lambda step, means: None
+
+
+@dataclass
+class Bench:
+    """Where runs happen: what they share in one process.
+
+    Attributes:
+        out: the folder of all run folders.
+        device: where they train.
+        stop: asked after every step whether to save and stop.
+    """
+
+    out: Path
+    device: torch.device
+    stop: Callable[[], bool] = lambda: False
+
+
+def missing(run: Run, out: Path, metrics: list[str]) -> list[str]:
+    """Return the metrics that the run's folder has no row for under today's protocol."""
+    scores = run.folder(out).scores
+    there = {(row["metric"], row["protocol"]) for row in (scores or {"rows": []})["rows"]}
+    return [name for name in metrics if (name, METRICS[name].facts["protocol"]) not in there]
+
+
+def execute(
+    run: Run, dataset: Dataset, metrics: list[str], bench: Bench, begin: Begin = silent
+) -> Folder:
+    """Bring the run to its end and return its folder; a failure is recorded there, not raised.
+
+    Args:
+        run: what is asked for.
+        dataset: the run's data set, loaded.
+        metrics: the registered names of the scores it should have.
+        bench: where it happens.
+        begin: told each stage and its length; returns what is told the progress within.
+
+    Raises:
+        Stopped: `bench.stop` said so; the checkpoint is written.
+        UserError: files that cannot be written, or a setting that the method refuses.
+    """
+    folder = run.folder(bench.out)
+    todo = missing(run, bench.out, metrics)
+    if folder.scores is not None and not todo:
+        return folder
+    arithmetic.prepare()
+    try:
+        Execution(run, dataset, bench, folder, begin).complete(todo)
+    except Diverged as error:
+        folder.fail("diverged", error.reason, error.step)
+    except (Stopped, UserError):
+        raise
+    except Exception as error:
+        folder.fail("failed", f"{type(error).__name__}: {error}")
+    return folder
+
+
+class Execution:
+    """The stages of a run, each of which leaves a file and is skipped when that is there.
+
+    Each stage seeds torch's generator for itself, so that none depends on which others ran before.
+    """
+
+    def __init__(
+        self, run: Run, dataset: Dataset, bench: Bench, folder: Folder, begin: Begin
+    ) -> None:
+        self.run, self.dataset, self.bench = run, dataset, bench
+        self.folder, self.begin = folder, begin
+        self.precision = arithmetic.precision(run.precision, bench.device)
+        self.dealer = Dealer(dataset, bench.device, run.seed)
+
+    def complete(self, todo: list[str]) -> None:
+        """Run every stage that is missing; score the metrics in `todo`."""
+        before = self.folder.scores or {"rows": [], "train": {}}
+        if self.folder.scores is None:
+            before["train"] = self.learn()
+        rows = [self.score(name) for name in todo]
+        kept = [row for row in before["rows"] if row["metric"] not in todo]
+        self.folder.finish({"rows": kept + rows, "train": before["train"]})
+
+    def learn(self) -> dict[str, float]:
+        """Train, encode and traverse; return what there is to say about the training."""
+        method = self.build()
+        self.folder.ask(self.asked(method))
+        self.folder.forget_failure()
+        train = self.train(method, "train", self.run.steps)
+        reader = method
+        if not method.encodes and method.decodes:
+            reader = self.placed(PostHoc(self.dataset.spec, method))
+            train |= self.fit_posthoc(reader)
+        self.seed("encode")
+        if reader.encodes and not self.folder.has_codes:
+            self.encode(reader)
+        self.seed("traverse")
+        if method.decodes:
+            title = f"{self.run.method} on {self.run.dataset}, seed {self.run.seed}"
+            self.folder.write_traversal(*traverse(method, self.dealer, self.precision), title)
+        return train
+
+    def build(self) -> Method:
+        """Return the method, initialised from the run's seed, on its device."""
+        self.seed("build")
+        return self.placed(METHODS[self.run.method].value(self.dataset.spec, **self.run.settings))
+
+    def placed(self, method: Method) -> Method:
+        """Return the method on its device, images in the layout that convolutions are fast in."""
+        return method.to(self.bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def seed(self, stage: str) -> None:
+        """Seed torch's generator for a stage."""
+        torch.manual_seed(self.run.seed * 2**32 + zlib.crc32(stage.encode()))
+
+    def train(self, method: Method, stage: str, steps: int) -> dict[str, float]:
+        """Train, or load what was trained; return seconds, steps per second and last losses."""
+        model = self.folder.model(stage)
+        if model.exists():
+            state = torch.load(model, map_location=self.bench.device, weights_only=True)
+            method.load_state_dict(state["method"])
+            return dict(state["train"])
+        self.seed(stage)
+        train = self.steps(method, stage, steps) if method.optimisers() else self.closed(method)
+        train["parameters"] = sum(p.numel() for p in method.parameters())
+        with written(model) as path:
+            torch.save({"method": method.state_dict(), "train": train}, path)
+        self.folder.checkpoint(stage).unlink(missing_ok=True)
+        return train
+
+    def closed(self, method: Method) -> dict[str, float]:
+        """Fit a method that has no steps."""
+        rng = np.random.default_rng(self.run.seed)
+        start = time.perf_counter()
+        method.fit(self.dealer.batch(method, self.dataset.sample(FIT_IMAGES, rng)))
+        return {"seconds": time.perf_counter() - start}
+
+    def steps(self, method: Method, stage: str, steps: int) -> dict[str, float]:
+        """Train by steps."""
+        last: dict[str, float] = {}
+        report = self.begin(stage, steps)
+
+        def told(step: int, means: dict[str, float]) -> None:
+            last.update(means)
+            report(step, means)
+
+        training = Training(
+            method,
+            lambda step: self.dealer.train(method, step),
+            steps,
+            self.precision,
+            self.folder.checkpoint(stage),
+            self.folder.log(stage),
+            self.bench.stop,
+            told,
+        )
+        training.run()
+        rate = training.steps_per_second
+        return {"seconds": training.seconds, "steps_per_second": rate, **last}
+
+    def fit_posthoc(self, reader: Method) -> dict[str, float]:
+        """Fit the post-hoc encoder; return its error: squared, per code, on fresh samples."""
+        assert isinstance(reader, PostHoc)
+        found = self.train(reader, "posthoc", min(self.run.steps, POSTHOC_STEPS))
+        self.seed("posthoc-test")
+        with torch.no_grad():
+            error = float(reader.eval().error(POSTHOC_TEST, self.bench.device).mean())
+        return {"posthoc_error": error, "posthoc_seconds": found["seconds"]}
+
+    def encode(self, reader: Method) -> None:
+        """Write the codes of the images that metrics need."""
+        codes = reader.informative
+        rows = rows_to_encode(self.dataset, len(codes))
+        report = self.begin("encode", len(rows))
+        found = encode(
+            reader, self.dealer, rows, self.precision, lambda done: report(done, {})
+        )
+        names, kinds = [code.name for code in codes], [code.kind for code in codes]
+        self.folder.write_codes(found, rows, names, kinds)
+
+    def asked(self, method: Method) -> dict[str, Any]:
+        """Return the record of what was asked, of whom, and where."""
+        run = asdict(self.run)
+        defaults = {name: p.default for name, p in settings(type(method)).items()}
+        given = {k: v for k, v in self.run.settings.items() if v != defaults[k]}
+        representation = "encoder" if method.encodes else "posthoc" if method.decodes else "none"
+        return {
+            "run": run | {"settings": given, "defaults": defaults, "precision": self.precision},
+            "key": self.run.key,
+            "sees": method.sees,
+            "representation": representation,
+            "versions": machine.versions(),
+            "machine": machine.describe(self.bench.device),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    @cached_property
+    def sheet(self) -> dict[str, NDArray[Any]]:
+        """What metrics may need, by name."""
+        return sheet(self.dataset, self.folder.codes()) if self.folder.has_codes else {}
+
+    def score(self, name: str) -> dict[str, Any]:
+        """Return the row of one metric: a value, or a reason why there is none."""
+        entry = METRICS[name]
+        start = time.perf_counter()
+        row = {"metric": name, "protocol": entry.facts["protocol"], "images": 0}
+        given = self.sheet
+        reason = inapplicable(entry, has=given, factors=len(self.dataset.factor_sizes))
+        if reason is not None:
+            return row | {"value": None, "reason": reason, "seconds": 0.0}
+        rng = np.random.default_rng([self.run.seed, zlib.crc32(name.encode())])
+        try:
+            value, reason = score(entry, given, rng), None
+        except ValueError as error:
+            value, reason = None, str(error)
+        row["images"] = len(given["codes"])
+        return row | {"value": value, "reason": reason, "seconds": time.perf_counter() - start}
