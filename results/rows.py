@@ -82,7 +82,6 @@ def read_csv(path: Path) -> pd.DataFrame:
             dtype=COLUMNS,
             keep_default_na=False,
             na_values=blank,
-            float_precision="round_trip",
         )
         return frame[list(COLUMNS)]
     except (OSError, ValueError, KeyError) as error:

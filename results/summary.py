@@ -94,6 +94,10 @@ def records(frame: pd.DataFrame) -> list[Record]:
 
 def usual_asked(lines: pd.DataFrame) -> Record:
     """Return the steps, budget and precision that most lines of `summary` have."""
+    lines = lines.drop_duplicates(LINE)
+    # References are not trained: their steps are nobody's choice.
+    trained = lines[~lines["method"].isin(list(REFERENCES))]
+    lines = lines if trained.empty else trained
     return {column: lines[column].mode().iat[0] for column in ASKED}
 
 

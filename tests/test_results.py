@@ -1,0 +1,440 @@
+"""Results: real run folders in, and what is remembered, averaged, printed and drawn out."""
+
+import io
+import json
+import resource
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import rcParams
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from benchmark.registry import UserError
+from results.looks import KNOWN, look
+from results.plots import comparison, draw_comparison, draw_traversal, traversal
+from results.rows import settings_text
+from results.stats import interval
+from results.store import Folder, folders, place, written
+from results.summary import label, natural, records, with_lines
+from results.table import as_json, read_csv, rich_tables, summary, tidy, write_csv
+
+TEN = "0123456789"
+
+
+def ask(out: Path, method: str, seed: int = 0, **run: Any) -> Folder:
+    """Begin a run; `run` overrides what it asks, and `sees` and `representation`."""
+    told = {"sees": run.pop("sees", "images"), "representation": run.pop("codes", "encoder")}
+    asked: dict[str, Any] = {"dataset": "dsprites", "method": method, "seed": seed, "steps": 1000}
+    asked |= {"budget": "quick", "settings": {}, "precision": "float32"} | run
+    key = f"{zlib.crc32(json.dumps(asked).encode()):010x}"
+    folder = place(out, asked["dataset"], method, seed, key)
+    folder.ask({"run": asked, "key": key, **told, "versions": {}, "machine": {}, "started": ""})
+    return folder
+
+
+def row(metric: str, value: float | None, reason: str | None = None, **more: Any) -> dict[str, Any]:
+    how = {"protocol": "1", "seconds": 0.5, "images": 10000} | more
+    return {"metric": metric, "value": value, "reason": reason, **how}
+
+
+def done(out: Path, method: str, seed: int, *rows: dict[str, Any], **run: Any) -> Folder:
+    folder = ask(out, method, seed, **run)
+    folder.finish({"rows": list(rows), "train": {"seconds": 1.0, "parameters": 10}})
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Two methods over three seeds, one of which diverged, with floor and ceiling."""
+    out = tmp_path / "runs"
+    for seed, value in enumerate([0.2, 0.3, 0.4]):
+        settings = {"beta": 4.0}
+        done(out, "betavae", seed, row("mig", value), row("sap", value / 2), settings=settings)
+    for seed, value in enumerate([0.5, 0.6]):
+        nothing = row("sap", None, "needs codes, and the method has none", images=0)
+        done(out, "infogan", seed, row("mig", value), nothing, codes="posthoc")
+    ask(out, "infogan", 2, codes="posthoc").fail("diverged", "the loss of [bold]D[/] is nan", 412)
+    done(out, "random", 0, row("mig", 0.05), row("sap", 0.01), steps=0, sees="nothing")
+    done(out, "truth", 0, row("mig", 1.0), row("sap", 0.9), steps=0, sees="factors")
+    return out
+
+
+def printed(out: Path, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    for part in rich_tables(tidy(out), width):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_interrupted_write_leaves_the_old_file(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "scores.json"
+    path.write_text("old")
+
+    def interrupted() -> None:
+        with written(path) as temporary:
+            temporary.write_text("ne")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_replaces_the_old_file_and_makes_parents(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.csv"
+    for text in ("old", "new"):
+        with written(path) as temporary:
+            assert temporary.parent == path.parent
+            assert temporary.suffix == path.suffix
+            temporary.write_text(text)
+    assert path.read_text() == "new"
+
+
+def test_a_refused_write_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file/below"), written(tmp_path / "file" / "below"):
+        pass
+
+
+def test_a_full_disk_is_a_user_error_and_leaves_nothing(tmp_path: Path) -> None:
+    folder, codes = place(tmp_path, "d", "m", 0, TEN), np.zeros((9999, 2), np.float32)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"codes\.h5"):
+            folder.write_codes(
+                np.zeros((9999, 2), "f4"), np.arange(9999), ["a", "b"], ["normal"] * 2
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(folder.path.iterdir()) == []
+
+
+def test_states(tmp_path: Path) -> None:
+    assert Folder(tmp_path / "none").state == "unfinished"
+    folder = ask(tmp_path, "vae")
+    assert folder.judge() == ("unfinished", "")
+    folder.fail("failed", "out of memory")
+    assert folder.judge() == ("failed", "out of memory")
+    folder.fail("diverged", "nan", step=7)
+    assert folder.judge() == ("diverged", "nan")
+    assert folder.failure == {"state": "diverged", "reason": "nan", "step": 7}
+    folder.forget_failure()
+    assert folder.state == "unfinished"
+    folder.fail("failed", "again")
+    folder.finish({"rows": [], "train": {}})
+    assert folder.judge() == ("done", "")
+    assert folder.failure is None
+
+
+@pytest.mark.parametrize("name", ["run.json", "scores.json", "failure.json"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"rows": 1}', '{"run": {"seed": "x"}}', "\xff"])
+def test_an_unreadable_record_is_broken_and_the_rest_is_shown(
+    study: Path, name: str, text: str
+) -> None:
+    folder = ask(study, "vae")
+    (folder.path / name).write_bytes(text.encode("latin-1"))
+    state, reason = folder.judge()
+    assert state == "broken"
+    assert name in reason
+    frame = tidy(study)
+    assert (frame["state"] == "broken").sum() == 1
+    assert (frame["state"] == "done").sum() == 14
+    assert "broken: cannot read" in printed(study, 300) or "broken: " in printed(study, 300)
+
+
+def test_a_run_folder_without_run_json_is_broken(tmp_path: Path) -> None:
+    folder = place(tmp_path, "d", "m", 0, TEN)
+    folder.path.mkdir()
+    assert folder.judge() == ("unfinished", "")
+    folder.log().write_text("step")
+    assert folder.judge() == ("broken", f"{folder.path} has no run.json")
+
+
+def test_only_run_folders_are_listed(study: Path) -> None:
+    (study / "pictures").mkdir()
+    (study / f"a-b-0-{TEN}").write_text("a file")
+    names = [folder.name for folder in folders(study)]
+    assert len(names) == 8
+    assert names == sorted(names)
+    assert folders(study / "missing") == []
+    with pytest.raises(UserError, match="cannot list"):
+        folders(study / f"a-b-0-{TEN}")
+    assert tidy(study / "missing").empty
+    assert rich_tables(tidy(study / "missing")) == []
+
+
+def test_numbers_that_are_not_finite_become_null_with_a_reason(tmp_path: Path) -> None:
+    bad = row("mig", np.float32("nan"), images=np.int64(5))  # type: ignore[arg-type]
+    folder = done(tmp_path, "vae", 0, bad)
+    scores = folder.scores
+    assert scores is not None
+    assert scores["rows"][0] == row("mig", None, "the metric gave nan", images=5)
+    with pytest.raises(ValueError, match="protocol"):
+        folder.finish({"rows": [{"metric": "mig", "value": 1.0, "reason": None}], "train": {}})
+
+
+def test_codes_and_traversals_come_back(tmp_path: Path) -> None:
+    folder = place(tmp_path, "d", "m", 0, TEN)
+    codes, rows = np.random.default_rng(0).normal(size=(5, 2)).astype("f4"), np.arange(5)[::-1]
+    folder.write_codes(codes, rows, ["c1", "ζ"], ["categorical", "normal"])
+    found = folder.codes()
+    np.testing.assert_array_equal(found.codes, codes)
+    np.testing.assert_array_equal(found.rows, rows)
+    assert (found.codes.dtype.name, found.rows.dtype.name) == ("float32", "int64")
+    assert (found.names, found.kinds) == (["c1", "ζ"], ["categorical", "normal"])
+    strips, values = np.full((2, 3, 1, 4, 4), 7, np.uint8), np.arange(6.0).reshape(2, 3)
+    folder.write_traversal(strips, ["a", "b"], values, "from the prior")
+    again = folder.traversal()
+    np.testing.assert_array_equal(again.strips, strips)
+    np.testing.assert_array_equal(again.values, values)
+    assert (again.names, again.title) == (["a", "b"], "from the prior")
+    with pytest.raises(ValueError, match="names"):
+        folder.write_codes(codes, rows, ["c1"], ["normal"])
+    (folder.path / "codes.h5").write_bytes(b"no")
+    with pytest.raises(UserError, match=r"codes\.h5"):
+        folder.codes()
+
+
+def test_tidy_has_a_row_per_run_and_metric_and_keeps_failures(study: Path) -> None:
+    frame = tidy(study)
+    assert len(frame) == 15
+    failed = frame[frame["state"] == "diverged"].iloc[0]
+    assert (failed["metric"], failed["reason"]) == ("", "the loss of [bold]D[/] is nan")
+    assert np.isnan(failed["value"])
+    assert set(frame.loc[frame["method"] == "betavae", "settings"]) == {"beta=4"}
+    filtered = tidy(study, methods=["infogan"], metrics=["mig"], seeds=[0, 2])
+    assert filtered[["seed", "metric"]].to_numpy().tolist() == [[0, "mig"], [2, ""]]
+
+
+def test_settings_lose_no_digit() -> None:
+    assert (
+        settings_text({"gamma": 0.1, "beta": 4.0, "nets": "paper"})
+        == "beta=4, gamma=0.1, nets=paper"
+    )
+    assert settings_text({"beta": 4.0000001}) != settings_text({"beta": 4})
+
+
+def test_csv_and_json_come_back(study: Path, tmp_path: Path) -> None:
+    (place(study, "d", "m", 0, TEN).path).mkdir()
+    frame = tidy(study)
+    write_csv(tmp_path / "scores.csv", frame)
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "scores.csv"), frame)
+    records = json.loads(as_json(frame))
+    assert len(records) == len(frame)
+    assert {row["value"] for row in records if row["metric"] == ""} == {None}
+    with pytest.raises(UserError, match="missing"):
+        read_csv(tmp_path / "missing")
+
+
+def test_summary_averages_over_seeds(study: Path) -> None:
+    lines = {(row["method"], row["metric"]): row for row in records(summary(tidy(study)))}
+    beta, gan, none = (
+        lines[key] for key in (("betavae", "mig"), ("infogan", "mig"), ("infogan", "sap"))
+    )
+    assert [beta[name] for name in ("seeds", "failed", "n", "na")] == [3, 0, 3, 0]
+    moments = [beta[name] for name in ("mean", "std", "min", "max")]
+    assert moments == pytest.approx([0.3, 0.1, 0.2, 0.4])
+    assert [gan[name] for name in ("seeds", "failed", "n")] == [2, 1, 2]
+    assert [none[name] for name in ("n", "na", "images")] == [0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"steps": 2000}, {"budget": "paper"}, {"precision": "bfloat16"}, {"settings": {"beta": 16}}],
+)
+def test_runs_asked_for_differently_are_never_averaged(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    done(tmp_path, "vae", 0, row("mig", 0.0))
+    done(tmp_path, "vae", 1, row("mig", 1.0), **other)
+    assert sorted(summary(tidy(tmp_path))["mean"]) == [0.0, 1.0]
+    assert with_lines(tidy(tmp_path))["line"].nunique() == 2
+
+
+@pytest.mark.parametrize("other", [{"protocol": "2"}, {"images": 500}])
+def test_runs_scored_differently_are_never_averaged(tmp_path: Path, other: dict[str, Any]) -> None:
+    done(tmp_path, "vae", 0, row("mig", 0.0), row("sap", 0.1))
+    done(tmp_path, "vae", 1, row("mig", 1.0, **other), row("sap", 0.3))
+    done(tmp_path, "vae", 2, row("sap", 0.5))
+    lines = summary(tidy(tmp_path)).set_index(["variant", "metric"])["mean"]
+    assert lines.to_dict() == pytest.approx(
+        {(0, "mig"): 0.0, (0, "sap"): 0.3, (1, "mig"): 1.0, (1, "sap"): 0.3}
+    )
+    assert "metric mig: protocol" in printed(tmp_path, 100)
+
+
+GOLDEN = """\
+dsprites: budget quick, 1,000 steps, float32
+
+ method           sees     codes    seeds          mig          sap
+ ───────────────────────────────────────────────────────────────────
+ betavae beta=4   images   encoder      3  0.300 ±.100  0.150 ±.050
+ infogan          images   posthoc    2/3  0.550 ±.071        - (1)
+
+ random (floor)   nothing  encoder      1        0.050        0.010
+ truth (ceiling)  factors  encoder      1        1.000        0.900
+
+mean ± standard deviation over seeds
+(1) needs codes, and the method has none
+infogan, seed 2: diverged: the loss of [bold]D[/] is nan
+"""
+
+
+def test_the_printed_table(study: Path) -> None:
+    assert printed(study).rstrip() == GOLDEN.rstrip()
+
+
+def test_a_narrow_terminal_gets_more_tables_not_cut_ones(study: Path) -> None:
+    text = printed(study, 60)
+    assert max(map(len, text.splitlines())) <= 60
+    assert "0.300 ±.100" in text
+    assert "0.150 ±.050" in text
+    assert "…" not in text
+
+
+def test_text_from_run_folders_is_only_text(tmp_path: Path) -> None:
+    done(tmp_path, "[red]x", 0, row("[/b]m", 0.5), settings={"[link": "\x1b[31m\n[b]"})
+    ask(tmp_path, "y", 0).fail("failed", "\x1b[2J[/red]\nsecond")
+    text = printed(tmp_path, 100)
+    assert "[red]x" in text
+    assert "[/b]m" in text
+    assert "failed: ?[2J[/red] second" in text
+    assert "\x1b" not in text
+
+
+def test_some_seeds_without_a_value_are_counted(tmp_path: Path) -> None:
+    done(tmp_path, "vae", 0, row("mig", 0.5))
+    done(tmp_path, "vae", 1, row("mig", None, "constant codes"))
+    text = printed(tmp_path)
+    assert "0.500 (1)" in text
+    assert "(1) 1 of 2 seeds: constant codes" in text
+
+
+def test_labels() -> None:
+    assert label("random") == "random (floor)"
+    assert label("betavae", "beta=4") == "betavae beta=4"
+    assert sorted(["beta=10", "beta=4", ""], key=natural) == ["", "beta=4", "beta=10"]
+
+
+def test_intervals() -> None:
+    assert interval([0.1, 0.2]) is None
+    assert interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
+    found = interval([0.1, 0.2, 0.4, 0.5])
+    assert found is not None
+    assert 0.1 <= found[0] < 0.3 < found[1] <= 0.5
+    assert found == interval([0.5, 0.4, 0.2, 0.1])
+
+
+def drawn(figure: Figure, panel: int) -> tuple[list[float], dict[str, list[float]]]:
+    """Return the scores of a panel's points, and the x of its lines by label."""
+    axes = figure.axes[panel]
+    points = [float(x) for dots in axes.collections for x in np.asarray(dots.get_offsets())[:, 0]]
+    lines = {str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in axes.lines}
+    return sorted(points), lines
+
+
+def test_what_a_comparison_draws(study: Path) -> None:
+    figure = draw_comparison(tidy(study))
+    assert [axes.get_title() for axes in figure.axes] == ["mig", "sap"]
+    points, lines = drawn(figure, 0)
+    assert points == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6])
+    assert lines["floor"] == [0.05, 0.05]
+    assert lines["ceiling"] == [1.0, 1.0]
+    assert lines["interval"] == pytest.approx(interval([0.2, 0.3, 0.4]))
+    assert [x for name, x in lines.items() if name.startswith("_")] == [[pytest.approx(0.3)]]
+    points, _ = drawn(figure, 1)
+    assert points == pytest.approx([0.1, 0.15, 0.2])
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names == ["betavae beta=4", "infogan"]
+
+
+def test_the_floor_is_scored_like_the_methods(tmp_path: Path) -> None:
+    done(tmp_path, "vae", 0, row("mig", 0.5))
+    done(tmp_path, "random", 0, row("mig", 0.1))
+    done(tmp_path, "random", 1, row("mig", 0.9, protocol="2"))
+    assert drawn(draw_comparison(tidy(tmp_path)), 0)[1] == {"floor": [0.1, 0.1]}
+
+
+def test_comparison_files(study: Path, tmp_path: Path) -> None:
+    before = dict(rcParams)
+    pdf, png = comparison(tidy(study), tmp_path / "figures" / "scores")
+    assert (pdf.name, png.name) == ("scores.pdf", "scores.png")
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert b"/FontFile2" in pdf.read_bytes()
+    assert b"/Type3" not in pdf.read_bytes()
+    assert png.read_bytes().startswith(b"\x89PNG")
+    first = pdf.read_bytes()
+    done(study, "vae", 0, row("mig", 0.5), dataset="a b$x^{")
+    paths = comparison(tidy(study), tmp_path / "figures" / "scores")
+    assert sorted(path.name for path in paths if path.suffix == ".pdf") == [
+        "scores-a_b_x__.pdf",
+        "scores-dsprites.pdf",
+    ]
+    assert (tmp_path / "figures" / "scores-dsprites.pdf").read_bytes() == first
+    assert dict(rcParams) == before
+
+
+def test_nothing_to_draw_is_said(tmp_path: Path) -> None:
+    done(tmp_path, "random", 0, row("mig", 0.1))
+    with pytest.raises(UserError, match="nothing to draw"):
+        comparison(tidy(tmp_path), tmp_path / "x")
+
+
+def test_no_text_of_a_figure_is_cut_or_covers_another(study: Path) -> None:
+    figure = draw_comparison(tidy(study))
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        ticks = [text for text in axes.get_xticklabels() if low <= text.get_position()[0] <= high]
+        boxes = [part.get_window_extent() for part in (axes.title, *axes.texts, *ticks)]
+        for index, box in enumerate(boxes):
+            assert figure.bbox.padded(1).contains(box.x0, box.y0)
+            assert figure.bbox.padded(1).contains(box.x1, box.y1)
+            assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_traversals(tmp_path: Path, channels: int) -> None:
+    folder = ask(tmp_path, "infogan", 3, settings={"lambda": 0.1})
+    strips = np.random.default_rng(0).integers(0, 256, (3, 4, channels, 8, 6)).astype(np.uint8)
+    values = np.array([[0, 1, 2, 3], [-2, -0.666, 0.666, 2], [-2, -0.666, 0.666, 2]])
+    folder.write_traversal(strips, ["c1", "c2", "$c_3"], values, "from the prior")
+    figure = draw_traversal(folder)
+    title = figure.get_suptitle()
+    assert title == "infogan lambda=0.1 on dsprites, seed 3\nfrom the prior"
+    first, second = figure.axes
+    assert [text.get_text() for text in first.get_xticklabels()] == ["0", "1", "2", "3"]
+    assert [text.get_text() for text in second.get_yticklabels()] == ["c2", "$c_3"]
+    sheet = np.asarray(second.images[0].get_array()).reshape(18, 30, channels)
+    np.testing.assert_array_equal(sheet[10:, 8:14], strips[2, 1].transpose(1, 2, 0))
+    assert (sheet[8:10] == 255).all()
+    pdf, png = traversal(folder, tmp_path / "codes")
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert png.exists()
+
+
+def test_a_method_looks_the_same_everywhere_and_unlike_the_others() -> None:
+    assert len({look(method) for method in KNOWN}) == len(KNOWN)
+    assert look("somebody's") == look("somebody's")
+    assert look("somebody's") not in {look(method) for method in KNOWN}
+
+
+def test_results_never_import_torch() -> None:
+    code = (
+        "import sys, results.store, results.table, results.plots;"
+        "sys.exit(any(name.split('.')[0] in ('torch', 'methods') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
