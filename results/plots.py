@@ -139,7 +139,7 @@ def _panel(
         palette={method: each.colour for method, each in looks.items()},
         markers={method: each.marker for method, each in looks.items()},
         s=16,
-        alpha=0.75,
+        alpha=0.85,
         linewidth=0.3,
         legend=False,
         zorder=3,

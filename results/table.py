@@ -130,7 +130,8 @@ def _tables(lines: Sequence[_Line], width: int) -> Iterator[Table]:
     rule = sum(not line.reference for line in lines)
     for metric in sorted({metric for line in lines for metric in line.cells}):
         cells = [line.cells.get(metric, "") for line in lines]
-        column = _Column(printable(metric).replace("_", "_\n"), cells, number=True)
+        head = wrapped(printable(metric).replace("_", "_ "), 13).replace("_ ", "_")
+        column = _Column(head, cells, number=True)
         if sum(each.width for each in told) + column.width >= width and told[-1].is_metric:
             yield _table(told, rule)
             told = [name]

@@ -114,9 +114,7 @@ def test_a_full_disk_is_a_user_error_and_leaves_nothing(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(UserError, match=r"codes\.h5"):
-            folder.write_codes(
-                np.zeros((9999, 2), "f4"), np.arange(9999), ["a", "b"], ["normal"] * 2
-            )
+            folder.write_codes(codes, np.arange(9999), ["a", "b"], ["normal"] * 2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(folder.path.iterdir()) == []
@@ -321,6 +319,15 @@ def test_some_seeds_without_a_value_are_counted(tmp_path: Path) -> None:
     text = printed(tmp_path)
     assert "0.500 (1)" in text
     assert "(1) 1 of 2 seeds: constant codes" in text
+
+
+def test_a_study_without_any_score_is_still_shown(tmp_path: Path) -> None:
+    ask(tmp_path, "gan", 3).fail("failed", "out of memory")
+    ask(tmp_path, "vae", 0)
+    text = printed(tmp_path)
+    assert "gan     images  encoder    0/1" in text
+    assert "gan, seed 3: failed: out of memory" in text
+    assert "vae, seed 0: unfinished" in text
 
 
 def test_labels() -> None:
