@@ -177,11 +177,12 @@ def _references(axes: Axes, frame: pd.DataFrame, scored: pd.DataFrame) -> None:
     signs = [*zip(scored["protocol"], scored["images"], strict=True)]
     protocol, images = max(sorted(set(signs)), key=signs.count)
     alike = frame[(frame["protocol"] == protocol) & (frame["images"] == images)]
-    means = {
-        name: float(alike.loc[alike["method"] == method, "value"].mean())
-        for method, name in REFERENCES.items()
-        if alike.loc[alike["method"] == method, "value"].notna().any()
-    }
+    means: dict[str, float] = {}
+    for method, name in REFERENCES.items():
+        values = alike[(alike["method"] == method) & alike["value"].notna()]
+        if not values.empty:
+            usual = values["line"].mode().iat[0]
+            means[name] = float(values.loc[values["line"] == usual, "value"].mean())
     for name, mean in means.items():
         axes.axvline(mean, color="0.35", linestyle=(0, (4, 2)), linewidth=0.8, zorder=2, label=name)
     low, high = axes.get_xlim()

@@ -371,7 +371,9 @@ def test_what_a_comparison_draws(study: Path) -> None:
 def test_the_floor_is_scored_like_the_methods(tmp_path: Path) -> None:
     done(tmp_path, "vae", 0, row("mig", 0.5))
     done(tmp_path, "random", 0, row("mig", 0.1))
+    done(tmp_path, "random", 3, row("mig", 0.1))
     done(tmp_path, "random", 1, row("mig", 0.9, protocol="2"))
+    done(tmp_path, "random", 2, row("mig", 0.8), precision="float64")
     assert drawn(draw_comparison(tidy(tmp_path)), 0)[1] == {"floor": [0.1, 0.1]}
 
 
