@@ -71,7 +71,7 @@ def packed(
         if images is None:
             images = _prepare(path, shape, blocks, source, facts)
     except OSError as error:
-        reason = error.strerror or str(error).partition("\n")[0]
+        reason = os.strerror(error.errno) if error.errno else error
         raise UserError(
             f"cannot prepare {name} in {path.parent}: {reason}; "
             "set BENCHMARK_DATA to a folder with room that can be written to"
@@ -87,21 +87,16 @@ def open_packed(path: Path, shape: tuple[int, int], **facts: Fact) -> Images | N
     Raises:
         PermissionError: the file is there and may not be read.
     """
-    wanted = {"format": FORMAT, **facts}
     try:
         with h5py.File(path, locking=False) as file:
             attributes, offset = dict(file.attrs), file["images"].id.get_offset()
-        # Mapped, not read: the processes of one machine share the pages, and opening takes 3 ms
-        # where reading takes up to a second; a batch takes 20 us either way. Copy-on-write, because
-        # torch warns of arrays that cannot be written to.
-        rows: Images = np.asarray(np.memmap(path, np.uint8, "c", offset, shape))
+        rows = _mapped(path, offset, shape)
     except PermissionError:
         raise
     except (OSError, KeyError, TypeError, ValueError, RuntimeError):  # none, or a damaged one
         return None
-    if any(attributes.get(k) != v for k, v in wanted.items()):
-        return None
-    return rows if _probe(rows) == attributes.get("probe") else None
+    wanted = {"format": FORMAT, "probe": _probe(rows), **facts}
+    return rows if all(attributes.get(k) == _stored(v) for k, v in wanted.items()) else None
 
 
 def pack(
@@ -116,19 +111,55 @@ def pack(
     """
     part = path.with_name(f"{path.stem}.{uuid4().hex}.part")
     try:
-        with h5py.File(part, "w", locking=False) as file:
-            images = file.create_dataset("images", shape, np.uint8)
-            digest, row = hashlib.sha256(), 0
-            for block in blocks:
-                images[row : row + len(block)] = block
-                digest.update(block.data)
-                row += len(block)
-            file.attrs.update(facts, format=FORMAT, sha256=digest.hexdigest(), probe=_probe(images))
-            file.attrs.update(date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", versions=VERSIONS)
-        _flush(part)
+        with part.open("wb") as file:  # while there is no room, HDF5 would crash and not say so
+            file.write(bytes(2 << 16))
+            file.truncate(shape[0] * shape[1] + file.tell())
+        offset = _frame(part, shape, facts)
+        rows = _fill(part, offset, shape, blocks)
+        with h5py.File(part, "r+", locking=False) as hdf5:
+            hdf5.attrs.modify("sha256", _stored(hashlib.sha256(rows.data).hexdigest()))
+            hdf5.attrs.modify("probe", _stored(_probe(rows)))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _frame(path: Path, shape: tuple[int, int], facts: Mapping[str, Fact]) -> int:
+    """Write an HDF5 file with room for the images, and return where in the file that is."""
+    room = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    room.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    room.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    space, kind = h5py.h5s.create_simple(shape), h5py.h5t.NATIVE_UINT8
+    # This version of the format has checksums in its header, and strings of fixed length lie there:
+    # without both, HDF5 crashes or hangs on a damaged header.
+    with h5py.File(path, "w", libver="v110", locking=False) as file:
+        images = h5py.h5d.create(file.id, b"images", kind, space, room)
+        date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        unknown = "0" * 64  # until the images are there
+        facts = {**facts, "date": date, "versions": VERSIONS, "sha256": unknown, "probe": unknown}
+        file.attrs.update({k: _stored(v) for k, v in facts.items()}, format=FORMAT)
+        return int(images.get_offset())
+
+
+def _fill(path: Path, offset: int, shape: tuple[int, int], blocks: Iterable[Images]) -> Images:
+    """Write the images to their place in the file, past HDF5, and return them."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        for block in blocks:
+            file.write(block.data)
+        count = (file.tell() - offset) // shape[1]
+        if count != shape[0]:
+            raise ValueError(f"{path.stem} was given {count} rows, not {shape[0]}")
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut could leave a file of zeros under the final name
+    return _mapped(path, offset, shape)
+
+
+def _mapped(path: Path, offset: int, shape: tuple[int, int]) -> Images:
+    # Mapped, not read: the processes of one machine share the pages, and opening takes 3 ms where
+    # reading takes up to a second; a batch takes 20 us either way. Copy-on-write, because torch
+    # warns of arrays that cannot be written to.
+    return np.asarray(np.memmap(path, np.uint8, "c", offset, shape))
 
 
 def checksum(path: Path) -> tuple[str, str]:
@@ -138,18 +169,16 @@ def checksum(path: Path) -> tuple[str, str]:
         digest = hashlib.sha256()
         for start in range(0, len(images), 8192):
             digest.update(images[start : start + 8192].data)
-        return str(file.attrs["sha256"]), digest.hexdigest()
+        return file.attrs["sha256"].decode(), digest.hexdigest()
 
 
-def _probe(rows: Images | h5py.Dataset) -> str:
+def _stored(fact: Fact) -> bytes | int:
+    return np.bytes_(fact.encode()) if isinstance(fact, str) else fact
+
+
+def _probe(rows: Images) -> str:
     sample = np.linspace(0, len(rows) - 1, 32).astype(int)
-    return hashlib.sha256(b"".join(rows[row].tobytes() for row in sample)).hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Have the disk hold the file before its name does: a power cut leaves no file of zeros."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    return hashlib.sha256(rows[sample].data).hexdigest()
 
 
 def _prepare(

@@ -23,10 +23,9 @@ def toy(folder: Path | None = None) -> Grid:
     """Return the data set: 96 binary images; no file is read or written, `folder` is ignored."""
     _, size, x, y = np.indices(SPEC.factor_sizes).reshape(4, 96, 1, 1)
     v, u = np.indices((16, 16))
-    dx, dy = abs(u - 3.5 - 3 * x), abs(v - 3.5 - 3 * y)
-    radius = size + 2.5
-    square = np.maximum(dx, dy) < radius
-    disc = np.hypot(dx, dy) < radius
-    cross = square & (np.minimum(dx, dy) < 1)
+    dx, dy, radius = abs(u - 3 - 3 * x), abs(v - 3 - 3 * y), size + 2
+    square = np.maximum(dx, dy) <= radius
+    disc = np.hypot(dx, dy) <= radius + 0.2
+    cross = square & (np.minimum(dx, dy) == 0)
     images = np.concatenate([square[:32], disc[32:64], cross[64:]])
     return Grid(SPEC, np.packbits(images.reshape(96, -1), axis=1))

@@ -1,0 +1,303 @@
+"""What every data set promises, and where its files lie."""
+
+import hashlib
+import multiprocessing
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from benchmark.registry import DATASETS, UserError
+from datasets import Dataset, Grid, Spec, Table, cache, load
+
+NO_FILE_NEEDED = ["dsprites", "toy"]
+Rows = NDArray[np.uint8]
+
+
+def table() -> Table:
+    """Three factors; no two images differ in the last one alone, and row 5 is held out."""
+    factors = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 1], [1, 1, 1], [2, 1, 1], [3, 0, 0]])
+    spec = Spec("table", (1, 1, 2), 256, ("a", "b", "c"), (4, 2, 2), label="a")
+    packed = np.arange(12, dtype=np.uint8).reshape(6, 2)
+    return Table(spec, packed, factors, train=np.arange(5), test=np.array([5]))
+
+
+@pytest.fixture(params=[*NO_FILE_NEEDED, "table"], scope="module")
+def dataset(request: pytest.FixtureRequest) -> Dataset:
+    return table() if request.param == "table" else load(request.param)
+
+
+def test_every_registered_data_set_says_where_it_is_from() -> None:
+    assert {"dsprites", "mnist", "toy"} <= set(DATASETS.names())
+    for name in DATASETS.names():
+        assert DATASETS[name].source
+        assert DATASETS[name].facts["images"] > 0
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'dsprites'"):
+        load("dsprite")
+
+
+def test_a_missing_data_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere"):
+        load("toy", tmp_path / "nowhere")
+
+
+def test_images_and_factors_are_as_the_spec_says(dataset: Dataset) -> None:
+    index = dataset.sample(50, np.random.default_rng(0))
+    images, factors = dataset.images(index), dataset.factors(index)
+    assert (images.dtype.name, images.shape) == ("uint8", (50, *dataset.shape))
+    assert images.max() < dataset.levels
+    assert (factors.dtype.name, factors.shape) == ("int64", (50, len(dataset.factor_sizes)))
+    assert (factors >= 0).all()
+    assert (factors < dataset.factor_sizes).all()
+    assert len(dataset.factor_names) == len(dataset.factor_sizes)
+    assert dataset.spec.label_column == dataset.factor_names.index(dataset.spec.label or "")
+
+
+def test_no_rows_give_no_images(dataset: Dataset) -> None:
+    none = np.array([], np.int64)
+    assert dataset.images(none).shape == (0, *dataset.shape)
+    assert dataset.factors(none).shape == (0, len(dataset.factor_sizes))
+
+
+def test_a_grid_holds_every_combination_once(dataset: Dataset) -> None:
+    assert dataset.spec.grid == isinstance(dataset, Grid)
+    if isinstance(dataset, Grid):
+        assert len(dataset) == np.prod(dataset.factor_sizes)
+        assert len(dataset.train) == len(dataset.test) == len(dataset)
+
+
+@pytest.mark.parametrize("name", NO_FILE_NEEDED)
+@given(data=st.data())
+def test_factors_to_rows_and_back(name: str, data: st.DataObject) -> None:
+    grid = load(name)
+    assert isinstance(grid, Grid)
+    factors = data.draw(st.tuples(*(st.integers(0, size - 1) for size in grid.factor_sizes)))
+    row = grid.index(np.array([factors]))
+    assert tuple(grid.factors(row)[0]) == factors
+    assert 0 <= row[0] < len(grid)
+
+
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+def test_fixed_is_fixed_and_the_rest_varies(
+    dataset: Dataset, data: st.DataObject, seed: int
+) -> None:
+    factor = data.draw(st.integers(0, len(dataset.factor_sizes) - 1))
+    present = np.unique(dataset.factors(dataset.train[:100_000])[:, factor])
+    value = int(data.draw(st.sampled_from(list(present))))
+    rows = dataset.sample_fixed(factor, value, 64, np.random.default_rng(seed))
+    factors = dataset.factors(rows)
+    assert (factors[:, factor] == value).all()
+    assert np.isin(rows, dataset.train).all()
+    others = np.delete(factors, factor, axis=1)
+    assert not isinstance(dataset, Grid) or (np.ptp(others, axis=0) > 0).all()
+
+
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+def test_varying_varies_one_factor(dataset: Dataset, data: st.DataObject, seed: int) -> None:
+    factor = data.draw(st.integers(0, len(dataset.factor_sizes) - 1))
+    rng = np.random.default_rng(seed)
+    if not isinstance(dataset, Grid) and factor > 0:
+        with pytest.raises(ValueError, match="differ in"):
+            dataset.sample_varying(factor, 64, rng)
+        return
+    rows = dataset.sample_varying(factor, 64, rng)
+    varies = np.ptp(dataset.factors(rows), axis=0) > 0
+    assert varies.tolist() == [k == factor for k in range(len(varies))]
+    assert np.isin(rows, dataset.train).all()
+
+
+def test_the_same_generator_deals_the_same_rows(dataset: Dataset) -> None:
+    def deal(seed: int) -> NDArray[np.int64]:
+        rng = np.random.default_rng(seed)
+        fixed = dataset.sample_fixed(0, 1, 9, rng)
+        return np.concatenate([dataset.sample(9, rng), fixed, dataset.sample_varying(0, 9, rng)])
+
+    assert (deal(1) == deal(1)).all()
+    assert (deal(1) != deal(2)).any()
+
+
+@pytest.mark.parametrize("value", [-1, 40])
+def test_a_value_that_no_image_has(dataset: Dataset, value: int) -> None:
+    with pytest.raises(ValueError, match=r"invalid entry|has 'a'"):
+        dataset.sample_fixed(0, value, 3, np.random.default_rng(0))
+
+
+def test_a_value_that_only_a_held_out_image_has() -> None:
+    with pytest.raises(ValueError, match="no training image of table has 'a' = 3"):
+        table().sample_fixed(0, 3, 3, np.random.default_rng(0))
+
+
+def test_toy_images_determine_their_factors(toy: Dataset) -> None:
+    assert len(np.unique(toy.packed, axis=0)) == len(toy) == 96
+    assert (toy.images(toy.train).sum(axis=(1, 2, 3)) >= 9).all()
+
+
+ROWS = np.random.default_rng(0).integers(256, size=(300, 64), dtype=np.uint8)
+CHANGED: Rows = ROWS[::-1]
+
+
+def packed(rows: Rows = ROWS, **facts: str | int) -> Rows:
+    return cache.packed(
+        "x", ROWS.shape, lambda: np.split(np.ascontiguousarray(rows), 3), source="nobody", **facts
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_the_cache_lies_where_the_user_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cache.root() == folder
+    monkeypatch.delenv("BENCHMARK_DATA")
+    assert cache.root().name == "disentanglement-benchmark"
+
+
+def test_the_users_folder_is_searched_before_the_cache(folder: Path) -> None:
+    mine, inner = folder / "mine", folder / "mine" / "inner"
+    inner.mkdir(parents=True)
+    (folder / "a").touch()
+    assert cache.find("a", mine, "inner") == folder / "a"
+    (inner / "a").touch()
+    assert cache.find("a", mine, "inner") == inner / "a"
+    assert cache.find("b", None) is None
+
+
+def test_rows_are_packed_once_and_mapped(folder: Path) -> None:
+    assert (packed() == ROWS).all()
+    again = packed(CHANGED)
+    assert (again == ROWS).all()
+    again[:] = 0
+    assert (packed(CHANGED) == ROWS).all()
+    assert sorted(p.name for p in folder.iterdir()) == ["x.h5", "x.lock"]
+
+
+def test_the_file_says_what_it_is(folder: Path) -> None:
+    packed(colour="blue")
+    with h5py.File(folder / "x.h5") as file:
+        facts = {k: v.decode() for k, v in file.attrs.items() if k != "format"}
+    assert (facts["source"], facts["colour"]) == ("nobody", "blue")
+    assert {"date", "versions", "sha256"} <= set(facts)
+    digest = hashlib.sha256(ROWS.tobytes()).hexdigest()
+    assert cache.checksum(folder / "x.h5") == (digest, digest)
+
+
+def test_a_file_that_lacks_a_wanted_fact_is_prepared_anew(folder: Path) -> None:
+    packed(colour="blue")
+    assert (packed(CHANGED) == ROWS).all()
+    assert (packed(CHANGED, colour="red") == CHANGED).all()
+
+
+def test_a_file_of_an_older_format_is_prepared_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed()
+    monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
+    assert (packed(CHANGED) == CHANGED).all()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "zeros", "header", "empty", "text"])
+def test_a_damaged_file_is_prepared_anew(folder: Path, damage: str) -> None:
+    packed()
+    path = folder / "x.h5"
+    good = path.read_bytes()
+    bad = {
+        "truncated": good[:-100],
+        "zeros": good[:-10_000] + bytes(10_000),
+        "header": good[:100] + bytes(100) + good[200:],
+        "empty": b"",
+        "text": b"no such page",
+    }
+    path.write_bytes(bad[damage])
+    assert (packed() == ROWS).all()
+    assert path.stat().st_size == len(good)
+
+
+def test_the_checksum_finds_a_single_wrong_bit(folder: Path) -> None:
+    rows = packed()
+    path = folder / "x.h5"
+    content = bytearray(path.read_bytes())
+    content[content.index(rows[1].tobytes())] ^= 1
+    path.write_bytes(content)
+    stated, actual = cache.checksum(path)
+    assert stated != actual
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, MemoryError, ValueError])
+def test_what_ends_early_leaves_no_file(folder: Path, end: type[BaseException]) -> None:
+    def blocks() -> Iterator[Rows]:
+        yield ROWS[:100]
+        raise end
+
+    with pytest.raises(end):
+        cache.packed("x", ROWS.shape, blocks, source="nobody")
+    assert [p.name for p in folder.iterdir()] == ["x.lock"]
+
+
+def test_too_few_rows_are_no_data_set(folder: Path) -> None:
+    with pytest.raises(ValueError, match="given 100 rows, not 300"):
+        cache.packed("x", ROWS.shape, lambda: [ROWS[:100]], source="nobody")
+    assert not (folder / "x.h5").exists()
+
+
+def test_what_a_killed_process_left_is_swept_away(folder: Path) -> None:
+    (folder / "x.0123.part").write_bytes(bytes(100))
+    packed()
+    assert not (folder / "x.0123.part").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path / "file"))
+    with pytest.raises(UserError, match=r"cannot prepare x in .*file.*BENCHMARK_DATA"):
+        packed()
+
+
+def _limited(folder: Path) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+    with pytest.raises(
+        UserError, match=r"cannot prepare x in .*: File too large; set BENCHMARK_DATA"
+    ):
+        packed()
+    assert [p.name for p in folder.iterdir()] == ["x.lock"]
+
+
+def test_a_full_disk_is_a_user_error(folder: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_limited, args=(folder,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _pack_and_count(counter: Path) -> None:
+    def blocks() -> Iterator[Rows]:
+        with counter.open("a") as file:
+            file.write("packed\n")
+        yield from np.split(ROWS, 3)
+
+    assert (cache.packed("x", ROWS.shape, blocks, source="nobody") == ROWS).all()
+
+
+def test_of_several_processes_one_packs(folder: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.map(_pack_and_count, repeat(folder / "count", 3), chunksize=1)
+    assert (folder / "count").read_text() == "packed\n"
+
+
+def test_a_lock_left_behind_blocks_nobody(folder: Path) -> None:
+    (folder / "x.lock").touch()
+    assert (packed() == ROWS).all()
