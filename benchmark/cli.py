@@ -1,0 +1,169 @@
+"""The command line: `python -m benchmark run --methods infogan,betavae`.
+
+Only the commands that train import torch: a laptop can draw what a cluster computed.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmark.registry import DATASETS, METHODS, METRICS, Registry, UserError
+
+app = typer.Typer(
+    name="benchmark",
+    help="Train, score and compare methods for learning disentangled representations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Out = Annotated[Path, typer.Option(help="The folder of run folders.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print records as JSON and nothing else.")]
+Names = Annotated[str | None, typer.Option(help="Comma-separated names; all if not given.")]
+
+
+@app.command()
+def run(
+    methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")],
+    datasets: Annotated[str, typer.Option(help="Comma-separated names.")] = "dsprites",
+    metrics: Names = None,
+    seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0",
+    budget: Annotated[str, typer.Option(help="quick, or paper: the steps of each paper.")] = "quick",
+    steps: Annotated[int | None, typer.Option(help="Training steps, instead of a budget.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Like betavae.beta=1,4,16; can be repeated.")
+    ] = None,
+    out: Out = Path("runs"),
+    data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    reference: Annotated[bool, typer.Option(help="Add the floor and ceiling to the table.")] = True,
+    json: AsJson = False,
+) -> None:
+    """Train and score methods on data sets; the same command again does only what is missing."""
+    from benchmark import comparison
+
+    asked = comparison.ask(
+        methods=methods,
+        datasets=datasets,
+        metrics=metrics,
+        seeds=seeds,
+        budget=budget,
+        steps=steps,
+        settings=set_ or [],
+        precision=precision,
+        device=device,
+        reference=reference,
+    )
+    failed = comparison.run(asked, out, data_dir)
+    comparison.show(asked, out, json)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[str, typer.Argument(help="methods, datasets, metrics or all.")] = "all",
+) -> None:
+    """List methods, data sets and metrics with their sources."""
+    rooms: dict[str, Registry[object]] = {
+        "methods": METHODS,
+        "datasets": DATASETS,
+        "metrics": METRICS,
+    }
+    if kind not in (*rooms, "all"):
+        from benchmark.registry import unknown
+
+        raise unknown("kind", kind, [*rooms, "all"])
+    console = Console()
+    for room, registry in rooms.items():
+        if kind in (room, "all"):
+            _list(console, room, registry)
+
+
+def _list(console: Console, room: str, registry: Registry[object]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("name", "what", "source", title=room, title_justify="left", box=box.SIMPLE)
+    for name in registry.names():
+        entry = registry[name]
+        what = (entry.value.__doc__ or "").strip().splitlines()[0]
+        table.add_row(Text(name), Text(what), Text(entry.source))
+    console.print(table)
+
+
+@app.command()
+def table(
+    out: Out = Path("runs"),
+    methods: Names = None,
+    datasets: Names = None,
+    metrics: Names = None,
+    seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the rows there, too.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Print the table of the runs in a folder."""
+    from results.show import chosen, print_table
+    from results.table import write_csv
+
+    frame = chosen(out, methods, datasets, metrics, seeds)
+    print_table(frame, json)
+    if csv is not None:
+        write_csv(csv, frame)
+        print(f"scores: {csv}", file=sys.stderr)
+
+
+@app.command()
+def plot(
+    out: Out = Path("runs"),
+    methods: Names = None,
+    datasets: Names = None,
+    metrics: Names = None,
+    seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Where to write; <out>/figures if not given.")] = None,
+) -> None:
+    """Draw the comparison and the traversals of the runs in a folder."""
+    from results.show import chosen, draw
+
+    for path in draw(chosen(out, methods, datasets, metrics, seeds), out, to or out / "figures"):
+        print(path)
+
+
+@app.command()
+def speed(
+    methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "all",
+    dataset: Annotated[str, typer.Option(help="The data set that batches come from.")] = "dsprites",
+    rounds: Annotated[int, typer.Option(help="Rounds of each; the median is reported.", min=1)] = 7,
+    warm: Annotated[int, typer.Option(help="Steps before the first round.", min=0)] = 300,
+    data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    json: AsJson = False,
+) -> None:
+    """Measure training steps per second beside a plain float32 loop of the same network."""
+    from benchmark import speed
+
+    speed.measure_all(methods, dataset, rounds, warm, data_dir, device, json)
+
+
+def main() -> None:
+    """Run the command line: a user's error is one line and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        _fail(str(error))
+    except typer.exceptions.TyperException as error:
+        _fail(error.format_message() if hasattr(error, "format_message") else str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; the same command continues", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,134 @@
+"""What `run` does: plan the runs, bring each to its end, and show the table and the pictures."""
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from benchmark import arithmetic, plan, screen
+from benchmark.registry import DATASETS, METHODS, UserError, unknown
+from benchmark.run import Bench, Run, execute, missing
+from benchmark.train import Stopped
+from datasets import load
+from results.show import draw, print_table
+from results.table import tidy, write_csv
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The runs asked for, and the scores each should have."""
+
+    runs: tuple[Run, ...]
+    metrics: list[str]
+    device: torch.device
+
+
+def ask(
+    *,
+    methods: str,
+    datasets: str,
+    metrics: str | None,
+    seeds: str,
+    budget: str,
+    steps: int | None,
+    settings: Sequence[str],
+    precision: str,
+    device: str,
+    reference: bool,
+) -> Comparison:
+    """Return the comparison that the texts of the command line ask for.
+
+    Raises:
+        UserError: a name or a value that cannot be.
+    """
+    if budget not in plan.BUDGETS:
+        raise unknown("budget", budget, plan.BUDGETS)
+    if steps is not None and steps < 1:
+        raise UserError(f"--steps {steps} is below 1")
+    chosen = plan.names(methods, "method", METHODS.names())
+    if reference:
+        chosen += [name for name in plan.REFERENCES if name not in chosen]
+    where = arithmetic.device(device)
+    arithmetic.precision(precision, where)
+    runs = plan.plan(
+        chosen,
+        plan.names(datasets, "data set", DATASETS.names()),
+        plan.seeds(seeds),
+        plan.parse_settings(settings, chosen),
+        budget=budget,
+        given_steps=steps,
+        precision=precision,
+    )
+    return Comparison(tuple(runs), plan.metrics_for(metrics), where)
+
+
+def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
+    """Bring every run to its end; return how many failed or diverged.
+
+    Raises:
+        UserError: a data set is not to be had, or does not fit a method.
+    """
+    todo = [one for one in asked.runs if _unfinished(one, asked, out)]
+    loaded = {name: load(name, data_dir) for name in dict.fromkeys(one.dataset for one in todo)}
+    for dataset in loaded.values():
+        plan.check_fits([one for one in todo if one.dataset == dataset.name], dataset)
+    with _stoppable() as stop:
+        bench = Bench(out, asked.device, stop)
+        for one in todo:
+            with screen.bar(one) as begin:
+                execute(one, loaded[one.dataset], asked.metrics, bench, begin)
+    return sum(one.folder(out).state != "done" for one in asked.runs)
+
+
+def _unfinished(one: Run, asked: Comparison, out: Path) -> bool:
+    folder = one.folder(out)
+    return folder.state != "done" or bool(missing(one, out, asked.metrics))
+
+
+def show(asked: Comparison, out: Path, json: bool) -> None:
+    """Print the table of the runs, write CSV and pictures, and say where they are."""
+    names = {one.folder(out).name for one in asked.runs}
+    frame = tidy(out, metrics=asked.metrics)
+    frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
+    print_table(frame, json)
+    write_csv(out / "scores.csv", frame)
+    for path in [out / "scores.csv", *draw(frame, out, out / "figures")]:
+        print(f"wrote {path}", file=sys.stderr)
+
+
+@contextmanager
+def _stoppable() -> Iterator["Stop"]:
+    """Let the first Ctrl-C or SIGTERM save and stop, and the second stop at once."""
+    stop = Stop()
+    before = {number: signal.signal(number, stop.ask) for number in SIGNALS}
+    try:
+        yield stop
+    except Stopped:
+        raise KeyboardInterrupt from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Stop:
+    """Whether somebody asked to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        print("saving; once more to stop without", file=sys.stderr)

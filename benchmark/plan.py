@@ -1,0 +1,147 @@
+"""From what the user typed to the runs it asks for; every wrong name or value is one line."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import Parameter
+from typing import Any, Literal, get_args, get_origin
+
+from benchmark.registry import METHODS, METRICS, UserError, unknown
+from benchmark.run import Run
+from datasets import Dataset
+from methods.base import settings
+
+BUDGETS = ("quick", "paper")
+QUICK_STEPS = 3_000
+REFERENCES = ("random", "truth")
+
+Settings = Mapping[str, Mapping[str, Sequence[Any]]]
+
+
+def names(text: str, kind: str, known: Sequence[str]) -> list[str]:
+    """Return the comma-separated names of `text`, each once; `all` stands for all of them.
+
+    Raises:
+        UserError: a name is not known, or there is none.
+    """
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise UserError(f"no {kind} named; known: {', '.join(known)}")
+    for name in found:
+        if name not in known and name != "all":
+            raise unknown(kind, name, [*known, "all"])
+    return list(known) if "all" in found else list(dict.fromkeys(found))
+
+
+def seeds(text: str) -> list[int]:
+    """Return the seeds of a text like `0-4` or `0,2,7`.
+
+    Raises:
+        UserError: it is neither.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not last)) or part.strip()[-1:] == "-":
+            raise UserError(f"--seeds {text!r} is not like 0-4 or 0,2,7")
+        if int(last or first) < int(first):
+            raise UserError(f"--seeds {text!r}: {part.strip()} runs backwards")
+        found += range(int(first), int(last or first) + 1)
+    if max(found) >= 2**31:
+        raise UserError(f"--seeds {text!r}: a seed is below {2**31}")
+    return list(dict.fromkeys(found))
+
+
+def parse_settings(texts: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+    """Return the values to try, by method and hyper-parameter, of texts like `betavae.beta=1,4`.
+
+    Raises:
+        UserError: a text is not of that form, or names a method that does not run, a hyper-parameter
+            that the method has not, or a value that it cannot have.
+    """
+    grids: dict[str, dict[str, list[Any]]] = {}
+    for text in texts:
+        path, equals, values = text.partition("=")
+        method, dot, name = path.strip().partition(".")
+        if not (equals and dot and values.strip()):
+            raise UserError(f"--set {text!r} is not like betavae.beta=1,4,16")
+        if method not in methods:
+            raise unknown("method in --set", method, methods)
+        known = settings(METHODS[method].value)
+        if name not in known:
+            raise unknown(f"hyper-parameter of {method}", name, known)
+        parsed = [_value(known[name], value.strip(), path) for value in values.split(",")]
+        grids.setdefault(method, {})[name] = parsed
+    return grids
+
+
+def _value(parameter: Parameter, text: str, path: str) -> Any:
+    """Return `text` as the parameter's type: a count is at least 1, a number at least 0."""
+    kind = parameter.annotation
+    if kind is bool:
+        choices: tuple[Any, ...] = ("true", "false")
+    elif get_origin(kind) is Literal:
+        choices = get_args(kind)
+    else:
+        return _number(kind, text, path)
+    if text not in choices:
+        raise UserError(f"--set {path}: {text!r} is none of {', '.join(choices)}")
+    return text == "true" if kind is bool else text
+
+
+def _number(kind: type, text: str, path: str) -> int | float:
+    try:
+        value: int | float = int(text) if kind is int else float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < (1 if kind is int else 0):
+        what = "a whole number of at least 1" if kind is int else "a number of at least 0"
+        raise UserError(f"--set {path}: {text!r} is not {what}")
+    return value
+
+
+def steps(method: str, dataset: str, budget: str, given: int | None) -> tuple[int, str]:
+    """Return the training steps of a run and the name of the budget; 0 for what has none."""
+    paper = METHODS[method].value.paper_steps
+    published: int = paper.get(dataset, paper[""])
+    if published == 0:
+        return 0, "none"
+    if given is not None:
+        return given, "steps"
+    return (published if budget == "paper" else QUICK_STEPS), budget
+
+
+def plan(
+    methods: Sequence[str],
+    datasets: Sequence[str],
+    seeds: Sequence[int],
+    grids: Settings,
+    *,
+    budget: str = "quick",
+    given_steps: int | None = None,
+    precision: str = "auto",
+) -> Iterator[Run]:
+    """Yield the runs: data sets x methods x settings x seeds, in that order."""
+    for dataset, method in itertools.product(datasets, methods):
+        defaults = {name: p.default for name, p in settings(METHODS[method].value).items()}
+        grid = grids.get(method, {})
+        n, name = steps(method, dataset, budget, given_steps)
+        for values in itertools.product(*grid.values()):
+            chosen = defaults | dict(zip(grid, values, strict=True))
+            for seed in seeds:
+                yield Run(dataset, method, seed, n, chosen, name, precision)
+
+
+def metrics_for(text: str | None) -> list[str]:
+    """Return the metrics that `text` names; all without one."""
+    return METRICS.names() if text is None else names(text, "metric", METRICS.names())
+
+
+def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
+    """Raise UserError if a method cannot take the data set: said before anything trains."""
+    for method in dict.fromkeys(run.method for run in runs):
+        sees = METHODS[method].value.sees
+        if sees == "label" and dataset.spec.label is None:
+            raise UserError(f"{method} needs a label, and {dataset.name} has none")
+        if sees in ("factors", "one-factor") and not dataset.factor_sizes:
+            raise UserError(f"{method} needs ground-truth factors, and {dataset.name} has none")

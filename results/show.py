@@ -1,0 +1,67 @@
+"""What commands print and draw of the runs in a folder."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from benchmark.registry import METRICS, UserError, unknown
+from results import plots
+from results.store import Folder
+from results.table import as_json, rich_tables, tidy
+
+
+def chosen(
+    out: Path, methods: str | None, datasets: str | None, metrics: str | None, seeds: str | None
+) -> pd.DataFrame:
+    """Return the rows of the runs in `out` with these comma-separated names; None keeps all.
+
+    Raises:
+        UserError: there are no runs, or none with such a name.
+    """
+    frame = tidy(out)
+    if frame.empty:
+        raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
+    kept = {
+        "methods": _names(frame, "method", methods),
+        "datasets": _names(frame, "dataset", datasets),
+        "metrics": _names(frame, "metric", metrics),
+        "seeds": [int(s) for s in _names(frame, "seed", seeds)],
+    }
+    return tidy(out, **kept)  # type: ignore[arg-type]
+
+
+def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
+    if text is None:
+        return []
+    known = sorted({str(name) for name in frame[column].dropna()} - {""})
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise unknown(f"{column} among the runs", name, known)
+    return names
+
+
+def print_table(frame: pd.DataFrame, json: bool) -> None:
+    """Print the table, or the rows as JSON."""
+    if json:
+        sys.stdout.write(as_json(frame) + "\n")
+        return
+    console = Console()
+    for part in rich_tables(frame, console.width):
+        console.print(part)
+
+
+def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
+    """Write the comparison and a traversal grid per run that has one; return the paths."""
+    paths: list[Path] = []
+    if frame["value"].notna().any() and not frame["method"].isin(["random", "truth"]).all():
+        known = METRICS.names()
+        ranges = {name: METRICS[name].facts["range"] for name in known}
+        paths += plots.comparison(frame, to / "comparison", ranges)
+    for name in frame["folder"].unique():
+        folder = Folder(out / name)
+        if (folder.path / "traversal.h5").exists():
+            paths += plots.traversal(folder, to / f"traversal-{name}")
+    return paths
