@@ -40,6 +40,7 @@ SPEC = Spec(
     label="shape",
     grid=True,
 )
+TURNS = list(product(range(3), range(6), range(40)))
 SCALES = np.linspace(0.5, 1, 6)
 ORIENTATIONS = np.linspace(0, 2 * np.pi, 40)
 CENTRES = 16 + 32 * np.linspace(0, 1, 32)
@@ -74,7 +75,7 @@ def dsprites(folder: Path | None = None) -> Grid:
     """
     path = cache.find(OFFICIAL, folder, "dsprites")
     facts = {} if path is None else _stamp(path)
-    shape = (737_280, 512)
+    shape = (1024 * len(TURNS), 512)
     images = cache.packed("dsprites", shape, lambda: _blocks(path), source=SOURCE, **facts)
     return Grid(SPEC, images)
 
@@ -93,9 +94,8 @@ def _blocks(official: Path | None) -> Iterator[Images]:
     """Yield all images, (1024, 512) at a time, in the order of the grid."""
     if official is not None:
         check(official, OFFICIAL_SHA1)
-    turns = list(product(range(3), range(6), range(40)))
     console = Console(stderr=True)
-    drawn = (draw(*turn) for turn in track(turns, "Drawing dSprites", console=console))
+    drawn = (draw(*turn) for turn in track(TURNS, "Drawing dSprites", console=console))
     yield from drawn if official is None else compared(drawn, official)
 
 
