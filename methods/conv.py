@@ -14,15 +14,11 @@ The gradient of each is made of the other two, so any order of differentiation w
 In any other case (another device, dtype or shape) the modules are exactly torch's.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-LAST = torch.channels_last
 
 
 class _Down(torch.autograd.Function):
@@ -31,12 +27,12 @@ class _Down(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, big: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(big, weight)
-        return F.conv2d(big, weight, bias, 2, 1)
+        return F.conv2d(_last(big), _last(weight), bias, 2, 1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         big, weight = ctx.saved_tensors
-        grad, (image, kernel, offset) = grads[0].contiguous(memory_format=LAST), _needs(ctx)
+        grad, (image, kernel, offset) = grads[0], _needs(ctx)
         return (
             _Up.apply(grad, weight, None) if image else None,
             _Weigh.apply(big, grad) if kernel else None,
@@ -54,16 +50,16 @@ class _Up(torch.autograd.Function):
         # Pixel 2p - 1 + r takes kernel rows r and r + 2 from pixels p and p - 1: flipped, a 2x2
         # convolution to the channels (r, s, c) of a block of 2x2 pixels.
         kernel = weight.view(o, c, 2, 2, 2, 2).flip(2, 4).permute(3, 5, 1, 0, 2, 4)
-        kernel = kernel.reshape(4 * c, o, 2, 2).contiguous(memory_format=LAST)
-        blocks = F.conv2d(small, kernel, None if bias is None else bias.repeat(4), 1, 1)
+        kernel = _last(kernel.reshape(4 * c, o, 2, 2))
+        blocks = F.conv2d(_last(small), kernel, None if bias is None else bias.repeat(4), 1, 1)
         blocks = blocks.permute(0, 2, 3, 1).reshape(n, h + 1, w + 1, 2, 2 * c).transpose(2, 3)
         image = blocks.reshape(n, 2 * h + 2, 2 * w + 2, c)[:, 1:-1, 1:-1]
-        return image.permute(0, 3, 1, 2).contiguous(memory_format=LAST)
+        return image.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         small, weight = ctx.saved_tensors
-        grad, (image, kernel, offset) = grads[0].contiguous(memory_format=LAST), _needs(ctx)
+        grad, (image, kernel, offset) = grads[0], _needs(ctx)
         return (
             _Down.apply(grad, weight, None) if image else None,
             _Weigh.apply(grad, small) if kernel else None,
@@ -78,9 +74,10 @@ class _Weigh(torch.autograd.Function):
     def forward(ctx: Any, big: Tensor, small: Tensor) -> Tensor:
         ctx.save_for_backward(big, small)
         shape = (small.shape[1], big.shape[1], 4, 4)
-        weight = big.new_empty(shape).contiguous(memory_format=LAST)
+        weight = _last(big.new_empty(shape))
         two, one, zero, mask = [2, 2], [1, 1], [0, 0], [False, True, False]
         backward = torch.ops.aten.convolution_backward
+        big, small = _last(big), _last(small)
         grads = backward(small, big, weight, None, two, one, one, False, zero, 1, mask)
         grad: Tensor = grads[1]
         return grad
@@ -88,8 +85,15 @@ class _Weigh(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         big, small = ctx.saved_tensors
-        weight = grads[0].contiguous(memory_format=LAST)
-        return _Up.apply(small, weight, None), _Down.apply(big, weight, None)
+        return _Up.apply(small, grads[0], None), _Down.apply(big, grads[0], None)
+
+
+def _last(x: Tensor) -> Tensor:
+    """`x` in channels last, with strides that say so even if it has one channel."""
+    _, c, h, w = x.shape
+    return x.contiguous(memory_format=torch.channels_last).as_strided(
+        x.shape, (c * h * w, 1, c * w, c)
+    )
 
 
 def _needs(ctx: Any) -> tuple[bool, bool, bool]:
@@ -116,10 +120,9 @@ def _run(
     function: type[torch.autograd.Function], module: nn.Conv2d | nn.ConvTranspose2d, x: Tensor
 ) -> Tensor:
     """Apply `function` to the image and the module's parameters, in bfloat16 channels last."""
-    bias = module.bias
-    tensors = (a.to(torch.bfloat16).contiguous(memory_format=LAST) for a in (x, module.weight))
+    tensors = (None if a is None else a.bfloat16() for a in (x, module.weight, module.bias))
     with torch.autocast("cpu", enabled=False):
-        out: Tensor = function.apply(*tensors, None if bias is None else bias.bfloat16())
+        out: Tensor = function.apply(*tensors)
     return out
 
 
