@@ -16,6 +16,6 @@ if str(ROOT) not in sys.path[:1]:
 _datasets = sys.modules.get("datasets")
 if _datasets is not None and not str(_datasets.__file__).startswith(str(ROOT)):
     raise ImportError(
-        f"another package called 'datasets' ({_datasets.__file__}) was imported before 'benchmark'; "
-        "import benchmark first, or in a process of its own"
+        f"another package called 'datasets' ({_datasets.__file__}) was imported before "
+        "'benchmark'; import benchmark first, or in a process of its own"
     )

@@ -33,7 +33,7 @@ def device(name: str) -> torch.device:
 
 
 def precision(name: str, device: torch.device) -> Precision:
-    """Return what `name` means on the device; `auto` is bfloat16 where the hardware multiplies it."""
+    """Return what `name` means there; `auto` is bfloat16 where the hardware multiplies it."""
     if name == "auto":
         return "bfloat16" if _fast_bfloat16(device) else "float32"
     if name not in ("float32", "bfloat16"):
@@ -43,7 +43,7 @@ def precision(name: str, device: torch.device) -> Precision:
 
 def _fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capable = torch.cpu.get_capabilities()
     return bool(capable.get("avx512_bf16") or capable.get("amx_bf16"))
 

@@ -31,7 +31,9 @@ def run(
     datasets: Annotated[str, typer.Option(help="Comma-separated names.")] = "dsprites",
     metrics: Names = None,
     seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0",
-    budget: Annotated[str, typer.Option(help="quick, or paper: the steps of each paper.")] = "quick",
+    budget: Annotated[
+        str, typer.Option(help="quick, or paper: the steps of each paper.")
+    ] = "quick",
     steps: Annotated[int | None, typer.Option(help="Training steps, instead of a budget.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Like betavae.beta=1,4,16; can be repeated.")
@@ -125,7 +127,9 @@ def plot(
     datasets: Names = None,
     metrics: Names = None,
     seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
-    to: Annotated[Path | None, typer.Option(help="Where to write; <out>/figures if not given.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Where to write; <out>/figures if not given.")
+    ] = None,
 ) -> None:
     """Draw the comparison and the traversals of the runs in a folder."""
     from results.show import chosen, draw

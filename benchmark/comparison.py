@@ -124,6 +124,7 @@ class Stop:
         self.asked = False
 
     def __call__(self) -> bool:
+        """Return whether to stop."""
         return self.asked
 
     def ask(self, number: int, frame: FrameType | None) -> None:

@@ -52,7 +52,7 @@ class Dealer:
 
 
 def unpack(packed: Tensor, levels: int, shape: tuple[int, int, int]) -> Tensor:
-    """Return images (n, C, H, W) of packed rows (n, bytes): what `Dataset.images` does, in torch."""
+    """Return images (n, C, H, W) of packed rows (n, bytes), as `Dataset.images` does."""
     if levels == 2:
         bits = torch.arange(7, -1, -1, device=packed.device, dtype=torch.uint8)
         packed = (packed[:, :, None] >> bits & 1).flatten(1)[:, : shape[0] * shape[1] * shape[2]]

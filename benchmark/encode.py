@@ -22,7 +22,7 @@ SPAN = {"normal": 3.0, "uniform": 2.0}
 
 
 def rows_to_encode(dataset: Dataset, width: int) -> NDArray[np.int64]:
-    """Return the rows that metrics see: all, or a fixed sample where a code has over `WIDE` columns.
+    """Return the rows that metrics see: all, or a fixed sample if there are over `WIDE` codes.
 
     Raw pixels are such a code: all of dSprites' would take twelve gigabytes.
     """
@@ -40,7 +40,7 @@ def encode(
     precision: Precision,
     report: Callable[[int], None] = lambda done: None,
 ) -> NDArray[Any]:
-    """Return the codes (M, L) of the images of `rows`: float32, or uint8 where a method gives that."""
+    """Return the codes (M, L) of the images of `rows`, float32, or uint8 if the method says so."""
     method.eval()
     codes: NDArray[Any] | None = None
     for start in range(0, len(rows), ENCODE_BATCH):

@@ -56,8 +56,8 @@ def parse_settings(texts: Sequence[str], methods: Sequence[str]) -> dict[str, di
     """Return the values to try, by method and hyper-parameter, of texts like `betavae.beta=1,4`.
 
     Raises:
-        UserError: a text is not of that form, or names a method that does not run, a hyper-parameter
-            that the method has not, or a value that it cannot have.
+        UserError: a text is not of that form, or names a method that does not run, a
+            hyper-parameter that the method has not, or a value that it cannot have.
     """
     grids: dict[str, dict[str, list[Any]]] = {}
     for text in texts:

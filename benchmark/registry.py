@@ -1,7 +1,8 @@
 """Where methods, metrics and data sets are found by name.
 
-A plug-in is one file in its room, or a module that a third-party package names under the entry-point
-group `benchmark.methods`, `benchmark.metrics` or `benchmark.datasets`. Importing it registers it:
+A plug-in is one file in its room, or a module that a third-party package names under the
+entry-point group `benchmark.methods`, `benchmark.metrics` or `benchmark.datasets`. Importing it
+registers it:
 
     @METHODS.register("betavae", source="Higgins et al., beta-VAE, ICLR 2017, https://...")
     class BetaVAE(Method): ...
@@ -32,7 +33,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """A registered plug-in: its name, the thing itself, its source and what else it says of itself."""
+    """A registered plug-in: its name, the thing itself, its source, and facts about it."""
 
     name: str
     value: T

@@ -1,4 +1,4 @@
-"""One run: a method on a data set with a seed, from nothing to scores, doing only what is missing."""
+"""One run, a method on a data set with a seed, to its scores; it does only what is missing."""
 
 import hashlib
 import json
@@ -239,9 +239,7 @@ class Execution:
         codes = reader.informative
         rows = rows_to_encode(self.dataset, len(codes))
         report = self.begin("encode", len(rows))
-        found = encode(
-            reader, self.dealer, rows, self.precision, lambda done: report(done, {})
-        )
+        found = encode(reader, self.dealer, rows, self.precision, lambda done: report(done, {}))
         names, kinds = [code.name for code in codes], [code.kind for code in codes]
         self.folder.write_codes(found, rows, names, kinds)
 

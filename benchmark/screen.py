@@ -23,7 +23,7 @@ console = Console(stderr=True)
 
 @contextmanager
 def bar(run: Run) -> Iterator[Begin]:
-    """Show the run's stages, one after another, on a bar; lines of text where there is no terminal."""
+    """Show the run's stages on a bar; lines of text where there is no terminal."""
     name = f"{run.dataset} {run.method} seed {run.seed}"
     if not console.is_terminal:
         yield _lines(name)

@@ -1,8 +1,8 @@
-"""The loop, written once: every method is trained by it, and any step can be the last before a crash.
+"""The loop, written once: it trains every method, and any step can be the last before a crash.
 
 No step waits for the device: losses are summed there, and looked at every `LOOK` steps only. The
-batch is a function of the step, so model, optimisers, torch's generator and the sums are all there is
-to save; a run that was killed and started again ends with the same bits as one that was not.
+batch is a function of the step, so model, optimisers, torch's generator and the sums are all there
+is to save; a run that was killed and started again ends with the same bits as one that was not.
 """
 
 import csv
@@ -184,7 +184,8 @@ def advance(
     for name, loss in _in_autocast(method.losses(batch), batch.x.device, precision):
         optimiser = optimisers[name]
         optimiser.zero_grad(set_to_none=True)
-        loss.backward(inputs=[p for group in optimiser.param_groups for p in group["params"]])
+        own = [p for group in optimiser.param_groups for p in group["params"]]
+        torch.autograd.backward(loss, inputs=own)
         optimiser.step()
         values[f"loss_{name}"] = loss.detach()
     return values | method.logs

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from datasets.base import Spec
-
 Kind = Literal["normal", "uniform", "categorical", "ordinal", "noise"]
 Sees = Literal["images", "label", "factors", "one-factor", "pairs"]
 
@@ -54,10 +52,10 @@ def normal_codes(n: int) -> tuple[Code, ...]:
 
 
 class Method(nn.Module):
-    """A method: its configuration are its constructor's keyword arguments, defaults from its paper.
+    """A method: a constructor of a `Spec` and keyword arguments, the paper's values as defaults.
 
-    A subclass sets `codes` and overrides what it has: `optimisers` and `losses` when it is trained by
-    steps, `fit` when it has a closed form, `encode` when it infers codes, `decode` when it generates.
+    A subclass sets `codes` and overrides what it has: `optimisers` and `losses` if it is trained by
+    steps, `fit` if it has a closed form, `encode` if it infers codes, `decode` if it generates.
 
     Attributes:
         sees: the supervision that it is granted.

@@ -1,6 +1,6 @@
-"""GAN: Goodfellow et al., Generative Adversarial Nets, NeurIPS 2014, https://arxiv.org/abs/1406.2661.
+"""GAN: Goodfellow et al., Generative Adversarial Nets, 2014, https://arxiv.org/abs/1406.2661.
 
-The networks are the ones that InfoGAN has on the same data set, so that what the two rows of a table
+The networks are the ones that InfoGAN has on the same data set, so that what two rows of a table
 differ in is the codes and their mutual information. It has no inference of its own.
 """
 

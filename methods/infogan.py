@@ -1,7 +1,7 @@
 """InfoGAN: Chen et al., NeurIPS 2016, https://arxiv.org/abs/1606.03657.
 
-min over G, Q, max over D: V(D, G) - lam L_I(G, Q), equation 6; L_I = E log Q(c | x) + H(c) is a lower
-bound of the mutual information of codes and images, equation 5. As in the authors' code, both
+min over G, Q, max over D: V(D, G) - lam L_I(G, Q), equation 6; L_I = E log Q(c | x) + H(c) is a
+lower bound of the mutual information of codes and images, equation 5. As in the authors' code, both
 players' losses hold the term, and Q's continuous codes have a fixed variance of 1.
 """
 
@@ -90,7 +90,7 @@ class InfoGAN(Method):
         return self.lam * categorical + self.lam_continuous * continuous
 
     def read(self, features: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return Q's logits of every categorical code, and its means (B, n) of the continuous ones."""
+        """Return Q's logits of each categorical code, and the means (B, n) of the others."""
         *discrete, mean = self.q(features).float().split([*self.sizes, self._continuous()], dim=1)
         return discrete, mean
 

@@ -77,7 +77,7 @@ LAYOUTS = {
 
 
 def layout(spec: Spec) -> Layout:
-    """Return the paper's layout for the data set, or ours: c1 with the label's size, five continuous.
+    """Return the paper's layout, or ours: c1 with the label's size and five continuous codes.
 
     On dSprites that is a categorical code of three and, as in InfoGAN-CR (Lin et al., ICML 2020,
     https://arxiv.org/abs/1906.06034), five continuous codes and five inputs of noise.

@@ -1,8 +1,8 @@
 """The networks that methods share, for images of any size.
 
-Widths and kernels are those of the field's common architecture: Locatello et al., Challenging Common
-Assumptions, ICML 2019, https://arxiv.org/abs/1811.12359, table 1, with the paper's 4x4 kernels. The
-adversarial pair is the one that InfoGAN-CR trains on dSprites: Lin et al., ICML 2020,
+Widths and kernels are those of the field's common architecture: Locatello et al., Challenging
+Common Assumptions, ICML 2019, https://arxiv.org/abs/1811.12359, table 1, with the paper's 4x4
+kernels. The adversarial pair is the one that InfoGAN-CR trains on dSprites: Lin et al., ICML 2020,
 https://arxiv.org/abs/1906.06034, with InfoGAN's batch norm and leak of 0.1.
 """
 

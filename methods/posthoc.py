@@ -36,7 +36,8 @@ class PostHoc(Method):
         with torch.no_grad():
             z = generator.sample(n, device)
             x = generator.decode(z)
-        return (self.encoder(x).float() - z[:, : len(self.codes)]).square().mean(0)
+        read: Tensor = self.encoder(x).float()
+        return (read - z[:, : len(self.codes)]).square().mean(0)
 
     def encode(self, batch: Batch) -> Tensor:
         """Return the codes (B, L) that it reads in the images."""

@@ -1,7 +1,7 @@
 """The rows that every table needs beside a learned code: its ceiling, its floor, and the obvious.
 
-The beta-VAE paper compares with ground truth, raw pixels, PCA, ICA and an untrained encoder: Higgins
-et al., ICLR 2017, table 1, https://openreview.net/forum?id=Sy2fzU9gl.
+The beta-VAE paper compares with ground truth, raw pixels, PCA, ICA and an untrained encoder:
+Higgins et al., ICLR 2017, table 1, https://openreview.net/forum?id=Sy2fzU9gl.
 """
 
 import torch

@@ -1,0 +1,174 @@
+"""How fast the loop is, beside a plain eager float32 PyTorch loop of the same network.
+
+Both train in one process, in turns, on the same batches, with subnormals flushed to zero, and the
+median of several rounds is reported: a machine that drifts, drifts for both.
+"""
+
+import copy
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.optim import Optimizer
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark import arithmetic, plan
+from benchmark.arithmetic import Precision
+from benchmark.deal import Dealer
+from benchmark.machine import describe
+from benchmark.registry import METHODS, UserError
+from benchmark.train import advance
+from datasets import load
+from methods.base import Batch, Method
+
+ROUND_SECONDS = 1.0
+MATRIX = 2048
+
+Step = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """A method's speed.
+
+    Attributes:
+        method: its name.
+        steps: training steps per second of the suite's loop, data included.
+        plain: those of the plain loop, on one batch that it already has.
+        ratio: the median over rounds of their ratio.
+        of_peak: fraction of the measured matmul rate that the suite's loop spends usefully.
+        data: fraction of its step that goes into the batch.
+    """
+
+    method: str
+    steps: float
+    plain: float
+    ratio: float
+    of_peak: float
+    data: float
+
+
+def measure_all(
+    methods: str,
+    dataset: str,
+    rounds: int,
+    warm: int,
+    data_dir: Path | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Measure every method that trains by steps, and print the table or JSON.
+
+    Raises:
+        UserError: a method that is not known, or none that trains.
+    """
+    where = arithmetic.device(device)
+    names = [
+        name
+        for name in plan.names(methods, "method", METHODS.names())
+        if METHODS[name].value.paper_steps[""]
+    ]
+    if not names:
+        raise UserError(f"{methods} is not trained by steps: there is no speed to measure")
+    arithmetic.prepare()
+    precision = arithmetic.precision("auto", where)
+    dealer = Dealer(load(dataset, data_dir), where)
+    peak = matmul_peak(where, precision)
+    found = [measure(name, dealer, precision, peak, rounds, warm) for name in names]
+    about = describe(where) | {"precision": precision, "matmul_gflops": round(peak / 1e9)}
+    if as_json:
+        record = {"machine": about, "speeds": [asdict(one) for one in found]}
+        sys.stdout.write(json.dumps(record, indent=1) + "\n")
+    else:
+        _print(found, about, dataset)
+
+
+def measure(
+    name: str, dealer: Dealer, precision: Precision, peak: float, rounds: int, warm: int
+) -> Speed:
+    """Return one method's speed, measured past its first `warm` steps."""
+    torch.manual_seed(0)
+    model: Method = METHODS[name].value(dealer.dataset.spec).to(dealer.device).train()
+    batch = dealer.train(model, 0)
+    plain = plain_step(copy.deepcopy(model), batch)
+    ours = model.to(memory_format=torch.channels_last)
+    optimisers = ours.optimisers()
+    fast: Step = lambda i: advance(ours, dealer.train(ours, i), optimisers, precision)  # noqa: E731
+    deal: Step = lambda i: dealer.train(ours, i)  # noqa: E731
+    with FlopCounterMode(display=False) as counter:
+        plain(0)
+    sync = _sync(dealer.device)
+    for step in (fast, plain):
+        for i in range(warm):
+            step(i)
+        sync()
+    # Rounds are of equal length, so that a slow minute of the machine is one of each loop.
+    timed = [[seconds(step, sync) for step in (fast, plain, deal)] for _ in range(rounds)]
+    a, b, data = (statistics.median(column) for column in zip(*timed, strict=True))
+    ratio = statistics.median(row[1] / row[0] for row in timed)
+    return Speed(name, 1 / a, 1 / b, ratio, counter.get_total_flops() / a / peak, data / a)
+
+
+def plain_step(method: Method, batch: Batch) -> Step:
+    """Return a step as a tutorial writes it: float32, PyTorch's default optimiser and layout."""
+    optimisers = {name: _plain(o) for name, o in method.optimisers().items()}
+
+    def step(_: int) -> None:
+        for name, loss in method.losses(batch):
+            optimisers[name].zero_grad()
+            torch.autograd.backward(loss)
+            optimisers[name].step()
+
+    return step
+
+
+def _plain(optimiser: Optimizer) -> Optimizer:
+    group = {k: v for k, v in optimiser.param_groups[0].items() if k in ("lr", "betas", "eps")}
+    return type(optimiser)(optimiser.param_groups[0]["params"], **group)
+
+
+def seconds(step: Step, sync: Callable[[], None]) -> float:
+    """Return the mean seconds of a step over about `ROUND_SECONDS`."""
+    n, start = 0, time.perf_counter()
+    while time.perf_counter() - start < ROUND_SECONDS:
+        step(n)
+        n += 1
+    sync()
+    return (time.perf_counter() - start) / n
+
+
+def matmul_peak(device: torch.device, precision: Precision) -> float:
+    """Return the rate, in floating-point operations a second, of a large matmul on the device."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    a = torch.randn(MATRIX, MATRIX, device=device).to(dtype)
+    sync = _sync(device)
+    times = [seconds(lambda _: a @ a, sync) for _ in range(3)]
+    return 2 * MATRIX**3 / min(times)
+
+
+def _sync(device: torch.device) -> Callable[[], None]:
+    return torch.cuda.synchronize if device.type == "cuda" else lambda: None
+
+
+def _print(found: list[Speed], about: dict[str, str | int], dataset: str) -> None:
+    title = f"{dataset}: training steps per second; " + ", ".join(
+        f"{name} {value}" for name, value in about.items()
+    )
+    table = Table("method", "steps/s", "plain", "ratio", "of peak", "data", title=title)
+    for one in found:
+        table.add_row(
+            one.method,
+            f"{one.steps:.1f}",
+            f"{one.plain:.1f}",
+            f"{one.ratio:.2f}",
+            f"{one.of_peak:.1%}",
+            f"{one.data:.1%}",
+        )
+    Console().print(table)
