@@ -6,6 +6,7 @@ kernels. The adversarial pair is the one that InfoGAN-CR trains on dSprites: Lin
 https://arxiv.org/abs/1906.06034, with InfoGAN's batch norm and leak of 0.1.
 """
 
+import itertools
 import math
 
 import torch.nn.functional as F
@@ -93,7 +94,7 @@ def generator(shape: Shape, inputs: int) -> nn.Sequential:
         nn.ReLU(inplace=True),
         nn.Unflatten(1, (widths[0], h, w)),
     ]
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in itertools.pairwise(widths):
         layers += [UpConv(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, UpConv(widths[-1], shape[0], 4, 2, 1), Crop(shape, len(WIDTHS)))
 
