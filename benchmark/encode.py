@@ -12,7 +12,7 @@ from benchmark.arithmetic import Precision, autocast
 from benchmark.deal import Dealer
 from datasets import Dataset
 from methods.base import Code, Method
-from results.store import Codes
+from results.store import Codes, Traversal
 
 ENCODE_BATCH = 512
 WIDE = 64
@@ -77,15 +77,15 @@ def sheet(dataset: Dataset, found: Codes) -> dict[str, NDArray[Any]]:
 @torch.no_grad()
 def traverse(
     method: Method, dealer: Dealer, precision: Precision
-) -> tuple[NDArray[np.uint8], list[str], NDArray[np.float64]]:
-    """Return images (R, V, C, H, W) along each code, the codes' names, and the values (R, V).
+) -> Traversal:
+    """Return images along each code.
 
     Start is the code of a real image; where the generator also takes noise, a draw from the prior.
     A categorical code has one image a category; places beyond are white and their value is NaN.
     """
     method.eval()
     codes = method.informative
-    z0 = _start(method, dealer, precision)
+    z0, start = _start(method, dealer, precision)
     values = np.stack([_values(code) for code in codes])
     strips = np.full((len(codes), COLUMNS, *dealer.dataset.shape), 255, np.uint8)
     for i, row in enumerate(values):
@@ -95,15 +95,15 @@ def traverse(
         with autocast(dealer.device, precision):
             x = method.decode(z)
         strips[i, there] = (x.float() * 255).round().byte().cpu().numpy()
-    return strips, [code.name for code in codes], values
+    return Traversal(strips, [code.name for code in codes], values, f"around {start}")
 
 
-def _start(method: Method, dealer: Dealer, precision: Precision) -> Tensor:
+def _start(method: Method, dealer: Dealer, precision: Precision) -> tuple[Tensor, str]:
     if not method.encodes or len(method.informative) < len(method.codes):
-        return method.sample(1, dealer.device)
+        return method.sample(1, dealer.device), "a draw from the prior"
     rows = dealer.dataset.sample(1, np.random.default_rng(0))
     with autocast(dealer.device, precision):
-        return method.encode(dealer.batch(method, rows)).float()
+        return method.encode(dealer.batch(method, rows)).float(), "the code of a real image"
 
 
 def _values(code: Code) -> NDArray[np.float64]:

@@ -78,7 +78,7 @@ class Training:
         precision: the arithmetic of the nets.
         checkpoint: where to save, and to continue from when it is there.
         log: the CSV of losses over steps.
-        stop: asked after every step; True saves and raises `Stopped`.
+        stop: asked after every step but the last; True saves and raises `Stopped`.
         report: told the step and the means at every row of the log.
     """
 
@@ -118,6 +118,8 @@ class Training:
             if step % LOOK == 0 or step == self.steps:
                 self.look(step)
                 self.seconds = before + time.monotonic()
+            if step == self.steps:
+                return
             if self.stop():
                 self.save(step)
                 raise Stopped

@@ -54,14 +54,19 @@ def print_table(frame: pd.DataFrame, json: bool) -> None:
 
 
 def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
-    """Write the comparison and a traversal grid per run that has one; return the paths."""
+    """Write the comparison and a traversal grid per run that has one; return the paths.
+
+    A grid that is newer than what it shows is left as it is.
+    """
     paths: list[Path] = []
     if frame["value"].notna().any() and not frame["method"].isin(["random", "truth"]).all():
         known = METRICS.names()
         ranges = {name: METRICS[name].facts["range"] for name in known}
         paths += plots.comparison(frame, to / "comparison", ranges)
     for name in frame["folder"].unique():
-        folder = Folder(out / name)
-        if (folder.path / "traversal.h5").exists():
-            paths += plots.traversal(folder, to / f"traversal-{name}")
+        folder, stem = Folder(out / name), to / f"traversal-{name}"
+        if folder.has_traversal:
+            drawn = [stem.with_name(f"{stem.name}.{kind}") for kind in ("pdf", "png")]
+            fresh = all(folder.traversal_older_than(path) for path in drawn)
+            paths += drawn if fresh else plots.traversal(folder, stem)
     return paths

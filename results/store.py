@@ -53,13 +53,13 @@ class Codes(NamedTuple):
     """The codes of M images.
 
     Attributes:
-        codes: (M, L) float32.
+        codes: (M, L) float32, or uint8 where the code is the image itself.
         rows: (M,) int64, the row of the data set that each line encodes.
         names: the L codes' names.
         kinds: the L codes' kinds (normal, uniform, categorical, noise, ...).
     """
 
-    codes: NDArray[np.float32]
+    codes: NDArray[Any]
     rows: NDArray[np.int64]
     names: list[str]
     kinds: list[str]
@@ -114,6 +114,16 @@ class Folder:
     def has_codes(self) -> bool:
         """Whether `codes.h5` is there."""
         return (self.path / "codes.h5").exists()
+
+    @property
+    def has_traversal(self) -> bool:
+        """Whether `traversal.h5` is there."""
+        return (self.path / "traversal.h5").exists()
+
+    def traversal_older_than(self, path: Path) -> bool:
+        """Return whether `path` is there and newer than `traversal.h5`."""
+        made = (self.path / "traversal.h5").stat().st_mtime
+        return path.exists() and path.stat().st_mtime > made
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -200,13 +210,15 @@ class Folder:
 
     def write_codes(
         self,
-        codes: NDArray[np.float32],
+        codes: NDArray[Any],
         rows: NDArray[np.int64],
         names: Sequence[str],
         kinds: Sequence[str],
     ) -> None:
         """Write `codes.h5`; see `Codes` for the shapes; ValueError if they disagree."""
-        codes, rows = np.asarray(codes, np.float32), np.asarray(rows, np.int64)
+        codes, rows = np.asarray(codes), np.asarray(rows, np.int64)
+        if codes.dtype != np.uint8:
+            codes = codes.astype(np.float32, copy=False)
         if codes.ndim != 2 or rows.shape != codes.shape[:1]:
             raise ValueError(f"codes {codes.shape} and rows {rows.shape} are not (M, L) and (M,)")
         if not len(names) == len(kinds) == codes.shape[1]:

@@ -95,8 +95,8 @@ def records(frame: pd.DataFrame) -> list[Record]:
 def usual_asked(lines: pd.DataFrame) -> Record:
     """Return the steps, budget and precision that most lines of `summary` have."""
     lines = lines.drop_duplicates(LINE)
-    # References are not trained: their steps are nobody's choice.
-    trained = lines[~lines["method"].isin(list(REFERENCES))]
+    # What is not trained by steps has a budget that nobody chose.
+    trained = lines[lines["steps"] > 0]
     lines = lines if trained.empty else trained
     return {column: lines[column].mode().iat[0] for column in ASKED}
 
@@ -113,8 +113,7 @@ def differences(rows: list[Record], usual: Record, scored_as: Signs) -> Iterator
     """Say what sets a line apart from the title of its table and from the other lines."""
     first = rows[0]
     for column in ASKED:
-        # A reference is not trained, so its steps say nothing.
-        silent = column == "steps" and first["method"] in REFERENCES
+        silent = column in ("steps", "budget") and first["steps"] == 0
         if first[column] != usual[column] and not silent:
             yield f"{first[column]:,} steps" if column == "steps" else str(first[column])
     for row in rows:
