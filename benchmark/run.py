@@ -117,7 +117,7 @@ def execute(
     try:
         Execution(run, dataset, bench, folder, begin).complete(todo)
     except Diverged as error:
-        folder.fail("diverged", error.reason, error.step)
+        folder.fail("diverged", str(error), error.step)
     except (Stopped, UserError):
         raise
     except Exception as error:
@@ -156,6 +156,7 @@ class Execution:
         train = self.train(method, "train", self.run.steps)
         reader = method
         if not method.encodes and method.decodes:
+            self.seed("build-posthoc")
             reader = self.placed(PostHoc(self.dataset.spec, method))
             train |= self.fit_posthoc(reader)
         self.seed("encode")
@@ -163,8 +164,7 @@ class Execution:
             self.encode(reader)
         self.seed("traverse")
         if method.decodes:
-            title = f"{self.run.method} on {self.run.dataset}, seed {self.run.seed}"
-            self.folder.write_traversal(*traverse(method, self.dealer, self.precision), title)
+            self.folder.write_traversal(*traverse(method, self.dealer, self.precision))
         return train
 
     def build(self) -> Method:
