@@ -163,8 +163,9 @@ def main() -> None:
     except typer.exceptions.TyperException as error:
         _fail(error.format_message() if hasattr(error, "format_message") else str(error))
     except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    if code == 130:  # Typer catches most KeyboardInterrupts itself, and says so with this code
         print("interrupted; the same command continues", file=sys.stderr)
-        sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
 
 
