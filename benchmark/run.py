@@ -19,7 +19,7 @@ from benchmark import arithmetic, machine
 from benchmark.deal import Dealer
 from benchmark.encode import encode, rows_to_encode, sheet, traverse
 from benchmark.registry import METHODS, METRICS, UserError
-from benchmark.train import Diverged, Report, Stopped, Training
+from benchmark.train import Diverged, Report, Stopped, Training, read
 from datasets import Dataset
 from methods.base import Method, settings
 from methods.posthoc import PostHoc
@@ -184,7 +184,7 @@ class Execution:
         """Train, or load what was trained; return seconds, steps per second and last losses."""
         model = self.folder.model(stage)
         if model.exists():
-            state = torch.load(model, map_location=self.bench.device, weights_only=True)
+            state = read(model, self.bench.device, "method", "train")
             method.load_state_dict(state["method"])
             return dict(state["train"])
         self.seed(stage)

@@ -40,6 +40,10 @@ class Stopped(Exception):
     """The run was asked to stop; its checkpoint is written."""
 
 
+class Damaged(Exception):
+    """A file of an earlier session cannot be read."""
+
+
 @dataclass
 class Tally:
     """Sums of what the steps report since the log's last row, on the device."""
@@ -158,7 +162,7 @@ class Training:
         """Continue from the checkpoint if there is one; return the steps done."""
         state: dict[str, Any] | None = None
         if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            state = read(self.checkpoint, torch.device("cpu"), "step", "method", "optimisers")
         cut_log(self.log, 0 if state is None else state["step"])
         if state is None:
             return 0
@@ -172,6 +176,19 @@ class Training:
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         return int(state["step"])
+
+
+def read(path: Path, device: torch.device, *names: str) -> dict[str, Any]:
+    """Return the dictionary that `torch.save` wrote to `path`.
+
+    Raises:
+        Damaged: it cannot be read, or lacks one of `names`.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        return state | {name: state[name] for name in names}
+    except Exception as error:  # unpickling raises anything
+        raise Damaged(f"cannot read {path}; remove it to train from the start") from error
 
 
 def advance(
@@ -219,8 +236,10 @@ def cut_log(log: Path, step: int) -> None:
     """Drop the rows after `step`, which a killed run wrote after its last checkpoint."""
     if not log.exists():
         return
-    header, *rows = log.read_text().splitlines()
-    kept = [row for row in rows if row.split(",")[0].isdigit() and int(row.split(",")[0]) <= step]
+    header, *rows = log.read_text().splitlines() or [""]
+    # A crash of the machine can tear the last row, even within the number of its step.
+    whole = [row for row in rows if row.count(",") == header.count(",")]
+    kept = [row for row in whole if int(row.split(",")[0]) <= step]
     if not kept:
         os.unlink(log)
         return
