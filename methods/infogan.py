@@ -104,7 +104,8 @@ class InfoGAN(Method):
 
     def decode(self, z: Tensor) -> Tensor:
         """Return G(z), the categories of z as one-hot vectors."""
-        hot = [F.one_hot(z[:, i].long(), size) for i, size in enumerate(self.sizes)]
+        # F.one_hot would check its input, and wait for the device.
+        hot = [z[:, i, None] == torch.arange(n, device=z.device) for i, n in enumerate(self.sizes)]
         return torch.sigmoid(self.generator(torch.cat([*hot, z[:, len(self.sizes) :]], 1)))
 
 
