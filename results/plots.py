@@ -219,7 +219,9 @@ def _strips(axes: Axes, found: Traversal, block: Sequence[int], cell: float) -> 
     rows = np.arange(count) * (height + GAP) + (height - 1) / 2
     columns = np.arange(steps) * (width + GAP) + (width - 1) / 2
     axes.set_yticks(rows, [found.names[row] for row in block])
-    values = [f"{round(value, 2):g}" for value in found.values[block[0]]]
+    # A row with fewer images than the others has no value where they go on.
+    row = found.values[block[0]]
+    values = ["" if math.isnan(value) else f"{round(value, 2):g}" for value in row]
     # A digit is 0.64 of the font's size wide; a value may not touch its neighbour.
     size = min(7.0, 72 * cell / (0.64 * max(len(value) for value in values) + 0.5))
     axes.set_xticks(columns, values, fontsize=size)

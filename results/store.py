@@ -71,7 +71,8 @@ class Traversal(NamedTuple):
     Attributes:
         strips: (R, V, C, H, W) uint8, 0..255.
         names: the R codes' names.
-        values: (R, V), the value that the code takes in each image, in the code's own unit.
+        values: (R, V), the value that the code takes in each image, in the code's own unit; NaN
+            where there is no image.
         title: what the pictures show.
     """
 
