@@ -88,8 +88,9 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
 
 
 def _unfinished(one: Run, asked: Comparison, out: Path) -> bool:
-    folder = one.folder(out)
-    return folder.state != "done" or bool(missing(one, out, asked.metrics))
+    """Whether there is something to do; what diverged would do so again, step for step."""
+    state = one.folder(out).state
+    return state != "diverged" and (state != "done" or bool(missing(one, out, asked.metrics)))
 
 
 def show(asked: Comparison, out: Path, json: bool) -> None:

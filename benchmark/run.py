@@ -55,7 +55,9 @@ class Run:
     @property
     def key(self) -> str:
         """Ten hex digits of the SHA-256 of the canonical JSON."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        asked = asdict(self)
+        del asked["budget"]  # another name for the same steps is the same run
+        text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def folder(self, out: Path) -> Folder:
@@ -239,7 +241,13 @@ class Execution:
         codes = reader.informative
         rows = rows_to_encode(self.dataset, len(codes))
         report = self.begin("encode", len(rows))
-        found = encode(reader, self.dealer, rows, self.precision, lambda done: report(done, {}))
+
+        def told(done: int) -> None:
+            report(done, {})
+            if self.bench.stop():
+                raise Stopped
+
+        found = encode(reader, self.dealer, rows, self.precision, told)
         names, kinds = [code.name for code in codes], [code.kind for code in codes]
         self.folder.write_codes(found, rows, names, kinds)
 

@@ -91,7 +91,7 @@ class PrincipalComponents(Linear):
 
     def fit(self, batch: Batch) -> None:
         """Fit scikit-learn's PCA."""
-        pca = PCA(len(self.codes), svd_solver="covariance_eigh").fit(batch.x.flatten(1).numpy())
+        pca = PCA(len(self.codes), svd_solver="covariance_eigh").fit(batch.x.flatten(1).cpu().numpy())
         self.mean.copy_(torch.from_numpy(pca.mean_))
         self.weight.copy_(torch.from_numpy(pca.components_.T.copy()))
 
@@ -102,7 +102,7 @@ class IndependentComponents(Linear):
 
     def fit(self, batch: Batch) -> None:
         """Fit scikit-learn's FastICA on principal components, which is how it whitens anyway."""
-        x = batch.x.flatten(1).numpy()
+        x = batch.x.flatten(1).cpu().numpy()
         pca = PCA(len(self.codes), svd_solver="covariance_eigh").fit(x)
         seed = int(torch.randint(2**31, ()))
         ica = FastICA(whiten="unit-variance", max_iter=1000, random_state=seed)
