@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import Parameter
 from typing import Any, Literal, get_args, get_origin
@@ -14,6 +15,8 @@ from methods.base import settings
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 3_000
 REFERENCES = ("random", "truth")
+SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
+MOST_SEEDS = 10_000
 
 Settings = Mapping[str, Mapping[str, Sequence[Any]]]
 
@@ -41,14 +44,17 @@ def seeds(text: str) -> list[int]:
     """
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() or not last)) or part.strip()[-1:] == "-":
+        match = SEEDS.fullmatch(part.strip())
+        if match is None:
             raise UserError(f"--seeds {text!r} is not like 0-4 or 0,2,7")
-        if int(last or first) < int(first):
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
             raise UserError(f"--seeds {text!r}: {part.strip()} runs backwards")
-        found += range(int(first), int(last or first) + 1)
-    if max(found) >= 2**31:
-        raise UserError(f"--seeds {text!r}: a seed is below {2**31}")
+        if last >= 2**31:
+            raise UserError(f"--seeds {text!r}: a seed is below {2**31}")
+        if last - first >= MOST_SEEDS:
+            raise UserError(f"--seeds {text!r}: {part.strip()} is more than {MOST_SEEDS} seeds")
+        found += range(first, last + 1)
     return list(dict.fromkeys(found))
 
 
