@@ -1,0 +1,168 @@
+"""Batches, codes and traversals: what a method is shown, and what is asked of it."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmark.deal import Dealer, unpack
+from benchmark.encode import COLUMNS, encode, rows_to_encode, sheet, traverse
+from benchmark.registry import METHODS
+from datasets import Dataset, Spec, Table
+from methods.base import Batch, Code, Method
+from results.store import Codes
+
+CPU = torch.device("cpu")
+
+
+class Watching(Method):
+    """Keeps what it was shown."""
+
+    batch_size = 8
+    codes: ClassVar[tuple[Code, ...]] = (Code("z1", "normal"),)  # type: ignore[misc]
+
+    def __init__(self, sees: str) -> None:
+        super().__init__()
+        self.sees = sees  # type: ignore[misc, assignment]
+
+
+@pytest.fixture
+def colours() -> Dataset:
+    """Return 30 random 3x5x7 images of 256 levels with a label, two thirds for training."""
+    rng = np.random.default_rng(0)
+    packed = rng.integers(256, size=(30, 3 * 5 * 7), dtype=np.uint8)
+    spec = Spec("colours", (3, 5, 7), 256, ("label",), (3,), "label")
+    table = np.arange(30)[:, None] % 3
+    return Table(spec, packed, table, np.arange(20), np.arange(20, 30))
+
+
+def test_torch_unpacks_bits_as_numpy_does(toy: Dataset) -> None:
+    rows = np.arange(len(toy))
+    packed = torch.from_numpy(np.asarray(toy.packed[rows]))
+    assert np.array_equal(unpack(packed, toy.levels, toy.shape).numpy(), toy.images(rows))
+
+
+def test_torch_unpacks_bytes_as_numpy_does(colours: Dataset) -> None:
+    packed = torch.from_numpy(colours.packed)
+    assert np.array_equal(unpack(packed, 256, colours.shape).numpy(), colours.images(np.arange(30)))
+
+
+def test_images_reach_one(toy: Dataset, colours: Dataset) -> None:
+    for dataset, top in ((toy, 1.0), (colours, colours.packed.max() / 255)):
+        x = Dealer(dataset, CPU).images(np.arange(len(dataset)))
+        assert x.dtype == torch.float32
+        assert x.min() >= 0
+        assert x.max().item() == pytest.approx(top, abs=1e-7)
+
+
+def test_a_batch_is_a_function_of_seed_and_step(toy: Dataset) -> None:
+    method = Watching("images")
+    first = [Dealer(toy, CPU, seed).train(method, step).x for seed in (0, 1) for step in (0, 1)]
+    again = [Dealer(toy, CPU, seed).train(method, step).x for seed in (0, 1) for step in (0, 1)]
+    assert all(map(torch.equal, first, again))
+    assert not any(torch.equal(first[0], other) for other in first[1:])
+
+
+@pytest.mark.parametrize(
+    ("sees", "columns"), [("images", None), ("label", 1), ("factors", 4), ("one-factor", None)]
+)
+def test_a_method_is_shown_what_it_sees(toy: Dataset, sees: str, columns: int | None) -> None:
+    batch = Dealer(toy, CPU).train(Watching(sees), 3)
+    assert (batch.factors is None) == (columns is None)
+    assert batch.factors is None or batch.factors.shape == (8, columns)
+    assert (batch.active is None) == (sees != "one-factor")
+
+
+def test_training_never_sees_a_held_out_row(colours: Dataset) -> None:
+    held_out = {image.tobytes() for image in Dealer(colours, CPU).images(colours.test).numpy()}
+    method = Watching("images")
+    seen = {
+        image.tobytes()
+        for step in range(50)
+        for image in Dealer(colours, CPU).train(method, step).x.numpy()
+    }
+    assert len(seen) == 20
+    assert not seen & held_out
+
+
+def test_one_factor_varies(toy: Dataset) -> None:
+    dealer, every = Dealer(toy, CPU), np.arange(len(toy))
+    factors_of = dict(zip(map(bytes, toy.images(every)), toy.factors(every), strict=True))
+    active = set()
+    for step in range(30):
+        batch = dealer.train(Watching("one-factor"), step)
+        factors = np.stack([factors_of[bytes(x)] for x in batch.x.numpy().astype(np.uint8)])
+        assert [k for k in range(4) if len(np.unique(factors[:, k])) > 1] in ([], [batch.active])
+        active.add(batch.active)
+    assert active == set(range(4))
+
+
+def test_codes_come_in_the_order_of_the_rows(toy: Dataset) -> None:
+    method = METHODS["truth"].value(toy.spec)
+    rows = np.random.default_rng(0).permutation(len(toy))
+    codes = encode(method, Dealer(toy, CPU), rows, "float32")
+    assert np.array_equal(codes, toy.factors(rows))
+
+
+def test_pixels_stay_bytes(colours: Dataset) -> None:
+    method = METHODS["pixels"].value(colours.spec)
+    codes = encode(method, Dealer(colours, CPU), np.arange(30), "float32")
+    assert codes.dtype == np.uint8
+    assert np.array_equal(codes, colours.packed)
+
+
+def test_wide_codes_are_sampled(dsprites: Dataset) -> None:
+    assert np.array_equal(rows_to_encode(dsprites, 10), np.arange(len(dsprites)))
+    rows = rows_to_encode(dsprites, 4096)
+    assert len(rows) == len(np.unique(rows)) == 50_000
+    assert np.array_equal(rows, rows_to_encode(dsprites, 4096))
+
+
+def test_the_sheet_follows_the_split(colours: Dataset, toy: Dataset) -> None:
+    codes = Codes(np.zeros((30, 2), np.float32), np.arange(30), ["c1", "z"], ["categorical", "n"])
+    given = sheet(colours, codes)
+    assert np.array_equal(given["held_out"], np.arange(30) >= 20)
+    assert np.array_equal(given["label"], np.arange(30) % 3)
+    assert given["c1"].dtype == np.int64
+    everywhere = Codes(np.zeros((96, 1), np.float32), np.arange(96), ["z"], ["normal"])
+    halved = sheet(toy, everywhere)
+    assert 20 < halved["held_out"].sum() < 76
+    assert "c1" not in halved
+
+
+class Knobs(Method):
+    """Draws each code's value into a pixel of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes = (Code("c1", "categorical", 3), Code("c2", "uniform"), Code("n", "noise"))
+
+    def decode(self, z: Tensor) -> Tensor:
+        x = torch.zeros(len(z), 1, 16, 16)
+        x[:, 0, 0, :3] = z / 255
+        return x.abs()
+
+
+def test_a_traversal_moves_one_code(toy: Dataset) -> None:
+    found = traverse(Knobs(), Dealer(toy, CPU), "float32")
+    assert found.strips.shape == (2, COLUMNS, 1, 16, 16)
+    assert found.names == ["c1", "c2"]
+    assert found.values[0, :3].tolist() == [0, 1, 2]
+    assert np.isnan(found.values[0, 3:]).all()
+    assert (found.strips[0, 3:] == 255).all()
+    assert found.strips[0, :3, 0, 0, 0].tolist() == [0, 1, 2]
+    assert len(np.unique(found.strips[0, :3, 0, 0, 1])) == 1
+    assert (found.values[1, 0], found.values[1, -1]) == (-2, 2)
+    assert found.title == "around a draw from the prior"
+
+
+def test_a_traversal_of_an_encoder_starts_at_a_real_image(toy: Dataset) -> None:
+    torch.manual_seed(0)
+    method = METHODS["vae"].value(toy.spec)
+    found = traverse(method, Dealer(toy, CPU), "float32")
+    assert found.title == "around the code of a real image"
+    assert found.values.shape == (10, COLUMNS)
+    batch = Batch(torch.zeros(1, *toy.shape))
+    assert method.encode(batch).shape == (1, 10)
