@@ -1,0 +1,129 @@
+"""speed: that it measures what it says; how fast is for real machines."""
+
+import json
+import time
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmark import speed
+from benchmark.deal import Dealer
+from benchmark.registry import METHODS, UserError
+from datasets import Dataset
+from methods.base import Batch, Method
+from methods.vae import BetaVAE
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(speed, "MATRIX", 64)
+
+
+@pytest.mark.usefixtures("short")
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    speed.measure_all("gan,truth,betavae", "toy", 1, 1, None, "cpu", True)
+    found = json.loads(capsys.readouterr().out)
+    assert [one["method"] for one in found["speeds"]] == ["gan", "betavae"]
+    for one in found["speeds"]:
+        assert all(one[name] > 0 for name in ("steps", "plain", "ratio", "of_peak", "data"))
+        assert one["ratio"] == pytest.approx(one["steps"] / one["plain"], rel=1e-6)
+        assert one["data"] < 1
+    assert found["machine"]["matmul_gflops"] > 0
+    assert found["machine"]["precision"] in ("float32", "bfloat16")
+
+
+@pytest.mark.usefixtures("short")
+def test_table(capsys: pytest.CaptureFixture[str]) -> None:
+    speed.measure_all("vae", "toy", 1, 0, None, "cpu", False)
+    out = capsys.readouterr().out
+    assert "vae" in out
+    assert "%" in out
+
+
+def test_methods_without_steps_have_no_speed() -> None:
+    with pytest.raises(UserError, match="truth,pca is not trained by steps"):
+        speed.measure_all("truth,pca", "toy", 1, 1, None, "cpu", True)
+
+
+class Types(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the types of all tensors that operations return."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found: set[torch.dtype] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, tuple | list) else [out]:
+            if isinstance(tensor, Tensor) and tensor.is_floating_point():
+                self.found.add(tensor.dtype)
+        return out
+
+
+def built(name: str, toy: Dataset) -> tuple[Method, Batch]:
+    torch.manual_seed(0)
+    method: Method = METHODS[name].value(toy.spec, batch_size=8)
+    return method.train(), Dealer(toy, CPU).train(method, 0)
+
+
+@pytest.mark.parametrize("name", ["betavae", "infogan"])
+def test_the_plain_step_is_float32(toy: Dataset, name: str) -> None:
+    step = speed.plain_step(*built(name, toy))
+    with Types() as types:
+        step(0)
+    assert types.found == {torch.float32}
+
+
+def test_the_plain_step_is_what_a_tutorial_writes(toy: Dataset) -> None:
+    """PyTorch's default Adam, with the method's rate: the same weights after three steps."""
+    method, batch = built("betavae", toy)
+    step = speed.plain_step(method, batch)
+    torch.manual_seed(1)
+    for i in range(3):
+        step(i)
+    other, _ = built("betavae", toy)
+    assert isinstance(other, BetaVAE)
+    adam = torch.optim.Adam(other.parameters(), lr=other.lr)
+    torch.manual_seed(1)
+    for _ in range(3):
+        adam.zero_grad()
+        ((_, loss),) = other.losses(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+    pairs = zip(method.parameters(), other.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_its_optimiser_is_the_default_one(toy: Dataset) -> None:
+    method, _ = built("gan", toy)
+    ours = method.optimisers()["g"]
+    plain = speed._plain(ours)
+    assert type(plain) is torch.optim.Adam
+    kept = ("lr", "betas", "eps")
+    default = torch.optim.Adam([torch.zeros(1)]).param_groups[0]
+    for name, value in plain.param_groups[0].items():
+        if name != "params":
+            assert value == (ours.param_groups[0] if name in kept else default)[name]
+    assert ours.param_groups[0]["fused"]
+
+
+def test_a_rate_is_that_of_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of 10 ms take 10 ms, however many there are; the wait for the device counts."""
+    monkeypatch.setattr(speed, "ROUND_SECONDS", 0.1)
+    steps: list[int] = []
+
+    def step(i: int) -> None:
+        steps.append(i)
+        time.sleep(0.01)
+
+    start = time.perf_counter()
+    found = speed.seconds(step, lambda: time.sleep(0.05))
+    taken = time.perf_counter() - start
+    assert steps == list(range(len(steps)))
+    assert found * len(steps) == pytest.approx(taken, rel=0.05)
+    assert found > 0.01
