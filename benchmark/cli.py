@@ -95,7 +95,7 @@ def _list(console: Console, room: str, registry: Registry[object]) -> None:
     for name in registry.names():
         entry = registry[name]
         what = (entry.value.__doc__ or "").strip().splitlines()[0]
-        table.add_row(Text(name), Text(what), Text(entry.source))
+        table.add_row(Text(name), Text(what), Text(entry.source, overflow="fold"))
     console.print(table)
 
 
