@@ -13,7 +13,7 @@ from datasets import Dataset
 from methods.base import settings
 
 BUDGETS = ("quick", "paper")
-QUICK_STEPS = 3_000
+QUICK_STEPS = 2_000
 REFERENCES = ("random", "truth")
 SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 MOST_SEEDS = 10_000
@@ -129,9 +129,11 @@ def plan(
 ) -> Iterator[Run]:
     """Yield the runs: data sets x methods x settings x seeds, in that order."""
     for dataset, method in itertools.product(datasets, methods):
-        defaults = {name: p.default for name, p in settings(METHODS[method].value).items()}
+        cls = METHODS[method].value
         grid = grids.get(method, {})
         n, name = steps(method, dataset, budget, given_steps)
+        defaults = {key: p.default for key, p in settings(cls).items()}
+        defaults |= cls.quick if name == "quick" else {}
         for values in itertools.product(*grid.values()):
             chosen = defaults | dict(zip(grid, values, strict=True))
             for seed in seeds:

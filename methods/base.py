@@ -60,6 +60,7 @@ class Method(nn.Module):
     Attributes:
         sees: the supervision that it is granted.
         paper_steps: training steps in its paper, by data set; "" stands for every other one.
+        quick: hyper-parameters of the quick budget, where the paper's need too many steps.
         codes: the columns of z, in order, noise last.
         batch_size: images a batch.
         logs: values of the step for the log, on the device and detached; `losses` fills it.
@@ -67,6 +68,7 @@ class Method(nn.Module):
 
     sees: ClassVar[Sees] = "images"
     paper_steps: ClassVar[Mapping[str, int]] = {"": 0}
+    quick: ClassVar[Mapping[str, Any]] = {}
     codes: tuple[Code, ...]
     batch_size: int = 64
 

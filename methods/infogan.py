@@ -35,6 +35,7 @@ class InfoGAN(Method):
     """
 
     paper_steps = {"": 322_560, "mnist": 5_000}
+    quick = {"batch_size": 64}
 
     def __init__(
         self,
