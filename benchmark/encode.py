@@ -75,9 +75,7 @@ def sheet(dataset: Dataset, found: Codes) -> dict[str, NDArray[Any]]:
 
 
 @torch.no_grad()
-def traverse(
-    method: Method, dealer: Dealer, precision: Precision
-) -> Traversal:
+def traverse(method: Method, dealer: Dealer, precision: Precision) -> Traversal:
     """Return images along each code.
 
     Start is the code of a real image; where the generator also takes noise, a draw from the prior.

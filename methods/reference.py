@@ -91,7 +91,8 @@ class PrincipalComponents(Linear):
 
     def fit(self, batch: Batch) -> None:
         """Fit scikit-learn's PCA."""
-        pca = PCA(len(self.codes), svd_solver="covariance_eigh").fit(batch.x.flatten(1).cpu().numpy())
+        x = batch.x.flatten(1).cpu().numpy()
+        pca = PCA(len(self.codes), svd_solver="covariance_eigh").fit(x)
         self.mean.copy_(torch.from_numpy(pca.mean_))
         self.weight.copy_(torch.from_numpy(pca.components_.T.copy()))
 
