@@ -107,14 +107,20 @@ def table(
     metrics: Names = None,
     seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the rows there, too.")] = None,
+    train: Annotated[
+        bool, typer.Option(help="What training cost and where losses ended, instead of scores.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Print the table of the runs in a folder."""
-    from results.show import chosen, print_table
+    from results.show import chosen, print_table, print_trained
     from results.table import write_csv
 
     frame = chosen(out, methods, datasets, metrics, seeds)
-    print_table(frame, json)
+    if train:
+        print_trained(frame, out, json)
+    else:
+        print_table(frame, json)
     if csv is not None:
         write_csv(csv, frame)
         print(f"scores: {csv}", file=sys.stderr)

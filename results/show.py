@@ -10,6 +10,7 @@ from benchmark.registry import METRICS, UserError, unknown
 from results import plots
 from results.store import Folder
 from results.table import as_json, rich_tables, tidy
+from results.trained import rich_trained, trained
 
 
 def chosen(
@@ -41,6 +42,16 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
         if name not in known:
             raise unknown(f"{column} among the runs", name, known)
     return names
+
+
+def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
+    """Print what training cost and where it ended, or that as JSON."""
+    found = trained(out, list(frame["folder"].unique()))
+    if json:
+        sys.stdout.write(as_json(found) + "\n")
+        return
+    for part in rich_trained(found):
+        Console().print(part)
 
 
 def print_table(frame: pd.DataFrame, json: bool) -> None:

@@ -24,6 +24,7 @@ from results.stats import interval
 from results.store import Folder, folders, place, written
 from results.summary import label, natural, records, with_lines
 from results.table import as_json, read_csv, rich_tables, summary, tidy, write_csv
+from results.trained import rich_trained, trained
 
 TEN = "0123456789"
 
@@ -447,3 +448,19 @@ def test_results_never_import_torch() -> None:
         "sys.exit(any(name.split('.')[0] in ('torch', 'methods') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_training_is_told_per_run(tmp_path: Path) -> None:
+    names = [ask(tmp_path, "vae").name]
+    for seed, kl in enumerate((3.25, 1234.5)):
+        folder = ask(tmp_path, "betavae", seed)
+        folder.finish({"rows": [], "train": {"kl": kl, "parameters": 10}})
+        names.append(folder.name)
+    frame = trained(tmp_path, names)
+    assert frame["kl"].tolist() == [3.25, 1234.5]
+    console = Console(file=io.StringIO(), width=80)
+    for part in rich_trained(frame):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    (line,) = (line for line in console.file.getvalue().splitlines() if "kl" in line)
+    assert line.split() == ["kl", "3.25", "1,234"]
