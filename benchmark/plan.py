@@ -14,6 +14,7 @@ from methods.base import settings
 
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
+LARGEST = 10**6
 REFERENCES = ("random", "truth")
 SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 MOST_SEEDS = 10_000
@@ -82,7 +83,7 @@ def parse_settings(texts: Sequence[str], methods: Sequence[str]) -> dict[str, di
 
 
 def _value(parameter: Parameter, text: str, path: str) -> Any:
-    """Return `text` as the parameter's type: a count is at least 1, a number at least 0."""
+    """Return `text` as the parameter's type: a count is 1 to `LARGEST`, a number at least 0."""
     kind = parameter.annotation
     if kind is bool:
         choices: tuple[Any, ...] = ("true", "false")
@@ -100,8 +101,9 @@ def _number(kind: type, text: str, path: str) -> int | float:
         value: int | float = int(text) if kind is int else float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value < (1 if kind is int else 0):
-        what = "a whole number of at least 1" if kind is int else "a number of at least 0"
+    low, high = (1, LARGEST) if kind is int else (0, math.inf)
+    if not (low <= value <= high and math.isfinite(value)):
+        what = f"a whole number from 1 to {LARGEST:,}" if kind is int else "a number of at least 0"
         raise UserError(f"--set {path}: {text!r} is not {what}")
     return value
 

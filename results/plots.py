@@ -49,6 +49,11 @@ def comparison(frame: pd.DataFrame, stem: Path, ranges: Ranges | None = None) ->
     return paths
 
 
+def drawable(frame: pd.DataFrame) -> bool:
+    """Return whether a method, floor and ceiling aside, has a score."""
+    return len(_methods(frame)) > 0
+
+
 def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure:
     """Draw the scores on one data set: a panel per metric, a line per configuration.
 

@@ -70,7 +70,7 @@ def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
     A grid that is newer than what it shows is left as it is.
     """
     paths: list[Path] = []
-    if frame["value"].notna().any() and not frame["method"].isin(["random", "truth"]).all():
+    if plots.drawable(frame):
         known = METRICS.names()
         ranges = {name: METRICS[name].facts["range"] for name in known}
         paths += plots.comparison(frame, to / "comparison", ranges)
