@@ -130,7 +130,7 @@ class Method(nn.Module):
 
 def settings(method: type[Method]) -> dict[str, inspect.Parameter]:
     """Return the hyper-parameters of a method class: its constructor's keyword arguments."""
-    parameters = inspect.signature(method).parameters.values()
+    parameters = inspect.signature(method, eval_str=True).parameters.values()
     return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
