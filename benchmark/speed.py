@@ -1,7 +1,8 @@
 """How fast the loop is, beside a plain eager float32 PyTorch loop of the same network.
 
-Both train in one process, in turns, on the same batches, with subnormals flushed to zero, and the
-median of several rounds is reported: a machine that drifts, drifts for both.
+Both train in one process, in turns, with subnormals flushed to zero, and the median of several
+rounds is reported: a machine that drifts, drifts for both. The suite's loop has malloc keep freed
+memory; the plain one has malloc as it adjusts itself to the largest tensor that a step frees.
 """
 
 import copy
@@ -12,15 +13,18 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch.optim import Optimizer
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark import arithmetic, plan
-from benchmark.arithmetic import Precision
+from benchmark.arithmetic import HELD, Precision
 from benchmark.deal import Dealer
 from benchmark.machine import describe
 from benchmark.registry import METHODS, UserError
@@ -100,17 +104,19 @@ def measure(
     plain = plain_step(copy.deepcopy(model), batch)
     ours = model.to(memory_format=torch.channels_last)
     optimisers = ours.optimisers()
-    fast: Step = lambda i: advance(ours, dealer.train(ours, i), optimisers, precision)  # noqa: E731
+    largest = largest_tensor(plain)
+
+    def fast(i: int) -> object:
+        return advance(ours, dealer.train(ours, i), optimisers, precision)
+
     deal: Step = lambda i: dealer.train(ours, i)  # noqa: E731
     with FlopCounterMode(display=False) as counter:
         plain(0)
     sync = _sync(dealer.device)
-    for step in (fast, plain):
-        for i in range(warm):
-            step(i)
-        sync()
-    # Rounds are of equal length, so that a slow minute of the machine is one of each loop.
-    timed = [[seconds(step, sync) for step in (fast, plain, deal)] for _ in range(rounds)]
+    turns = [(fast, HELD), (plain, (largest, 2 * largest)), (deal, HELD)]
+    for step, memory in turns[:2]:
+        settled(step, memory, sync, warm)
+    timed = [[seconds(settled(*turn, sync), sync) for turn in turns] for _ in range(rounds)]
     a, b, data = (statistics.median(column) for column in zip(*timed, strict=True))
     ratio = statistics.median(row[1] / row[0] for row in timed)
     return Speed(name, 1 / a, 1 / b, ratio, counter.get_total_flops() / a / peak, data / a)
@@ -132,6 +138,43 @@ def plain_step(method: Method, batch: Batch) -> Step:
 def _plain(optimiser: Optimizer) -> Optimizer:
     group = {k: v for k, v in optimiser.param_groups[0].items() if k in ("lr", "betas", "eps")}
     return type(optimiser)(optimiser.param_groups[0]["params"], **group)
+
+
+class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Remembers the bytes of the largest tensor that an operation made."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes: int = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        made = (t.nbytes for t in tree_leaves(out) if isinstance(t, torch.Tensor))
+        self.bytes = max(self.bytes, *made, 0)
+        return out
+
+
+def largest_tensor(step: Step) -> int:
+    """Return the bytes from which glibc would map blocks, once it has seen this step freed.
+
+    Its threshold follows the largest mapped block that was freed, a page of bookkeeping included,
+    up to 32 MiB, and the trim threshold is twice that: mallopt(3).
+    """
+    with _Largest() as seen:
+        step(0)
+    bytes_seen: int = seen.bytes
+    return min(bytes_seen + 2**13, HELD[0])
+
+
+def settled(step: Step, memory: tuple[int, int], sync: Callable[[], None], steps: int = 2) -> Step:
+    """Return the step after some unmeasured ones with malloc's thresholds at `memory`."""
+    arithmetic.hold_memory(*memory)
+    for i in range(steps):
+        step(i)
+    sync()
+    return step
 
 
 def seconds(step: Step, sync: Callable[[], None]) -> float:
