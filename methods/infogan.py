@@ -28,7 +28,8 @@ class InfoGAN(Method):
 
     Args:
         spec: the data set; it picks the paper's layout of codes and networks.
-        lam: weight of L_I for categorical codes, lam_continuous for continuous ones.
+        lam: weight of L_I for categorical codes, lam_continuous for continuous ones, both times the
+            layout's own (1 on the paper's data sets).
         inform: False gives the paper's control of figure 1: Q is fitted to a plain GAN.
         lr_d, lr_g: Adam's learning rates.
         batch_size: images a batch.
@@ -52,7 +53,8 @@ class InfoGAN(Method):
         plan = layout(spec)
         self.sizes = plan.categorical
         self.codes = _codes(plan)
-        self.lam, self.lam_continuous, self.inform = lam, lam_continuous, inform
+        self.lam, self.lam_continuous = plan.weight * lam, plan.weight * lam_continuous
+        self.inform = inform
         self.lr_d, self.lr_g, self.batch_size = lr_d, lr_g, batch_size
         self.generator, self.trunk, features = networks(spec, plan.inputs)
         self.head = nn.Linear(features, 1)

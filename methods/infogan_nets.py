@@ -29,6 +29,7 @@ class Layout:
         fc: widths of the generator's hidden fully connected layers before the image.
         start: (width, side) of the image that the generator's transposed convolutions start from.
         upconv: (width, stride, batch norm) of each of them but the last, which has stride 2.
+        weight: of L_I in the objective.
     """
 
     categorical: tuple[int, ...]
@@ -40,6 +41,7 @@ class Layout:
     fc: tuple[int, ...] = (1024,)
     start: tuple[int, int] = (0, 0)
     upconv: tuple[tuple[int, int, bool], ...] = ()
+    weight: float = 1.0
 
     @property
     def inputs(self) -> int:
@@ -80,11 +82,12 @@ def layout(spec: Spec) -> Layout:
     """Return the paper's layout, or ours: c1 with the label's size and five continuous codes.
 
     On dSprites that is a categorical code of three and, as in InfoGAN-CR (Lin et al., ICML 2020,
-    https://arxiv.org/abs/1906.06034), five continuous codes and five inputs of noise.
+    https://arxiv.org/abs/1906.06034), five continuous codes, five inputs of noise and a weight of
+    0.05: with 1 the generator writes its codes into noise and never draws a shape.
     """
     column = spec.label_column
     label = () if column is None else (spec.factor_sizes[column],)
-    return LAYOUTS.get(spec.name, Layout(label, 5, 5, features=128))
+    return LAYOUTS.get(spec.name, Layout(label, 5, 5, features=128, weight=0.05))
 
 
 def networks(spec: Spec, inputs: int) -> tuple[nn.Module, nn.Module, int]:

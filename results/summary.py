@@ -116,9 +116,12 @@ def differences(rows: list[Record], usual: Record, scored_as: Signs) -> Iterator
         silent = column in ("steps", "budget") and first["steps"] == 0
         if first[column] != usual[column] and not silent:
             yield f"{first[column]:,} steps" if column == "steps" else str(first[column])
-    for row in rows:
-        if row["n"] > 0 and (row["protocol"], row["images"]) != scored_as[row["metric"]]:
-            yield f"metric {row['metric']}: protocol {row['protocol']}, {row['images']:,} images"
+    scored = [(row, scored_as[row["metric"]]) for row in rows if row["n"] > 0]
+    for row, (protocol, _) in scored:
+        if row["protocol"] != protocol:
+            yield f"metric {row['metric']}: protocol {row['protocol']}"
+    fewer = {row["images"] for row, (_, images) in scored if row["images"] != images}
+    yield from (f"{images:,} images" for images in sorted(fewer))
 
 
 def _variants(frame: pd.DataFrame) -> "pd.Series[int]":
