@@ -53,7 +53,7 @@ class InfoGAN(Method):
         plan = layout(spec)
         self.sizes = plan.categorical
         self.codes = _codes(plan)
-        self.lam, self.lam_continuous = plan.weight * lam, plan.weight * lam_continuous
+        self.lam, self.lam_continuous, self.weight = lam, lam_continuous, plan.weight
         self.inform = inform
         self.lr_d, self.lr_g, self.batch_size = lr_d, lr_g, batch_size
         self.generator, self.trunk, features = networks(spec, plan.inputs)
@@ -80,7 +80,7 @@ class InfoGAN(Method):
         yield "g", game - self.information(features, z) if self.inform else game
 
     def information(self, features: Tensor, z: Tensor) -> Tensor:
-        """Return lam L_I of equation 5, in nats: 0 for codes that cannot be read at all."""
+        """Return lam L_I of equation 5, in nats, times the layout's weight."""
         discrete, mean = self.read(features)
         terms = [
             math.log(size) - F.cross_entropy(logits, z[:, i].long())
@@ -90,7 +90,7 @@ class InfoGAN(Method):
         continuous = mean.shape[1] * math.log(2) - losses.gaussian_nll(mean, c)
         categorical = torch.stack(terms).sum() if terms else torch.zeros_like(continuous)
         self.logs |= {"L_I": categorical.detach(), "L_I_continuous": continuous.detach()}
-        return self.lam * categorical + self.lam_continuous * continuous
+        return self.weight * (self.lam * categorical + self.lam_continuous * continuous)
 
     def read(self, features: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return Q's logits of each categorical code, and the means (B, n) of the others."""

@@ -321,7 +321,8 @@ class TestInfoGAN:
         c = z[:, len(discrete) : len(discrete) + mean.shape[1]]
         log_q = log_p(Normal(mean, 1), c).sum(1).mean()
         expected = expected + 0.7 * (log_q + mean.shape[1] * math.log(2))
-        torch.testing.assert_close(method.information(features, z), expected)
+        weight = 0.05 if spec is TOY else 1
+        torch.testing.assert_close(method.information(features, z), weight * expected)
         logged = 0.3 * method.logs["L_I"] + 0.7 * method.logs["L_I_continuous"]
         torch.testing.assert_close(logged, expected.detach())
 
