@@ -83,7 +83,7 @@ def layout(spec: Spec) -> Layout:
 
     On dSprites that is a categorical code of three and, as in InfoGAN-CR (Lin et al., ICML 2020,
     https://arxiv.org/abs/1906.06034), five continuous codes, five inputs of noise and a weight of
-    0.05: with 1 the generator writes its codes into noise and never draws a shape.
+    0.05.
     """
     column = spec.label_column
     label = () if column is None else (spec.factor_sizes[column],)
