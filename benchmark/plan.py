@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from benchmark.registry import METHODS, METRICS, UserError, unknown
 from benchmark.run import Run
 from datasets import Dataset
-from methods.base import settings
+from methods.base import defaults, settings
 
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
@@ -134,10 +134,8 @@ def plan(
         cls = METHODS[method].value
         grid = grids.get(method, {})
         n, name = steps(method, dataset, budget, given_steps)
-        defaults = {key: p.default for key, p in settings(cls).items()}
-        defaults |= cls.quick if name == "quick" else {}
         for values in itertools.product(*grid.values()):
-            chosen = defaults | dict(zip(grid, values, strict=True))
+            chosen = defaults(cls, dataset) | dict(zip(grid, values, strict=True))
             for seed in seeds:
                 yield Run(dataset, method, seed, n, chosen, name, precision)
 

@@ -21,7 +21,7 @@ from benchmark.encode import encode, rows_to_encode, sheet, traverse
 from benchmark.registry import METHODS, METRICS, UserError
 from benchmark.train import Diverged, Report, Stopped, Training, read
 from datasets import Dataset
-from methods.base import Method, settings
+from methods.base import Method, defaults
 from methods.posthoc import PostHoc
 from metrics.base import inapplicable, score
 from results.store import Folder, place, written
@@ -254,11 +254,11 @@ class Execution:
     def asked(self, method: Method) -> dict[str, Any]:
         """Return the record of what was asked, of whom, and where."""
         run = asdict(self.run)
-        defaults = {name: p.default for name, p in settings(type(method)).items()}
-        given = {k: v for k, v in self.run.settings.items() if v != defaults[k]}
+        usual = defaults(type(method), self.run.dataset)
+        given = {k: v for k, v in self.run.settings.items() if v != usual[k]}
         representation = "encoder" if method.encodes else "posthoc" if method.decodes else "none"
         return {
-            "run": run | {"settings": given, "defaults": defaults, "precision": self.precision},
+            "run": run | {"settings": given, "defaults": usual, "precision": self.precision},
             "key": self.run.key,
             "sees": method.sees,
             "representation": representation,

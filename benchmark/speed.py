@@ -30,7 +30,7 @@ from benchmark.machine import describe
 from benchmark.registry import METHODS, UserError
 from benchmark.train import advance
 from datasets import load
-from methods.base import Batch, Method
+from methods.base import Batch, Method, defaults
 
 ROUND_SECONDS = 1.0
 MATRIX = 2048
@@ -99,7 +99,8 @@ def measure(
 ) -> Speed:
     """Return one method's speed, measured past its first `warm` steps."""
     torch.manual_seed(0)
-    model: Method = METHODS[name].value(dealer.dataset.spec).to(dealer.device).train()
+    cls, spec = METHODS[name].value, dealer.dataset.spec
+    model: Method = cls(spec, **defaults(cls, spec.name)).to(dealer.device).train()
     batch = dealer.train(model, 0)
     plain = plain_step(copy.deepcopy(model), batch)
     ours = model.to(memory_format=torch.channels_last)

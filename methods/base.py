@@ -60,7 +60,8 @@ class Method(nn.Module):
     Attributes:
         sees: the supervision that it is granted.
         paper_steps: training steps in its paper, by data set; "" stands for every other one.
-        quick: hyper-parameters of the quick budget, where the paper's need too many steps.
+        paper_settings: the hyper-parameters of its paper, by data set, that differ from the
+            constructor's defaults; "" stands for every data set that is not named.
         codes: the columns of z, in order, noise last.
         batch_size: images a batch.
         logs: values of the step for the log, on the device and detached; `losses` fills it.
@@ -68,7 +69,7 @@ class Method(nn.Module):
 
     sees: ClassVar[Sees] = "images"
     paper_steps: ClassVar[Mapping[str, int]] = {"": 0}
-    quick: ClassVar[Mapping[str, Any]] = {}
+    paper_settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
     codes: tuple[Code, ...]
     batch_size: int = 64
 
@@ -126,6 +127,13 @@ class Method(nn.Module):
         for i, code in enumerate(self.codes):
             columns.setdefault(code.kind, []).append(i)
         return columns
+
+
+def defaults(method: type[Method], dataset: str) -> dict[str, Any]:
+    """Return every hyper-parameter of a method class with its paper's value on a data set."""
+    paper = method.paper_settings
+    values = {name: p.default for name, p in settings(method).items()}
+    return values | dict(paper.get(dataset, paper[""]))
 
 
 def settings(method: type[Method]) -> dict[str, inspect.Parameter]:

@@ -14,7 +14,7 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses
 from methods.base import Batch, Method, adam, normal_codes
-from methods.infogan_nets import networks
+from methods.infogan_nets import LAYOUTS, networks
 
 
 @METHODS.register(
@@ -25,6 +25,7 @@ class GAN(Method):
     """Plays equation 1, with the generator's loss that does not saturate."""
 
     paper_steps = {"": 300_000, "mnist": 5_000}
+    paper_settings = {**{name: {} for name in LAYOUTS}, "": {"lr_d": 2e-3}}
 
     def __init__(
         self,

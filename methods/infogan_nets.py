@@ -25,11 +25,10 @@ class Layout:
         continuous, noise: how many codes in U(-1, 1), and how many inputs that are no code.
         conv: (width, stride) of each convolution of the trunk that D and Q share.
         features: width of the trunk's fully connected layer; 0 for none.
-        q_hidden: width of Q's own hidden layer; 0 for none.
+        q_hidden, q_norm: width of Q's own hidden layer, 0 for none; whether it has batch norm.
         fc: widths of the generator's hidden fully connected layers before the image.
         start: (width, side) of the image that the generator's transposed convolutions start from.
         upconv: (width, stride, batch norm) of each of them but the last, which has stride 2.
-        weight: of L_I in the objective.
     """
 
     categorical: tuple[int, ...]
@@ -38,10 +37,10 @@ class Layout:
     conv: tuple[tuple[int, int], ...] = ()
     features: int = 1024
     q_hidden: int = 128
+    q_norm: bool = True
     fc: tuple[int, ...] = (1024,)
     start: tuple[int, int] = (0, 0)
     upconv: tuple[tuple[int, int, bool], ...] = ()
-    weight: float = 1.0
 
     @property
     def inputs(self) -> int:
@@ -82,12 +81,11 @@ def layout(spec: Spec) -> Layout:
     """Return the paper's layout, or ours: c1 with the label's size and five continuous codes.
 
     On dSprites that is a categorical code of three and, as in InfoGAN-CR (Lin et al., ICML 2020,
-    https://arxiv.org/abs/1906.06034), five continuous codes, five inputs of noise and a weight of
-    0.05.
+    https://arxiv.org/abs/1906.06034), five continuous codes and five inputs of noise.
     """
     column = spec.label_column
     label = () if column is None else (spec.factor_sizes[column],)
-    return LAYOUTS.get(spec.name, Layout(label, 5, 5, features=128, weight=0.05))
+    return LAYOUTS.get(spec.name, Layout(label, 5, 5, features=128, q_norm=False))
 
 
 def networks(spec: Spec, inputs: int) -> tuple[nn.Module, nn.Module, int]:

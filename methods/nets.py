@@ -3,7 +3,7 @@
 Widths and kernels are those of the field's common architecture: Locatello et al., Challenging
 Common Assumptions, ICML 2019, https://arxiv.org/abs/1811.12359, table 1, with the paper's 4x4
 kernels. The adversarial pair is the one that InfoGAN-CR trains on dSprites: Lin et al., ICML 2020,
-https://arxiv.org/abs/1906.06034, with InfoGAN's batch norm and leak of 0.1.
+https://arxiv.org/abs/1906.06034.
 """
 
 import itertools
@@ -11,6 +11,7 @@ import math
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from methods.conv import Conv, UpConv
 
@@ -100,18 +101,21 @@ def generator(shape: Shape, inputs: int) -> nn.Sequential:
 
 
 def trunk(shape: Shape, features: int = 128, leak: float = 0.1) -> nn.Sequential:
-    """Return (B, C, H, W) -> (B, features), the body of a discriminator: no batch norm at first."""
+    """Return (B, C, H, W) -> (B, features), the body of a discriminator.
+
+    Its norm is spectral, not of the batch: with batch norm D tells an InfoGAN's first images from
+    real ones for good, and the codes end in noise that Q can read.
+    Miyato et al., Spectral Normalization, ICLR 2018, https://arxiv.org/abs/1802.05957.
+    """
     h, w = _smallest(shape, len(WIDTHS))
     layers: list[nn.Module] = [Pad(shape, len(WIDTHS))]
     for a, b in zip((shape[0], *WIDTHS), WIDTHS, strict=False):
-        layers += [Conv(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.LeakyReLU(leak, inplace=True)]
-    del layers[2]
+        layers += [spectral_norm(Conv(a, b, 4, 2, 1)), nn.LeakyReLU(leak, inplace=True)]
     flat = WIDTHS[-1] * h * w
     return nn.Sequential(
         *layers,
         nn.Flatten(),
-        nn.Linear(flat, features),
-        nn.BatchNorm1d(features),
+        spectral_norm(nn.Linear(flat, features)),
         nn.LeakyReLU(leak, inplace=True),
     )
 

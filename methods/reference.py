@@ -85,14 +85,23 @@ class Linear(Method):
         return (batch.x.flatten(1) - self.mean) @ self.weight
 
 
+def components(batch: Batch, n: int) -> PCA:
+    """Return the first n principal components: of a large image, ARPACK finds them soonest."""
+    return PCA(n, svd_solver="arpack", random_state=seed()).fit(batch.x.flatten(1).cpu().numpy())
+
+
+def seed() -> int:
+    """Return a seed for scikit-learn, drawn with torch's generator."""
+    return int(torch.randint(2**31, ()))
+
+
 @METHODS.register("pca", source=HIGGINS)
 class PrincipalComponents(Linear):
     """The first principal components of the pixels."""
 
     def fit(self, batch: Batch) -> None:
         """Fit scikit-learn's PCA."""
-        x = batch.x.flatten(1).cpu().numpy()
-        pca = PCA(len(self.codes), svd_solver="covariance_eigh").fit(x)
+        pca = components(batch, len(self.codes))
         self.mean.copy_(torch.from_numpy(pca.mean_))
         self.weight.copy_(torch.from_numpy(pca.components_.T.copy()))
 
@@ -103,10 +112,8 @@ class IndependentComponents(Linear):
 
     def fit(self, batch: Batch) -> None:
         """Fit scikit-learn's FastICA on principal components, which is how it whitens anyway."""
-        x = batch.x.flatten(1).cpu().numpy()
-        pca = PCA(len(self.codes), svd_solver="covariance_eigh").fit(x)
-        seed = int(torch.randint(2**31, ()))
-        ica = FastICA(whiten="unit-variance", max_iter=1000, random_state=seed)
-        ica.fit(pca.transform(x))
+        pca = components(batch, len(self.codes))
+        ica = FastICA(whiten="unit-variance", max_iter=1000, random_state=seed())
+        ica.fit(pca.transform(batch.x.flatten(1).cpu().numpy()))
         self.mean.copy_(torch.from_numpy(pca.mean_))
         self.weight.copy_(torch.from_numpy((ica.components_ @ pca.components_).T.copy()))

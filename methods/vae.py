@@ -26,7 +26,6 @@ class VAE(Method):
     """Maximises E_q log p(x | z) - KL(q(z | x) || p(z)): beta is 1."""
 
     paper_steps = {"": 300_000}
-    quick = {"lr": 1e-3}
     beta = 1.0
 
     def __init__(
@@ -95,7 +94,6 @@ class Untrained(VAE):
     """The VAE's encoder as it was initialised."""
 
     paper_steps = {"": 0}
-    quick = {}
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Return nothing: it is not trained."""

@@ -307,7 +307,7 @@ class TestStep:
         advance(ours, batch, ours.optimisers(), "float32")
         torch.manual_seed(0)
         torch.autograd.backward(next(plain.losses(batch))[1])
-        for name in ("head.weight", "trunk.1.weight"):
+        for name in ("head.weight", "trunk.1.parametrizations.weight.original"):
             one, other = (method.get_parameter(name).grad for method in (ours, plain))
             assert one is not None
             assert other is not None
