@@ -14,6 +14,7 @@ The gradient of each is made of the other two, so any order of differentiation w
 In any other case (another device, dtype or shape) the modules are exactly torch's.
 """
 
+import itertools
 from typing import Any
 
 import torch
@@ -52,9 +53,14 @@ class _Up(torch.autograd.Function):
         kernel = weight.view(o, c, 2, 2, 2, 2).flip(2, 4).permute(3, 5, 1, 0, 2, 4)
         kernel = _last(kernel.reshape(4 * c, o, 2, 2))
         blocks = F.conv2d(_last(small), kernel, None if bias is None else bias.repeat(4), 1, 1)
-        blocks = blocks.permute(0, 2, 3, 1).reshape(n, h + 1, w + 1, 2, 2 * c).transpose(2, 3)
-        image = blocks.reshape(n, 2 * h + 2, 2 * w + 2, c)[:, 1:-1, 1:-1]
-        return image.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        blocks = blocks.permute(0, 2, 3, 1).reshape(n, h + 1, w + 1, 2, 2, c)
+        image = torch.empty(
+            (n, c, 2 * h, 2 * w), dtype=small.dtype, memory_format=torch.channels_last
+        )
+        pixels = image.permute(0, 2, 3, 1).view(n, h, 2, w, 2, c)
+        for i, j in itertools.product((0, 1), (0, 1)):
+            pixels[:, :, i, :, j] = blocks[:, i : h + i, j : w + j, 1 - i, 1 - j]
+        return image
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -73,11 +79,7 @@ class _Weigh(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, big: Tensor, small: Tensor) -> Tensor:
         ctx.save_for_backward(big, small)
-        if big.shape[1] > 1:
-            return _weigh(_last(big), _last(small), 4, 2, 1)
-        # Of one channel oneDNN makes too little: the 2x2 convolution on blocks does better.
-        blocks = _weigh(_last(_blocks(big)), _last(small), 2, 1, 0)
-        return blocks.view(-1, 2, 2, 1, 2, 2).permute(0, 3, 4, 1, 5, 2).reshape(-1, 1, 4, 4)
+        return _weigh(_last(big), _last(small))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -85,21 +87,29 @@ class _Weigh(torch.autograd.Function):
         return _Up.apply(small, grads[0], None), _Down.apply(big, grads[0], None)
 
 
-def _weigh(big: Tensor, small: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
-    """Return the gradient (O, C, kernel, kernel) of a convolution's weights."""
-    weight = _last(big.new_empty(small.shape[1], big.shape[1], kernel, kernel))
-    steps, borders, mask = [stride] * 2, [padding] * 2, [False, True, False]
+def _weigh(big: Tensor, small: Tensor) -> Tensor:
+    """Return the gradient (O, C, 4, 4) of a convolution's weights."""
+    (_, c, h, w), o = big.shape, small.shape[1]
+    if c > 1 and h * w <= 256:
+        # Of a small image the patches are few: one product of matrices does better.
+        rows = _patches(big).t() @ small.permute(0, 2, 3, 1).reshape(-1, o)
+        return rows.t().reshape(o, 4, 4, c).permute(0, 3, 1, 2)
+    weight = _last(big.new_empty(o, c, 4, 4))
+    mask = [False, True, False]
     backward = torch.ops.aten.convolution_backward
-    grads = backward(small, big, weight, None, steps, borders, [1, 1], False, [0, 0], 1, mask)
+    grads = backward(small, big, weight, None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1, mask)
     grad: Tensor = grads[1]
     return grad
 
 
-def _blocks(big: Tensor) -> Tensor:
-    """Return (B, C, 2H, 2W) as (B, 4C, H + 1, W + 1): its 2x2 blocks, begun one pixel outside."""
-    n, c, h, w = big.shape
-    x = F.pad(big, (1, 1, 1, 1)).permute(0, 2, 3, 1).reshape(n, h // 2 + 1, 2, w // 2 + 1, 2 * c)
-    return x.transpose(2, 3).flatten(3).permute(0, 3, 1, 2)
+def _patches(big: Tensor) -> Tensor:
+    """Return the 4x4 patches (B * H / 2 * W / 2, 16 C) that the convolution looks at."""
+    x = F.pad(big.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+    n, h, w, c = x.shape
+    image, row, column, _ = x.stride()
+    shape = (n, h // 2 - 1, w // 2 - 1, 4, 4 * c)
+    patches = x.as_strided(shape, (image, 2 * row, 2 * column, row, 1))
+    return patches.reshape(-1, 16 * c)
 
 
 def _last(x: Tensor) -> Tensor:
