@@ -27,14 +27,14 @@ Names = Annotated[str | None, typer.Option(help="Comma-separated names; all if n
 
 @app.command()
 def run(
-    methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")],
+    methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "",
     datasets: Annotated[str, typer.Option(help="Comma-separated names.")] = "dsprites",
     metrics: Names = None,
     seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0",
     budget: Annotated[
         str, typer.Option(help="quick, or paper: the steps of each paper.")
     ] = "quick",
-    steps: Annotated[int | None, typer.Option(help="Training steps, instead of a budget.")] = None,
+    steps: Annotated[str | None, typer.Option(help="Training steps, instead of a budget.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Like betavae.beta=1,4,16; can be repeated.")
     ] = None,
@@ -148,16 +148,17 @@ def plot(
 def speed(
     methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "all",
     dataset: Annotated[str, typer.Option(help="The data set that batches come from.")] = "dsprites",
-    rounds: Annotated[int, typer.Option(help="Rounds of each; the median is reported.", min=1)] = 7,
-    warm: Annotated[int, typer.Option(help="Steps before the first round.", min=0)] = 300,
+    rounds: Annotated[str, typer.Option(help="Rounds of each; the median is reported.")] = "7",
+    warm: Annotated[str, typer.Option(help="Steps before the first round.")] = "300",
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: AsJson = False,
 ) -> None:
     """Measure training steps per second beside a plain float32 loop of the same network."""
-    from benchmark import speed
+    from benchmark import plan, speed
 
-    speed.measure_all(methods, dataset, rounds, warm, data_dir, device, json)
+    turns, first = plan.count("--rounds", rounds), plan.count("--warm", warm, 0)
+    speed.measure_all(methods, dataset, turns, first, data_dir, device, json)
 
 
 def main() -> None:

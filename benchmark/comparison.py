@@ -11,7 +11,7 @@ from types import FrameType
 import torch
 
 from benchmark import arithmetic, plan, screen
-from benchmark.registry import DATASETS, METHODS, UserError, unknown
+from benchmark.registry import DATASETS, METHODS, unknown
 from benchmark.run import Bench, Run, execute, missing
 from benchmark.train import Stopped
 from datasets import load
@@ -37,7 +37,7 @@ def ask(
     metrics: str | None,
     seeds: str,
     budget: str,
-    steps: int | None,
+    steps: str | None,
     settings: Sequence[str],
     precision: str,
     device: str,
@@ -50,8 +50,7 @@ def ask(
     """
     if budget not in plan.BUDGETS:
         raise unknown("budget", budget, plan.BUDGETS)
-    if steps is not None and steps < 1:
-        raise UserError(f"--steps {steps} is below 1")
+    given = None if steps is None else plan.count("--steps", steps)
     chosen = plan.names(methods, "method", METHODS.names())
     if reference:
         chosen += [name for name in plan.REFERENCES if name not in chosen]
@@ -63,7 +62,7 @@ def ask(
         plan.seeds(seeds),
         plan.parse_settings(settings, chosen),
         budget=budget,
-        given_steps=steps,
+        given_steps=given,
         precision=precision,
     )
     return Comparison(tuple(runs), plan.metrics_for(metrics), where)

@@ -30,7 +30,7 @@ def names(text: str, kind: str, known: Sequence[str]) -> list[str]:
     """
     found = [name.strip() for name in text.split(",") if name.strip()]
     if not found:
-        raise UserError(f"no {kind} named; known: {', '.join(known)}")
+        raise UserError(f"no {kind} named; known: all, {', '.join(known)}")
     for name in found:
         if name not in known and name != "all":
             raise unknown(kind, name, [*known, "all"])
@@ -57,6 +57,17 @@ def seeds(text: str) -> list[int]:
             raise UserError(f"--seeds {text!r}: {part.strip()} is more than {MOST_SEEDS} seeds")
         found += range(first, last + 1)
     return list(dict.fromkeys(found))
+
+
+def count(option: str, text: str, least: int = 1) -> int:
+    """Return the number that `text` gives an option of the command line.
+
+    Raises:
+        UserError: it is no whole number, or below `least`.
+    """
+    if not re.fullmatch(r"[0-9]{1,12}", text.strip()) or int(text) < least:
+        raise UserError(f"{option} {text!r} is not a whole number of at least {least}")
+    return int(text)
 
 
 def parse_settings(texts: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, list[Any]]]:

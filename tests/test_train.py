@@ -157,7 +157,7 @@ class TestProcess:
             metrics="mig",
             seeds="3",
             budget="quick",
-            steps=steps,
+            steps=str(steps),
             settings=["betavae.batch_size=16"],
             precision="auto",
             device="auto",
