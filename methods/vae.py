@@ -26,7 +26,6 @@ class VAE(Method):
     """Maximises E_q log p(x | z) - KL(q(z | x) || p(z)): beta is 1."""
 
     paper_steps = {"": 300_000}
-    beta = 1.0
 
     def __init__(
         self, spec: Spec, *, latents: int = 10, lr: float = 1e-4, batch_size: int = 64
@@ -43,13 +42,23 @@ class VAE(Method):
         return {"elbo": adam(self, self.lr)}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield the negative of equation 4."""
+        """Yield -E log p(x | z), plus what the method asks of its codes."""
         mu, logvar = self.posterior(batch.x)
         z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
         reconstruction = losses.bernoulli(self.decoder(z), batch.x)
         kl = losses.kl_normal(mu, logvar).sum()
         self.logs |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
-        yield "elbo", reconstruction + self.beta * kl
+        yield "elbo", reconstruction + self.regulariser(kl, mu, logvar, z)
+
+    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+        """Return the second term of the loss, a scalar in nats; here the KL divergence itself.
+
+        Args:
+            kl: KL(q(z | x) || p(z)), summed over latents and averaged over the batch.
+            mu, logvar: (B, L), of q(z | x).
+            z: (B, L), the sample that is decoded.
+        """
+        return kl
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance (B, L) of q(z | x)."""
@@ -83,6 +92,10 @@ class BetaVAE(VAE):
     ) -> None:
         super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
         self.beta = beta
+
+    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+        """Return beta KL: equation 4."""
+        return self.beta * kl
 
 
 @METHODS.register(

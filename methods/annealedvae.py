@@ -1,0 +1,53 @@
+"""AnnealedVAE: Burgess et al., Understanding disentangling in beta-VAE, 2018.
+
+https://arxiv.org/abs/1804.03599, equation 8; values of Locatello et al. 2019,
+https://arxiv.org/abs/1811.12359, table 3.
+"""
+
+import torch
+from torch import Tensor
+
+from benchmark.registry import METHODS
+from datasets.base import Spec
+from methods.vae import VAE
+
+
+@METHODS.register(
+    "annealedvae",
+    source="Burgess et al., Understanding disentangling in beta-VAE, 2018, "
+    "https://arxiv.org/abs/1804.03599",
+)
+class AnnealedVAE(VAE):
+    """Maximises E_q log p(x | z) - gamma |KL(q(z | x) || p(z)) - C|, with C rising from 0.
+
+    Args:
+        spec: the data set.
+        gamma: weight of the deviation from the capacity.
+        c_max: the capacity C that is reached in the end, in nats.
+        c_steps: training steps until then.
+        latents, lr, batch_size: those of `VAE`.
+    """
+
+    step: Tensor
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        gamma: float = 1000.0,
+        c_max: float = 25.0,
+        c_steps: int = 100_000,
+        latents: int = 10,
+        lr: float = 1e-4,
+        batch_size: int = 64,
+    ) -> None:
+        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
+        self.gamma, self.c_max, self.c_steps = gamma, c_max, c_steps
+        self.register_buffer("step", torch.zeros(()))  # saved with the weights, so that C resumes
+
+    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+        """Return gamma |KL - C|: equation 8."""
+        c = self.c_max * (self.step / self.c_steps).clamp(max=1)
+        self.step += 1
+        self.logs["capacity"] = c
+        return self.gamma * (kl - c).abs()

@@ -1,0 +1,58 @@
+"""beta-TCVAE: Chen et al., Isolating Sources of Disentanglement in VAEs, NeurIPS 2018.
+
+https://arxiv.org/abs/1802.04942, equation 4 with alpha = gamma = 1.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from benchmark.registry import METHODS
+from datasets.base import Spec
+from methods.vae import VAE
+
+
+@METHODS.register(
+    "betatcvae",
+    source="Chen et al., Isolating Sources of Disentanglement in VAEs, NeurIPS 2018, "
+    "https://arxiv.org/abs/1802.04942",
+)
+class BetaTCVAE(VAE):
+    """Maximises the ELBO - (beta - 1) TC(z): of the KL divergence, only total correlation pays."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        beta: float = 6.0,
+        latents: int = 10,
+        lr: float = 1e-4,
+        batch_size: int = 64,
+    ) -> None:
+        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
+        self.beta = beta
+
+    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+        """Return KL + (beta - 1) TC."""
+        tc = total_correlation(z, mu, logvar)
+        self.logs["tc"] = tc.detach()
+        return kl + (self.beta - 1) * tc
+
+
+def total_correlation(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """Return KL(q(z) || prod_j q(z_j)), with q(z) the mixture of the batch's own posteriors.
+
+    The paper's minibatch-weighted sampling (its appendix C.1) differs by a constant, (L - 1) times
+    the log of the number of images: that changes no gradient, and this value, which is at most
+    (L - 1) log B, can be compared between runs of one batch size.
+
+    Args:
+        z: (B, L), one sample of each posterior.
+        mu, logvar: (B, L), of the posteriors.
+    """
+    distance = (z[:, None] - mu).square() * torch.exp(-logvar)
+    log_q = -0.5 * (distance + logvar + math.log(2 * math.pi))  # (B, B, L): of sample i under j
+    joint = log_q.sum(2).logsumexp(1) - math.log(len(z))
+    marginals = (log_q.logsumexp(1) - math.log(len(z))).sum(1)
+    return (joint - marginals).mean()

@@ -1,0 +1,90 @@
+"""FactorVAE: Kim & Mnih, Disentangling by Factorising, ICML 2018.
+
+https://arxiv.org/abs/1802.05983, equation 2 and algorithm 2.
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from benchmark.registry import METHODS
+from datasets.base import Spec
+from methods.base import Batch, adam
+from methods.vae import VAE
+
+
+@METHODS.register(
+    "factorvae",
+    source="Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983",
+)
+class FactorVAE(VAE):
+    """Maximises the ELBO - gamma TC(z), with the density ratio that a discriminator estimates.
+
+    Args:
+        spec: the data set.
+        gamma: weight of the total correlation.
+        lr_d: learning rate of the discriminator.
+        batch_size: images a step: the first half trains the VAE, and the codes of the second are
+            permuted, so that the discriminator sees two independent batches.
+        latents, lr: those of `VAE`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        gamma: float = 35.0,
+        lr_d: float = 1e-4,
+        latents: int = 10,
+        lr: float = 1e-4,
+        batch_size: int = 128,
+    ) -> None:
+        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
+        self.gamma, self.lr_d = gamma, lr_d
+        self.discriminator = discriminator(latents)
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        """Return Adam over the VAE, and one over the discriminator."""
+        vae = nn.ModuleList([self.encoder, self.decoder])
+        return {
+            "elbo": adam(vae, self.lr),
+            "d": adam(self.discriminator, self.lr_d, betas=(0.5, 0.9)),
+        }
+
+    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield the VAE's loss on the first batch, then the discriminator's on both."""
+        first, second = batch.x.chunk(2)
+        yield from super().losses(Batch(first))
+        with torch.no_grad():
+            joint, other = self.draw(first), permuted(self.draw(second))
+        logits = self.discriminator(torch.cat([joint, other])).float()
+        classes = torch.arange(len(logits), device=logits.device) >= len(joint)
+        yield "d", F.cross_entropy(logits, classes.long())
+
+    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+        """Return KL + gamma TC, the mean log-odds of joint against marginals: equation 3."""
+        logits = self.discriminator(z).float()
+        tc: Tensor = (logits[:, 0] - logits[:, 1]).mean()
+        self.logs["tc"] = tc.detach()
+        return kl + self.gamma * tc
+
+    def draw(self, x: Tensor) -> Tensor:
+        """Return samples z (B, L) of q(z | x)."""
+        mu, logvar = self.posterior(x)
+        return mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+
+
+def permuted(z: Tensor) -> Tensor:
+    """Return z (B, L), every column in a random order of its own: algorithm 1."""
+    return z.gather(0, torch.rand_like(z).argsort(0))
+
+
+def discriminator(latents: int, width: int = 1000, hidden: int = 6) -> nn.Sequential:
+    """Return z (B, latents) -> logits (B, 2), of the joint and of the product of the marginals."""
+    layers: list[nn.Module] = []
+    for inputs in [latents] + [width] * (hidden - 1):
+        layers += [nn.Linear(inputs, width), nn.LeakyReLU(0.2, inplace=True)]
+    return nn.Sequential(*layers, nn.Linear(width, 2))
