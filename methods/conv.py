@@ -50,16 +50,18 @@ class _Up(torch.autograd.Function):
         (n, _, h, w), (o, c) = small.shape, weight.shape[:2]
         # Pixel 2p - 1 + r takes kernel rows r and r + 2 from pixels p and p - 1: flipped, a 2x2
         # convolution to the channels (r, s, c) of a block of 2x2 pixels.
-        kernel = weight.view(o, c, 2, 2, 2, 2).flip(2, 4).permute(3, 5, 1, 0, 2, 4)
-        kernel = _last(kernel.reshape(4 * c, o, 2, 2))
-        blocks = F.conv2d(_last(small), kernel, None if bias is None else bias.repeat(4), 1, 1)
-        blocks = blocks.permute(0, 2, 3, 1).reshape(n, h + 1, w + 1, 2, 2, c)
+        kernel = weight.view(o, c, 2, 2, 2, 2).flip(2, 4).permute(3, 5, 1, 2, 4, 0)
+        kernel = kernel.reshape(4 * c, 2, 2, o).permute(0, 3, 1, 2)
+        bias = None if bias is None else torch.cat([bias] * 4)
+        blocks = F.conv2d(_last(small), kernel, bias, 1, 1).permute(0, 2, 3, 1)
         image = torch.empty(
             (n, c, 2 * h, 2 * w), dtype=small.dtype, memory_format=torch.channels_last
         )
         pixels = image.permute(0, 2, 3, 1).view(n, h, 2, w, 2, c)
-        for i, j in itertools.product((0, 1), (0, 1)):
-            pixels[:, :, i, :, j] = blocks[:, i : h + i, j : w + j, 1 - i, 1 - j]
+        for r, s in itertools.product((0, 1), (0, 1)):
+            y, x, channel = 1 - r, 1 - s, (2 * r + s) * c
+            block = blocks[:, y : h + y, x : w + x, channel : channel + c]
+            pixels[:, :, y, :, x].copy_(block)
         return image
 
     @staticmethod
