@@ -24,12 +24,15 @@ class Dealer:
     def train(self, method: Method, step: int) -> Batch:
         """Return training batch number `step`, as `method.sees` entitles it."""
         rng = np.random.default_rng([self.seed, step])
-        n = method.batch_size
-        if method.sees != "one-factor":
-            return self.batch(method, self.dataset.sample(n, rng))
-        active = int(rng.integers(len(self.dataset.factor_sizes)))
-        rows = self.dataset.sample_varying(active, n, rng)
-        return Batch(self.images(rows), active=active)
+        n = method.batch_size * method.batches
+        if method.sees == "pairs":
+            rows, others = self.dataset.sample_pairs(method.pair_factor, n, rng)
+            return Batch(self.images(rows), y=self.images(others))
+        if method.sees == "one-factor":
+            weights = np.array(method.factor_weights or [1] * len(self.dataset.factor_sizes))
+            active = int(rng.choice(len(weights), p=weights / weights.sum()))
+            return Batch(self.images(self.dataset.sample_varying(active, n, rng)), active=active)
+        return self.batch(method, self.dataset.sample(n, rng))
 
     def batch(self, method: Method, rows: NDArray[np.int64]) -> Batch:
         """Return the images of `rows`, with factors or the label if the method is granted them."""

@@ -162,5 +162,5 @@ def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
         sees = METHODS[method].value.sees
         if sees == "label" and dataset.spec.label is None:
             raise UserError(f"{method} needs a label, and {dataset.name} has none")
-        if sees in ("factors", "one-factor") and not dataset.factor_sizes:
+        if sees in ("factors", "one-factor", "pairs") and not dataset.factor_sizes:
             raise UserError(f"{method} needs ground-truth factors, and {dataset.name} has none")

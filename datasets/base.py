@@ -114,6 +114,18 @@ class Dataset(ABC):
             ValueError: no two images differ in that factor alone.
         """
 
+    @abstractmethod
+    def sample_pairs(
+        self, factor: int | None, n: int, rng: np.random.Generator
+    ) -> tuple[Index, Index]:
+        """Return two lists of n training rows: the rows of a pair differ in one factor alone.
+
+        That is `factor` or, if it is None, one that is drawn for each pair.
+
+        Raises:
+            ValueError: no two images differ in that factor alone.
+        """
+
 
 class Grid(Dataset):
     """A data set that holds every combination of its factors once: row numbers are arithmetic.
@@ -153,6 +165,20 @@ class Grid(Dataset):
         factors[:, factor] = rng.integers(self.factor_sizes[factor], size=n)
         return self.index(factors)
 
+    def sample_pairs(
+        self, factor: int | None, n: int, rng: np.random.Generator
+    ) -> tuple[Index, Index]:
+        """Return two lists of n rows: the rows of a pair differ in one factor alone."""
+        sizes = np.array(self.factor_sizes)
+        factors = rng.integers(sizes, size=(n, len(sizes)))
+        column = rng.choice(np.flatnonzero(sizes > 1) if factor is None else [factor], n)
+        size = sizes[column]
+        if size.min() < 2:
+            raise ValueError(f"{self.factor_names[column[0]]!r} of {self.name} has one value")
+        other = factors.copy()
+        other[np.arange(n), column] += rng.integers(1, size)
+        return self.index(factors), self.index(other % sizes)
+
 
 class Table(Dataset):
     """A data set whose factors are a table: sampling goes by an inverted index.
@@ -183,13 +209,36 @@ class Table(Dataset):
 
     def sample_varying(self, factor: int, n: int, rng: np.random.Generator) -> Index:
         """Return n training rows that agree in every factor but `factor`."""
-        if factor not in self._peers:
-            self._peers[factor] = self._find_peers(factor)
-        groups = self._peers[factor]
+        groups = self._groups(factor)
         if not groups:
             raise ValueError(f"no two images of {self.name} differ in {self._say(factor)} alone")
         rows = groups[rng.integers(len(groups))]
         return rows[rng.integers(len(rows), size=n)]
+
+    def sample_pairs(
+        self, factor: int | None, n: int, rng: np.random.Generator
+    ) -> tuple[Index, Index]:
+        """Return two lists of n training rows: the rows of a pair differ in one factor alone."""
+        columns = range(len(self.factor_sizes)) if factor is None else [factor]
+        known = [column for column in columns if self._groups(column)]
+        if not known:
+            what = "one factor" if factor is None else self._say(factor)
+            raise ValueError(f"no two images of {self.name} differ in {what} alone")
+        pairs = [self._pair(int(column), rng) for column in rng.choice(known, n)]
+        first, second = np.array(pairs).T
+        return first, second
+
+    def _pair(self, factor: int, rng: np.random.Generator) -> tuple[int, int]:
+        groups = self._groups(factor)
+        rows = groups[rng.integers(len(groups))]
+        first = rows[rng.integers(len(rows))]
+        others = rows[self.table[rows, factor] != self.table[first, factor]]
+        return int(first), int(others[rng.integers(len(others))])
+
+    def _groups(self, factor: int) -> list[Index]:
+        if factor not in self._peers:
+            self._peers[factor] = self._find_peers(factor)
+        return self._peers[factor]
 
     def _say(self, factor: int) -> str:
         return repr(self.factor_names[factor])

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
+from methods import vae_nets
 from methods.vae import VAE
+from methods.vae_nets import Nets
 
 
 @METHODS.register(
@@ -25,9 +27,10 @@ class AnnealedVAE(VAE):
         gamma: weight of the deviation from the capacity.
         c_max: the capacity C that is reached in the end, in nats.
         c_steps: training steps until then.
-        latents, lr, batch_size: those of `VAE`.
+        latents, lr, batch_size, nets: those of `VAE`.
     """
 
+    paper_nets = staticmethod(vae_nets.burgess)
     step: Tensor
 
     def __init__(
@@ -40,8 +43,9 @@ class AnnealedVAE(VAE):
         latents: int = 10,
         lr: float = 1e-4,
         batch_size: int = 64,
+        nets: Nets = "shared",
     ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
+        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
         self.gamma, self.c_max, self.c_steps = gamma, c_max, c_steps
         self.register_buffer("step", torch.zeros(()))  # saved with the weights, so that C resumes
 

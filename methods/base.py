@@ -64,6 +64,10 @@ class Method(nn.Module):
             constructor's defaults; "" stands for every data set that is not named.
         codes: the columns of z, in order, noise last.
         batch_size: images a batch.
+        batches: how many batches a step takes: `losses` is given all their images at once.
+        factor_weights: for `sees = "one-factor"`: how often each factor is the active one, relative
+            to the others; None for equally often.
+        pair_factor: for `sees = "pairs"`: the factor that differs; None for any, pair by pair.
         logs: values of the step for the log, on the device and detached; `losses` fills it.
     """
 
@@ -72,6 +76,9 @@ class Method(nn.Module):
     paper_settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
     codes: tuple[Code, ...]
     batch_size: int = 64
+    batches: int = 1
+    factor_weights: tuple[float, ...] | None = None
+    pair_factor: int | None = None
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from torch import Tensor
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods.vae import VAE
+from methods.vae_nets import Nets
 
 
 @METHODS.register(
@@ -29,8 +30,9 @@ class BetaTCVAE(VAE):
         latents: int = 10,
         lr: float = 1e-4,
         batch_size: int = 64,
+        nets: Nets = "shared",
     ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
+        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
         self.beta = beta
 
     def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:

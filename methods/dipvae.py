@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods.vae import VAE
+from methods.vae_nets import Nets
 
 
 @METHODS.register(
@@ -28,7 +29,7 @@ class DIPVAE(VAE):
         lambda_od: weight of the squared entries off the diagonal.
         lambda_d: weight of the squared deviations of the diagonal from 1, in units of `lambda_od`;
             the paper has 10 for `i` and 1 for `ii`.
-        latents, lr, batch_size: those of `VAE`.
+        latents, lr, batch_size, nets: those of `VAE`.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class DIPVAE(VAE):
         latents: int = 10,
         lr: float = 1e-4,
         batch_size: int = 64,
+        nets: Nets = "shared",
     ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
+        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
         self.variant, self.lambda_od, self.lambda_d = variant, lambda_od, lambda_d
 
     def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:

@@ -12,8 +12,10 @@ from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
+from methods import vae_nets
 from methods.base import Batch, adam
 from methods.vae import VAE
+from methods.vae_nets import Nets
 
 
 @METHODS.register(
@@ -27,10 +29,14 @@ class FactorVAE(VAE):
         spec: the data set.
         gamma: weight of the total correlation.
         lr_d: learning rate of the discriminator.
-        batch_size: images a step: the first half trains the VAE, and the codes of the second are
-            permuted, so that the discriminator sees two independent batches.
-        latents, lr: those of `VAE`.
+        latents, lr, batch_size, nets: those of `VAE`.
+
+    A step takes two batches: the first trains the VAE, and the codes of the second are permuted, so
+    that the discriminator sees two that are independent.
     """
+
+    batches = 2
+    paper_nets = staticmethod(vae_nets.kim)
 
     def __init__(
         self,
@@ -40,9 +46,10 @@ class FactorVAE(VAE):
         lr_d: float = 1e-4,
         latents: int = 10,
         lr: float = 1e-4,
-        batch_size: int = 128,
+        batch_size: int = 64,
+        nets: Nets = "shared",
     ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
+        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
         self.gamma, self.lr_d = gamma, lr_d
         self.discriminator = discriminator(latents)
 

@@ -1,10 +1,11 @@
 """GAN: Goodfellow et al., Generative Adversarial Nets, 2014, https://arxiv.org/abs/1406.2661.
 
-The networks are the ones that InfoGAN has on the same data set, so that what two rows of a table
-differ in is the codes and their mutual information. It has no inference of its own.
+It has no inference of its own.
 """
 
+import math
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,11 @@ from torch.optim import Optimizer
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses
-from methods.base import Batch, Method, adam, normal_codes
-from methods.infogan_nets import LAYOUTS, networks
+from methods.base import Batch, Code, Method, adam, normal_codes
+from methods.maxout import DecayingSGD, Maxout, uniform_init
+from methods.nets import generator, mlp, trunk
+
+BETAS = (0.5, 0.999)
 
 
 @METHODS.register(
@@ -22,33 +26,50 @@ from methods.infogan_nets import LAYOUTS, networks
     source="Goodfellow et al., Generative Adversarial Nets, 2014, https://arxiv.org/abs/1406.2661",
 )
 class GAN(Method):
-    """Plays equation 1, with the generator's loss that does not saturate."""
+    """Plays equation 1, with the generator's loss that does not saturate.
 
-    paper_steps = {"": 300_000, "mnist": 5_000}
-    paper_settings = {**{name: {} for name in LAYOUTS}, "": {"lr_d": 2e-3}}
+    Args:
+        spec: the data set.
+        latents: how many codes, N(0, 1); with the paper's nets U(-1, 1), and the paper has 100.
+        nets: `shared` by all methods, with Adam; or the `paper`'s of MNIST: a generator of two
+            layers of 1,200, maxout with dropout in D, and SGD that starts at a rate of 0.1.
+        lr_d, lr_g: Adam's learning rates.
+        batch_size: images a batch.
+    """
+
+    paper_steps = {"": 300_000}
 
     def __init__(
         self,
         spec: Spec,
         *,
         latents: int = 10,
-        lr_d: float = 2e-4,
+        nets: Literal["shared", "paper"] = "shared",
+        lr_d: float = 2e-3,
         lr_g: float = 1e-3,
         batch_size: int = 64,
     ) -> None:
         super().__init__()
-        self.codes = normal_codes(latents)
-        self.batch_size = batch_size
-        self.lr_d, self.lr_g = lr_d, lr_g
-        self.generator, self.trunk, features = networks(spec, latents)
-        self.head = nn.Linear(features, 1)
+        self.nets, self.lr_d, self.lr_g, self.batch_size = nets, lr_d, lr_g, batch_size
+        self.generator: nn.Module
+        self.discriminator: nn.Module
+        if nets == "shared":
+            self.codes = normal_codes(latents)
+            self.generator = generator(spec.shape, latents)
+            self.discriminator = nn.Sequential(trunk(spec.shape), nn.Linear(128, 1))
+        else:
+            self.codes = tuple(Code(f"z{i + 1}", "uniform") for i in range(latents))
+            self.generator, self.discriminator = dense(spec, latents)
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Return one Adam a player."""
-        return {
-            "d": adam(nn.ModuleList([self.trunk, self.head]), self.lr_d, betas=(0.5, 0.999)),
-            "g": adam(self.generator, self.lr_g, betas=(0.5, 0.999)),
-        }
+        """Return one optimiser a player."""
+        if self.nets == "shared":
+            return {
+                "d": adam(self.discriminator, self.lr_d, betas=BETAS),
+                "g": adam(self.generator, self.lr_g, betas=BETAS),
+            }
+        players = {"d": self.discriminator, "g": self.generator}
+        return {name: DecayingSGD(net.parameters(), 0.1, 1.000004) for name, net in players.items()}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the discriminator's loss, then the generator's, on the same fake images."""
@@ -58,9 +79,27 @@ class GAN(Method):
 
     def judge(self, x: Tensor) -> Tensor:
         """Return the logits (B, 1) of D(x)."""
-        logits: Tensor = self.head(self.trunk(x))
+        logits: Tensor = self.discriminator(x)
         return logits
 
     def decode(self, z: Tensor) -> Tensor:
         """Return G(z)."""
         return torch.sigmoid(self.generator(z))
+
+
+def dense(spec: Spec, latents: int) -> tuple[nn.Module, nn.Module]:
+    """Return the paper's networks of MNIST for images of any size."""
+    pixels = math.prod(spec.shape)
+    g = nn.Sequential(*mlp((latents, 1200, 1200, pixels), nn.ReLU), nn.Unflatten(1, spec.shape))
+    d = nn.Sequential(
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        Maxout(pixels, 240, 5),
+        nn.Dropout(0.5),
+        Maxout(240, 240, 5),
+        nn.Dropout(0.5),
+        nn.Linear(240, 1),
+    )
+    uniform_init(g, 0.05)
+    uniform_init(d, 0.005)
+    return g, d

@@ -7,6 +7,7 @@ players' losses hold the term, and Q's continuous codes have a fixed variance of
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,8 @@ from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import losses, nets
+from methods import losses
+from methods import nets as shared
 from methods.base import Batch, Code, Method, adam
 from methods.infogan_nets import LAYOUTS, LEAK, Layout, layout, networks
 
@@ -27,11 +29,12 @@ class InfoGAN(Method):
     """A GAN whose generator is asked to keep its codes legible in the image.
 
     Args:
-        spec: the data set; it picks the paper's layout of codes and networks.
+        spec: the data set; it picks the paper's layout of codes.
         lam: weight of L_I for categorical codes, lam_continuous for continuous ones.
         inform: False gives the paper's control of figure 1: Q is fitted to a plain GAN.
         lr_d, lr_g: Adam's learning rates.
         batch_size: images a batch.
+        nets: `shared` by all methods, or the `paper`'s, of which it has one a data set.
 
     The settings for 3D faces and chairs are those of the figures of pose and rotation in the paper;
     where it has no networks, the settings like the networks are InfoGAN-CR's for dSprites.
@@ -39,9 +42,9 @@ class InfoGAN(Method):
 
     paper_steps = {"": 322_560, "mnist": 5_000}
     paper_settings = {
-        **{name: {} for name in LAYOUTS},
-        "faces3d": {"lr_g": 5e-4, "lam_continuous": 0.2},
-        "chairs": {"lam_continuous": 10.0},
+        **{name: {"nets": "paper"} for name in LAYOUTS},
+        "faces3d": {"nets": "paper", "lr_g": 5e-4, "lam_continuous": 0.2},
+        "chairs": {"nets": "paper", "lam_continuous": 10.0},
         "": {"lam": 0.05, "lam_continuous": 0.05, "lr_d": 2e-3, "batch_size": 64},
     }
 
@@ -55,6 +58,7 @@ class InfoGAN(Method):
         lr_d: float = 2e-4,
         lr_g: float = 1e-3,
         batch_size: int = 128,
+        nets: Literal["shared", "paper"] = "shared",
     ) -> None:
         super().__init__()
         plan = layout(spec)
@@ -62,8 +66,8 @@ class InfoGAN(Method):
         self.codes = _codes(plan)
         self.lam, self.lam_continuous = lam, lam_continuous
         self.inform = inform
-        self.lr_d, self.lr_g, self.batch_size = lr_d, lr_g, batch_size
-        self.generator, self.trunk, features = networks(spec, plan.inputs)
+        self.lr_d, self.lr_g, self.batch_size, self.nets = lr_d, lr_g, batch_size, nets
+        self.generator, self.trunk, features = networks(spec, plan, nets == "paper")
         self.head = nn.Linear(features, 1)
         self.q = _q(features, plan, sum(plan.categorical) + plan.continuous)
 
@@ -133,5 +137,5 @@ def _q(features: int, plan: Layout, outputs: int) -> nn.Module:
     norm = [nn.BatchNorm1d(plan.q_hidden)] if plan.q_norm else []
     layers = nn.Linear(features, plan.q_hidden), *norm, nn.LeakyReLU(LEAK)
     q = nn.Sequential(*layers, nn.Linear(plan.q_hidden, outputs))
-    nets.dcgan_init(q)
+    shared.dcgan_init(q)
     return q

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from benchmark.registry import unknown
 from datasets.base import Spec
 from methods import nets
 from methods.conv import Conv, UpConv
 
 LEAK = 0.1
+SHARED = 128
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Layout:
         categorical: the sizes of the categorical codes.
         continuous, noise: how many codes in U(-1, 1), and how many inputs that are no code.
         conv: (width, stride) of each convolution of the trunk that D and Q share.
-        features: width of the trunk's fully connected layer; 0 for none.
+        features: width of the trunk's fully connected layer; 0 for none; the shared one has 128.
         q_hidden, q_norm: width of Q's own hidden layer, 0 for none; whether it has batch norm.
         fc: widths of the generator's hidden fully connected layers before the image.
         start: (width, side) of the image that the generator's transposed convolutions start from.
@@ -85,16 +87,21 @@ def layout(spec: Spec) -> Layout:
     """
     column = spec.label_column
     label = () if column is None else (spec.factor_sizes[column],)
-    return LAYOUTS.get(spec.name, Layout(label, 5, 5, features=128, q_norm=False))
+    return LAYOUTS.get(spec.name, Layout(label, 5, 5, q_norm=False))
 
 
-def networks(spec: Spec, inputs: int) -> tuple[nn.Module, nn.Module, int]:
-    """Return the generator (B, inputs) -> logits of pixels, the trunk, and the trunk's features."""
-    plan = layout(spec)
-    if not plan.conv:
-        made = nets.generator(spec.shape, inputs), nets.trunk(spec.shape, plan.features, LEAK)
-        return *made, plan.features
-    generator, (trunk, features) = _generator(spec, plan, inputs), _trunk(spec, plan)
+def networks(spec: Spec, plan: Layout, paper: bool) -> tuple[nn.Module, nn.Module, int]:
+    """Return the generator (B, inputs) -> logits of pixels, the trunk, and the trunk's features.
+
+    Raises:
+        UserError: the paper's are asked for, and it has none for this data set.
+    """
+    if not paper:
+        made = nets.generator(spec.shape, plan.inputs), nets.trunk(spec.shape, SHARED, LEAK)
+        return *made, SHARED
+    if spec.name not in LAYOUTS:
+        raise unknown("data set with networks of InfoGAN's paper", spec.name, LAYOUTS)
+    generator, (trunk, features) = _generator(spec, plan, plan.inputs), _trunk(spec, plan)
     nets.dcgan_init(generator)
     nets.dcgan_init(trunk)
     return generator, trunk, features

@@ -8,6 +8,7 @@ https://arxiv.org/abs/1906.06034.
 
 import itertools
 import math
+from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -54,32 +55,53 @@ def _smallest(shape: Shape, halvings: int) -> tuple[int, int]:
     return h, w
 
 
-def encoder(shape: Shape, outputs: int) -> nn.Sequential:
-    """Return (B, C, H, W) -> (B, outputs): four convolutions and two linear layers."""
-    h, w = _smallest(shape, len(WIDTHS))
-    layers: list[nn.Module] = [Pad(shape, len(WIDTHS))]
-    for a, b in zip((shape[0], *WIDTHS), WIDTHS, strict=False):
-        layers += [Conv(a, b, 4, 2, 1), nn.ReLU(inplace=True)]
-    flat = WIDTHS[-1] * h * w
+def encoder(
+    shape: Shape,
+    outputs: int,
+    widths: Sequence[int] = WIDTHS,
+    kernels: Sequence[int] = (4, 4, 4, 4),
+    hidden: Sequence[int] = (256,),
+) -> nn.Sequential:
+    """Return (B, C, H, W) -> (B, outputs): convolutions of stride 2, then linear layers.
+
+    Args:
+        shape: (C, H, W) of an image.
+        outputs: how many numbers come out.
+        widths: channels after each convolution.
+        kernels: the sides of their kernels, 2 or 4.
+        hidden: widths of the hidden linear layers.
+    """
+    h, w = _smallest(shape, len(widths))
+    layers: list[nn.Module] = [Pad(shape, len(widths))]
+    for a, b, k in zip((shape[0], *widths), widths, kernels, strict=False):
+        layers += [Conv(a, b, k, 2, k // 2 - 1), nn.ReLU(inplace=True)]
     return nn.Sequential(
-        *layers, nn.Flatten(), nn.Linear(flat, 256), nn.ReLU(inplace=True), nn.Linear(256, outputs)
+        *layers, nn.Flatten(), *mlp((widths[-1] * h * w, *hidden, outputs), nn.ReLU)
     )
 
 
-def decoder(shape: Shape, inputs: int) -> nn.Sequential:
+def decoder(
+    shape: Shape, inputs: int, widths: Sequence[int] = WIDTHS, hidden: Sequence[int] = (256,)
+) -> nn.Sequential:
     """Return z (B, inputs) -> logits (B, C, H, W): the mirror image of `encoder`."""
-    h, w = _smallest(shape, len(WIDTHS))
-    widths = WIDTHS[::-1]
+    h, w = _smallest(shape, len(widths))
+    widths = widths[::-1]
     layers: list[nn.Module] = [
-        nn.Linear(inputs, 256),
-        nn.ReLU(inplace=True),
-        nn.Linear(256, widths[0] * h * w),
+        *mlp((inputs, *hidden, widths[0] * h * w), nn.ReLU),
         nn.ReLU(inplace=True),
         nn.Unflatten(1, (widths[0], h, w)),
     ]
     for a, b in zip(widths, (*widths[1:], shape[0]), strict=True):
         layers += [UpConv(a, b, 4, 2, 1), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers[:-1], Crop(shape, len(WIDTHS)))
+    return nn.Sequential(*layers[:-1], Crop(shape, len(widths)))
+
+
+def mlp(sizes: Sequence[int], activation: type[nn.Module]) -> list[nn.Module]:
+    """Return linear layers of these widths, with an activation between every two."""
+    layers: list[nn.Module] = []
+    for a, b in itertools.pairwise(sizes):
+        layers += [nn.Linear(a, b), activation()]
+    return layers[:-1]
 
 
 def generator(shape: Shape, inputs: int) -> nn.Sequential:
@@ -100,22 +122,26 @@ def generator(shape: Shape, inputs: int) -> nn.Sequential:
     return nn.Sequential(*layers, UpConv(widths[-1], shape[0], 4, 2, 1), Crop(shape, len(WIDTHS)))
 
 
-def trunk(shape: Shape, features: int = 128, leak: float = 0.1) -> nn.Sequential:
-    """Return (B, C, H, W) -> (B, features), the body of a discriminator.
+def trunk(
+    shape: Shape, features: int = 128, leak: float = 0.1, spectral: bool = True
+) -> nn.Sequential:
+    """Return (B, C, H, W) -> (B, features), the body of a discriminator or critic.
 
-    Its norm is spectral, not of the batch: with batch norm D tells an InfoGAN's first images from
-    real ones for good, and the codes end in noise that Q can read.
-    Miyato et al., Spectral Normalization, ICLR 2018, https://arxiv.org/abs/1802.05957.
+    A discriminator's norm is spectral, not of the batch: with batch norm D tells an InfoGAN's first
+    images from real ones for good, and the codes end in noise that Q can read.
+    Miyato et al., Spectral Normalization, ICLR 2018, https://arxiv.org/abs/1802.05957. A critic has
+    none: what keeps it Lipschitz is its method.
     """
+    norm: Callable[[nn.Module], nn.Module] = spectral_norm if spectral else lambda module: module
     h, w = _smallest(shape, len(WIDTHS))
     layers: list[nn.Module] = [Pad(shape, len(WIDTHS))]
     for a, b in zip((shape[0], *WIDTHS), WIDTHS, strict=False):
-        layers += [spectral_norm(Conv(a, b, 4, 2, 1)), nn.LeakyReLU(leak, inplace=True)]
+        layers += [norm(Conv(a, b, 4, 2, 1)), nn.LeakyReLU(leak, inplace=True)]
     flat = WIDTHS[-1] * h * w
     return nn.Sequential(
         *layers,
         nn.Flatten(),
-        spectral_norm(nn.Linear(flat, features)),
+        norm(nn.Linear(flat, features)),
         nn.LeakyReLU(leak, inplace=True),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -12,14 +13,18 @@ from methods.base import Batch, Method, adam
 
 
 class PostHoc(Method):
-    """Regresses z on G(z) with the shared encoder network; the generator stays as it is."""
+    """Reads z in G(z) with the shared encoder network; the generator stays as it is.
+
+    A categorical code is classified, every other one regressed.
+    """
 
     def __init__(self, spec: Spec, generator: Method, *, lr: float = 1e-3) -> None:
         super().__init__()
         self.codes = generator.informative
         self.batch_size = generator.batch_size
         self.lr = lr
-        self.encoder = nets.encoder(spec.shape, len(self.codes))
+        self.sizes = [code.size if code.kind == "categorical" else 1 for code in self.codes]
+        self.encoder = nets.encoder(spec.shape, sum(self.sizes))
         self._generator = [generator]
 
     def optimisers(self) -> dict[str, Optimizer]:
@@ -27,19 +32,34 @@ class PostHoc(Method):
         return {"posthoc": adam(self.encoder, self.lr)}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield the squared error of a batch of fresh samples; real images are not looked at."""
+        """Yield the error on a batch of fresh samples; real images are not looked at."""
         yield "posthoc", self.error(len(batch.x), batch.x.device).mean()
 
     def error(self, n: int, device: torch.device) -> Tensor:
-        """Return the mean squared error (L,) of n fresh samples; guessing the mean scores Var z."""
+        """Return the error (L,) of each code on n fresh samples.
+
+        It is the mean squared error, where guessing the mean scores Var z, or for a categorical
+        code the cross-entropy in nats.
+        """
         generator = self._generator[0].eval()
         with torch.no_grad():
             z = generator.sample(n, device)
             x = generator.decode(z)
-        read: Tensor = self.encoder(x).float()
-        return (read - z[:, : len(self.codes)]).square().mean(0)
+        return torch.stack(
+            [
+                (part[:, 0] - z[:, i]).square().mean()
+                if part.shape[1] == 1
+                else F.cross_entropy(part, z[:, i].long())
+                for i, part in enumerate(self.read(x))
+            ]
+        )
+
+    def read(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the estimate (B, 1) of each code, or the logits of its categories."""
+        return self.encoder(x).float().split(self.sizes, dim=1)  # type: ignore[no-any-return]
 
     def encode(self, batch: Batch) -> Tensor:
         """Return the codes (B, L) that it reads in the images."""
-        codes: Tensor = self.encoder(batch.x).float()
-        return codes
+        parts = self.read(batch.x)
+        whole = [p.argmax(1, keepdim=True) if p.shape[1] > 1 else p for p in parts]
+        return torch.cat(whole, 1).float()

@@ -13,8 +13,9 @@ from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import losses, nets
+from methods import losses, vae_nets
 from methods.base import Batch, Method, adam, normal_codes
+from methods.vae_nets import Nets
 
 
 @METHODS.register(
@@ -23,19 +24,33 @@ from methods.base import Batch, Method, adam, normal_codes
     "https://arxiv.org/abs/1312.6114",
 )
 class VAE(Method):
-    """Maximises E_q log p(x | z) - KL(q(z | x) || p(z)): beta is 1."""
+    """Maximises E_q log p(x | z) - KL(q(z | x) || p(z)): beta is 1.
+
+    Args:
+        spec: the data set.
+        latents: how many codes.
+        lr: Adam's learning rate.
+        batch_size: images a batch.
+        nets: `shared` by all methods, those of the `paper`, or of disentanglement_lib's code.
+    """
 
     paper_steps = {"": 300_000}
+    paper_nets = staticmethod(vae_nets.higgins)
 
     def __init__(
-        self, spec: Spec, *, latents: int = 10, lr: float = 1e-4, batch_size: int = 64
+        self,
+        spec: Spec,
+        *,
+        latents: int = 10,
+        lr: float = 1e-4,
+        batch_size: int = 64,
+        nets: Nets = "shared",
     ) -> None:
         super().__init__()
         self.codes = normal_codes(latents)
-        self.lr = lr
-        self.batch_size = batch_size
-        self.encoder = nets.encoder(spec.shape, 2 * latents)
-        self.decoder = nets.decoder(spec.shape, latents)
+        self.lr, self.batch_size, self.nets = lr, batch_size, nets
+        made = {"shared": vae_nets.shared, "paper": self.paper_nets, "dlib": vae_nets.dlib}
+        self.encoder, self.decoder = made[nets](spec, latents)
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Return Adam over both networks."""
@@ -89,8 +104,9 @@ class BetaVAE(VAE):
         latents: int = 10,
         lr: float = 1e-4,
         batch_size: int = 64,
+        nets: Nets = "shared",
     ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size)
+        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
         self.beta = beta
 
     def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:

@@ -301,3 +301,30 @@ def test_of_several_processes_one_packs(folder: Path) -> None:
 def test_a_lock_left_behind_blocks_nobody(folder: Path) -> None:
     (folder / "x.lock").touch()
     assert (packed() == ROWS).all()
+
+
+@pytest.mark.parametrize("factor", [None, 0])
+def test_the_images_of_a_pair_differ_in_one_factor(dataset: Dataset, factor: int | None) -> None:
+    rng = np.random.default_rng(0)
+    rows, others = dataset.sample_pairs(factor, 300, rng)
+    differ = dataset.factors(rows) != dataset.factors(others)
+    assert (differ.sum(1) == 1).all()
+    assert np.isin(np.concatenate([rows, others]), dataset.train).all()
+    if factor is None:
+        # Of the table no two images differ in another factor than the first alone.
+        assert differ.any(0).tolist() == [
+            k == 0 or dataset.spec.grid for k in range(differ.shape[1])
+        ]
+    else:
+        assert differ[:, factor].all()
+
+
+def test_the_second_image_of_a_pair_has_every_other_value(toy: Dataset) -> None:
+    rows, others = toy.sample_pairs(2, 2000, np.random.default_rng(0))
+    steps = (toy.factors(others) - toy.factors(rows))[:, 2] % 4
+    assert np.bincount(steps, minlength=4)[1:].min() > 2000 / 3 * 0.8
+
+
+def test_pairs_that_there_are_not() -> None:
+    with pytest.raises(ValueError, match="no two images of table differ in 'c' alone"):
+        table().sample_pairs(2, 4, np.random.default_rng(0))

@@ -99,6 +99,32 @@ def test_one_factor_varies(toy: Dataset) -> None:
     assert active == set(range(4))
 
 
+def test_factors_vary_as_often_as_the_method_says(toy: Dataset) -> None:
+    method = Watching("one-factor")
+    method.factor_weights = (10, 1, 0, 0)
+    active = [Dealer(toy, CPU).train(method, step).active for step in range(200)]
+    counts = np.bincount(np.array(active), minlength=4)
+    assert counts[2:].sum() == 0
+    assert 5 < counts[1] < 40
+
+
+def test_the_images_of_pairs_differ_in_the_factor_that_the_method_names(toy: Dataset) -> None:
+    dealer, every, method = Dealer(toy, CPU), np.arange(len(toy)), Watching("pairs")
+    factors_of = dict(zip(map(bytes, toy.images(every)), toy.factors(every), strict=True))
+    method.pair_factor = 3
+    batch = dealer.train(method, 0)
+    assert batch.y is not None
+    images = (images.numpy().astype(np.uint8) for images in (batch.x, batch.y))
+    one, other = (np.stack([factors_of[bytes(x)] for x in part]) for part in images)
+    assert ((one != other) == [False, False, False, True]).all()
+
+
+def test_a_step_may_take_several_batches(toy: Dataset) -> None:
+    method = Watching("images")
+    method.batches = 3
+    assert len(Dealer(toy, CPU).train(method, 0).x) == 24
+
+
 def test_codes_come_in_the_order_of_the_rows(toy: Dataset) -> None:
     method = METHODS["truth"].value(toy.spec)
     rows = np.random.default_rng(0).permutation(len(toy))

@@ -1,10 +1,11 @@
 """Methods: the contract that each of them keeps, and the mathematics of those that are here."""
 
 import copy
+import inspect
 import io
 import math
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -35,6 +36,13 @@ COLOUR = Spec("colour", (3, 24, 20), 256, ("hue", "x"), (5, 7))
 SPECS = {spec.name: spec for spec in (TOY, MNIST, COLOUR)}
 TRAINED = [name for name in METHODS.names() if METHODS[name].value.paper_steps[""]]
 N = 8
+
+
+# What is switched on late, early.
+SOON: dict[str, dict[str, Any]] = {"infogan_cr": {"cr_start": 1}}
+# Offsets that a batch norm or the difference of two means takes away again.
+IDLE = {"wgan": ["generator.0.bias", "generator.3.bias"]}
+IDLE["wgan_gp"] = [*IDLE["wgan"], "critic.1.bias"]
 
 
 def fits(method: str, spec: Spec) -> bool:
@@ -180,11 +188,22 @@ class TestDeclared:
     def test_every_setting_is_kept(self, name: str) -> None:
         """A number that is given arrives: nothing is written over on the way."""
         for setting, parameter in settings(METHODS[name].value).items():
-            other = not parameter.default if parameter.annotation is bool else 3
-            given: dict[str, Any] = {setting: other}
-            method = built(name, **given)
-            found = len(method.codes) if setting == "latents" else getattr(method, setting)
-            assert found == other or name == "random", setting
+            other = another(parameter)
+            spec = MNIST if setting == "nets" else TOY
+            method, usual = built(name, spec, **{setting: other}), built(name, spec)
+            if setting == "latents":
+                assert len(method.codes) - len(usual.codes) == other - parameter.default
+            else:
+                assert getattr(method, setting) == other, setting
+
+
+def another(parameter: inspect.Parameter) -> Any:
+    """A value that is not the default."""
+    if parameter.annotation is bool:
+        return not parameter.default
+    if get_origin(parameter.annotation) is Literal:
+        return get_args(parameter.annotation)[1]
+    return 3
 
 
 class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -206,7 +225,8 @@ class TestStep:
     @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
     @pytest.mark.parametrize("name", [*TRAINED, "posthoc"])
     def test_it_never_waits_for_the_device(self, name: str, precision: Precision) -> None:
-        method = PostHoc(TOY, built("gan")) if name == "posthoc" else built(name)
+        given = SOON.get(name, {})
+        method = PostHoc(TOY, built("gan")) if name == "posthoc" else built(name, **given)
         batch, optimisers = batch_of(TOY, method.sees), method.train().optimisers()
         advance(method, batch, optimisers, precision)
         with Watch() as watch:
@@ -221,7 +241,7 @@ class TestStep:
 
     @pytest.mark.parametrize("name", TRAINED)
     def test_every_weight_moves(self, name: str) -> None:
-        method = built(name)
+        method = built(name, **SOON.get(name, {}))
         before = copy.deepcopy(method.state_dict())
         learn(method, batch_of(TOY, method.sees), 2, "bfloat16")
         still = [
@@ -229,7 +249,7 @@ class TestStep:
             for k, _ in method.named_parameters()
             if torch.equal(before[k], method.state_dict()[k])
         ]
-        assert still == []
+        assert still == IDLE.get(name, [])
 
 
 class Every(Method):
@@ -306,7 +326,7 @@ class TestInfoGAN:
     def test_layout(
         self, spec: Spec, categorical: tuple[int, ...], continuous: int, inputs: int
     ) -> None:
-        method = InfoGAN(spec)
+        method = InfoGAN(spec, **defaults(InfoGAN, spec.name))
         assert method.generator[0].in_features == inputs  # type: ignore[index]
         assert tuple(c.size for c in method.codes if c.kind == "categorical") == categorical
         assert sum(code.kind == "uniform" for code in method.codes) == continuous
@@ -419,7 +439,7 @@ class TestVAE:
 
 class TestGAN:
     def test_the_losses_are_those_of_the_paper(self) -> None:
-        method = GAN(MNIST).train()  # its trunk does not change with every look, as a spectral norm
+        method = GAN(MNIST).eval()  # a spectral norm in training changes with every look
         batch = batch_of(MNIST)
         torch.manual_seed(4)
         (_, d), (_, g) = method.losses(batch)

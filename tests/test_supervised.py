@@ -1,0 +1,159 @@
+"""The mathematics of the methods that are told something of the factors: Ada-VAE, DC-IGN, VIB."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Normal, kl_divergence
+
+from datasets.toy import SPEC as TOY
+from methods.adavae import AdaVAE, shared_where_alike
+from methods.base import Batch
+from methods.dcign import DCIGN
+from methods.vib import VIB
+
+N = 8
+
+
+def images(n: int = N) -> Tensor:
+    draw = torch.Generator().manual_seed(1)
+    return torch.rand(n, *TOY.shape, generator=draw).round()
+
+
+def pair() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Posteriors of five latents, of which the first two differ much."""
+    torch.manual_seed(0)
+    mu, logvar = torch.randn(N, 5), torch.randn(N, 5)
+    other = mu + 0.01
+    other[:, :2] += 3
+    return (mu, logvar), (other, logvar + 0.02)
+
+
+class TestAdaVAE:
+    @pytest.mark.parametrize("variant", ["gvae", "mlvae"])
+    def test_latents_that_agree_become_one(self, variant: str) -> None:
+        one, other = pair()
+        (mu1, logvar1), (mu2, logvar2) = shared_where_alike(one, other, variant)
+        q1, q2 = (Normal(mu, (logvar / 2).exp()) for mu, logvar in (one, other))
+        kl = kl_divergence(q1, q2)
+        middle = (kl.min(1, keepdim=True).values + kl.max(1, keepdim=True).values) / 2
+        alike = kl < middle
+        assert alike[:, 2:].all()
+        assert not alike.all()
+        assert torch.equal(mu1[~alike], one[0][~alike])
+        assert torch.equal(logvar2[~alike], other[1][~alike])
+        assert torch.equal(mu1[alike], mu2[alike])
+        v1, v2 = q1.variance[alike], q2.variance[alike]
+        if variant == "gvae":
+            mean, variance = (one[0] + other[0])[alike] / 2, (v1 + v2) / 2
+        else:  # the product of two densities adds precisions; normalised over the pair
+            variance = 2 * v1 * v2 / (v1 + v2)
+            mean = (one[0][alike] / v1 + other[0][alike] / v2) / (1 / v1 + 1 / v2)
+        torch.testing.assert_close(mu1[alike], mean)
+        torch.testing.assert_close(logvar1[alike].exp(), variance)
+
+    def test_two_of_the_same_image_are_averaged_into_themselves(self) -> None:
+        one, _ = pair()
+        for found in shared_where_alike(one, one, "gvae"):
+            torch.testing.assert_close(found, one)
+
+    def test_the_loss_is_the_mean_over_the_pair(self) -> None:
+        """With x = y it is that of a beta-VAE on the images twice."""
+        method = AdaVAE(TOY, beta=3.0)
+        torch.manual_seed(1)
+        ((_, loss),) = method.losses(Batch(images(), y=images()))
+        expected = method.logs["reconstruction"] + 3 * method.logs["kl"]
+        torch.testing.assert_close(loss.detach(), expected)
+
+
+class TestDCIGN:
+    def test_each_factor_has_its_latent_and_the_label_has_the_rest(self) -> None:
+        """The toy's shape is its label; size, x and y have one latent each."""
+        groups = DCIGN(TOY, intrinsic=6).groups
+        latents = torch.arange(9)
+        assert {k: latents[v].tolist() for k, v in groups.items()} == {
+            0: [3, 4, 5, 6, 7, 8],
+            1: [0],
+            2: [1],
+            3: [2],
+        }
+
+    def test_ten_batches_of_the_intrinsic_factor_for_one_of_another(self) -> None:
+        assert DCIGN(TOY).factor_weights == (10, 1, 1, 1)
+        assert DCIGN(TOY, clamp="code").factor_weights is None
+
+    def decoded(self, clamp: Any, active: int) -> tuple[Tensor, Tensor]:
+        """Return what is encoded, a sample of it, and what is decoded."""
+        method, seen = DCIGN(TOY, clamp=clamp), []
+        method.decoder.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        torch.manual_seed(2)
+        list(method.losses(Batch(images(), active=active)))
+        torch.manual_seed(2)
+        mu, logvar = method.posterior(images())
+        return mu + torch.exp(logvar / 2) * torch.randn_like(mu), seen[0]
+
+    @pytest.mark.parametrize(("clamp", "active"), [("paper", 2), ("paper", 0), ("code", 1)])
+    def test_inactive_latents_are_clamped(self, clamp: Any, active: int) -> None:
+        z, decoded = self.decoded(clamp, active)
+        group = DCIGN(TOY).groups[active]
+        inactive = torch.ones(z.shape[1], dtype=torch.bool)
+        inactive[group] = False
+        anchor = z.mean(0, keepdim=True) if clamp == "paper" else z[:1]
+        torch.testing.assert_close(decoded[:, inactive], anchor.expand_as(z)[:, inactive])
+        torch.testing.assert_close(decoded[:, group], z[:, group])
+
+    def test_without_clamping_it_is_the_vae(self) -> None:
+        z, decoded = self.decoded("none", 1)
+        torch.testing.assert_close(decoded, z)
+
+    def test_the_gradient_of_inactive_latents_is_their_distance_by_100(self) -> None:
+        method = DCIGN(TOY)
+        z = torch.randn(N, 9, requires_grad=True)
+        active = torch.zeros(9, dtype=torch.bool)
+        active[2] = True
+        anchor = z.mean(0, keepdim=True).detach()
+        (gradient,) = torch.autograd.grad(method.invariance(z, anchor, active) * N, z)
+        expected = (z - anchor).detach() / 100
+        torch.testing.assert_close(gradient[:, ~active], expected[:, ~active])
+        assert (gradient[:, active] == 0).all()
+
+    def test_no_other_gradient_reaches_an_inactive_latent(self) -> None:
+        """In the code's variant none does: only the active row of the heads moves."""
+        method = DCIGN(TOY, clamp="code")
+        ((_, loss),) = method.losses(Batch(images(), active=3))
+        *_, weight, _ = method.encoder.parameters()
+        (gradient,) = torch.autograd.grad(loss, [weight])
+        moved = gradient.abs().sum(1).nonzero()[:, 0].tolist()
+        assert moved == [2, 2 + 9]
+
+    @pytest.mark.parametrize("active", range(4))
+    def test_the_papers_networks_pool_and_unpool(self, active: int) -> None:
+        method = DCIGN(TOY, nets="paper")
+        list(method.losses(Batch(images(), active=active)))
+        kinds = [type(m).__name__ for m in method.modules()]
+        assert (kinds.count("MaxPool2d"), kinds.count("Upsample")) == (3, 3)
+        assert not [
+            m
+            for m in method.modules()
+            if getattr(m, "stride", 1) in (2, (2, 2)) and type(m).__name__ == "Conv"
+        ]
+
+
+class TestVIB:
+    def test_the_loss_is_equation_17(self) -> None:
+        method, label = VIB(TOY, beta=0.5, latents=16), torch.arange(N) % 3
+        torch.manual_seed(4)
+        ((_, loss),) = method.losses(Batch(images(), label[:, None]))
+        torch.manual_seed(4)
+        mu, rho = method.encoder(images()).chunk(2, 1)
+        std = (1 + (rho - 5).exp()).log()
+        z = mu + std * torch.randn_like(mu)
+        log_p = method.classifier(z).log_softmax(1)[torch.arange(N), label]
+        kl = kl_divergence(Normal(mu, std), Normal(0.0, 1.0)).sum(1)
+        torch.testing.assert_close(loss, (-log_p + 0.5 * kl).mean())
+
+    def test_it_classifies_by_the_mean(self) -> None:
+        method = VIB(TOY)
+        codes = method.encode(Batch(images()))
+        torch.testing.assert_close(method.classify(images()), method.classifier(codes))
