@@ -21,6 +21,12 @@ app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Option(help="The folder of run folders.")]
+Supervision = Annotated[
+    str | None,
+    typer.Option(
+        "--sees", help="Only methods that see this much: images, label, factors, one-factor, pairs."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print records as JSON and nothing else.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated names; all if not given.")]
 
@@ -42,6 +48,7 @@ def run(
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    sees: Supervision = None,
     reference: Annotated[bool, typer.Option(help="Add the floor and ceiling to the table.")] = True,
     json: AsJson = False,
 ) -> None:
@@ -58,6 +65,7 @@ def run(
         settings=set_ or [],
         precision=precision,
         device=device,
+        sees=sees,
         reference=reference,
     )
     failed = comparison.run(asked, out, data_dir)
@@ -91,11 +99,14 @@ def _list(console: Console, room: str, registry: Registry[object]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("name", "what", "source", title=room, title_justify="left", box=box.SIMPLE)
+    sees = ["sees"] if room == "methods" else []
+    columns = ["name", "what", *sees, "source"]
+    table = Table(*columns, title=room, title_justify="left", box=box.SIMPLE)
     for name in registry.names():
         entry = registry[name]
         what = (entry.value.__doc__ or "").strip().splitlines()[0]
-        table.add_row(Text(name), Text(what), Text(entry.source, overflow="fold"))
+        told = [getattr(entry.value, column) for column in sees]
+        table.add_row(name, Text(what), *told, Text(entry.source, overflow="fold"))
     console.print(table)
 
 
@@ -106,6 +117,7 @@ def table(
     datasets: Names = None,
     metrics: Names = None,
     seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
+    sees: Supervision = None,
     csv: Annotated[Path | None, typer.Option(help="Write the rows there, too.")] = None,
     train: Annotated[
         bool, typer.Option(help="What training cost and where losses ended, instead of scores.")
@@ -116,7 +128,7 @@ def table(
     from results.show import chosen, print_table, print_trained
     from results.table import write_csv
 
-    frame = chosen(out, methods, datasets, metrics, seeds)
+    frame = chosen(out, methods, datasets, metrics, seeds, sees)
     if train:
         print_trained(frame, out, json)
     else:
@@ -133,6 +145,7 @@ def plot(
     datasets: Names = None,
     metrics: Names = None,
     seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
+    sees: Supervision = None,
     to: Annotated[
         Path | None, typer.Option(help="Where to write; <out>/figures if not given.")
     ] = None,
@@ -140,7 +153,8 @@ def plot(
     """Draw the comparison and the traversals of the runs in a folder."""
     from results.show import chosen, draw
 
-    for path in draw(chosen(out, methods, datasets, metrics, seeds), out, to or out / "figures"):
+    frame = chosen(out, methods, datasets, metrics, seeds, sees)
+    for path in draw(frame, out, to or out / "figures"):
         print(path)
 
 

@@ -42,6 +42,7 @@ def ask(
     precision: str,
     device: str,
     reference: bool,
+    sees: str | None = None,
 ) -> Comparison:
     """Return the comparison that the texts of the command line ask for.
 
@@ -51,7 +52,7 @@ def ask(
     if budget not in plan.BUDGETS:
         raise unknown("budget", budget, plan.BUDGETS)
     given = None if steps is None else plan.count("--steps", steps)
-    chosen = plan.names(methods, "method", METHODS.names())
+    chosen = plan.seeing(sees, plan.names(methods, "method", METHODS.names()))
     if reference:
         chosen += [name for name in plan.REFERENCES if name not in chosen]
     where = arithmetic.device(device)

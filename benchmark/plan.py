@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from benchmark.registry import METHODS, METRICS, UserError, unknown
 from benchmark.run import Run
 from datasets import Dataset
-from methods.base import defaults, settings
+from methods.base import Sees, defaults, settings
 
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
@@ -18,6 +18,7 @@ LARGEST = 10**6
 REFERENCES = ("random", "truth")
 SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 MOST_SEEDS = 10_000
+HINT = "; --sees images leaves out what needs more than images"
 
 Settings = Mapping[str, Mapping[str, Sequence[Any]]]
 
@@ -35,6 +36,23 @@ def names(text: str, kind: str, known: Sequence[str]) -> list[str]:
         if name not in known and name != "all":
             raise unknown(kind, name, [*known, "all"])
     return list(known) if "all" in found else list(dict.fromkeys(found))
+
+
+def seeing(text: str | None, methods: Sequence[str]) -> list[str]:
+    """Return the methods whose supervision is among the comma-separated kinds of `text`.
+
+    Raises:
+        UserError: a kind is not known, or no method is left.
+    """
+    if text is None:
+        return list(methods)
+    kinds = names(text, "supervision", get_args(Sees))
+    found = [method for method in methods if METHODS[method].value.sees in kinds]
+    if not found:
+        there = {method: METHODS[method].value.sees for method in methods}
+        said = ", ".join(f"{method} sees {kind}" for method, kind in there.items())
+        raise UserError(f"--sees {text}: no such method is asked for; {said}")
+    return found
 
 
 def seeds(text: str) -> list[int]:
@@ -161,6 +179,7 @@ def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
     for method in dict.fromkeys(run.method for run in runs):
         sees = METHODS[method].value.sees
         if sees == "label" and dataset.spec.label is None:
-            raise UserError(f"{method} needs a label, and {dataset.name} has none")
+            raise UserError(f"{method} needs a label, and {dataset.name} has none{HINT}")
         if sees in ("factors", "one-factor", "pairs") and not dataset.factor_sizes:
-            raise UserError(f"{method} needs ground-truth factors, and {dataset.name} has none")
+            what = f"{method} needs ground-truth factors, and {dataset.name} has none"
+            raise UserError(what + HINT)

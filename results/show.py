@@ -14,7 +14,12 @@ from results.trained import rich_trained, trained
 
 
 def chosen(
-    out: Path, methods: str | None, datasets: str | None, metrics: str | None, seeds: str | None
+    out: Path,
+    methods: str | None,
+    datasets: str | None,
+    metrics: str | None,
+    seeds: str | None,
+    sees: str | None,
 ) -> pd.DataFrame:
     """Return the rows of the runs in `out` with these comma-separated names; None keeps all.
 
@@ -30,7 +35,9 @@ def chosen(
         "metrics": _names(frame, "metric", metrics),
         "seeds": [int(s) for s in _names(frame, "seed", seeds)],
     }
-    return tidy(out, **kept)  # type: ignore[arg-type]
+    supervision = _names(frame, "sees", sees)
+    frame = tidy(out, **kept)  # type: ignore[arg-type]
+    return frame[frame["sees"].isin(supervision)] if supervision else frame
 
 
 def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:

@@ -97,7 +97,7 @@ class TestMistakes:
         ("words", "expected"),
         [
             (["--methods", "infogam"], ["method 'infogam'; did you mean 'infogan'?", "betavae"]),
-            (["--methods", "vae,quux"], ["method 'quux'", "known: all, betavae, gan"]),
+            (["--methods", "vae,quux"], ["method 'quux'", "known: adavae, all, annealedvae"]),
             (["--methods", " , "], ["no method named", "betavae"]),
             (["--datasets", "dsprite"], ["data set 'dsprite'; did you mean 'dsprites'?", "mnist"]),
             (["--metrics", "mgi"], ["metric 'mgi'; did you mean 'mig'?", "betavae"]),
@@ -117,6 +117,8 @@ class TestMistakes:
             (["--set", "beta=4"], ["'beta=4' is not like betavae.beta=1,4,16"]),
             (["--set", "gan.latents=4"], ["method in --set 'gan'", "betavae"]),
             (["--methods", "infogan", "--set", "infogan.inform=ja"], ["'ja'", "true, false"]),
+            (["--sees", "image"], ["supervision 'image'; did you mean 'images'?", "one-factor"]),
+            (["--sees", "pairs"], ["--sees pairs", "betavae sees images"]),
             (["--seeds", "x"], ["--seeds 'x' is not like 0-4 or 0,2,7"]),
             (["--seeds", "4-0"], ["--seeds '4-0'", "backwards"]),
             (["--seeds", "1-"], ["--seeds '1-'"]),
@@ -147,7 +149,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("words", "expected"),
         [
-            (["run"], ["no method named; known: all, betavae, gan"]),
+            (["run"], ["no method named; known: all, adavae, annealedvae"]),
             (["rum"], ["rum"]),
             (["list", "method"], ["kind 'method'; did you mean 'methods'?", "metrics"]),
             (["speed", "--methods", "truth"], ["truth is not trained by steps"]),

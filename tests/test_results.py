@@ -20,6 +20,7 @@ from benchmark.registry import UserError
 from results.looks import KNOWN, look
 from results.plots import comparison, draw_comparison, draw_traversal, traversal
 from results.rows import settings_text
+from results.show import chosen
 from results.stats import interval
 from results.store import Folder, folders, place, written
 from results.summary import label, natural, records, with_lines
@@ -216,6 +217,13 @@ def test_tidy_has_a_row_per_run_and_metric_and_keeps_failures(study: Path) -> No
     assert set(frame.loc[frame["method"] == "betavae", "settings"]) == {"beta=4"}
     filtered = tidy(study, methods=["infogan"], metrics=["mig"], seeds=[0, 2])
     assert filtered[["seed", "metric"]].to_numpy().tolist() == [[0, "mig"], [2, ""]]
+
+
+def test_what_a_method_sees_is_a_filter(study: Path) -> None:
+    frame = chosen(study, None, None, "mig", None, "factors,nothing")
+    assert sorted(frame["method"]) == ["random", "truth"]
+    with pytest.raises(UserError, match="sees among the runs 'pairs'"):
+        chosen(study, None, None, None, None, "pairs")
 
 
 def test_settings_lose_no_digit() -> None:

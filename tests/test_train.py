@@ -307,8 +307,8 @@ class TestStep:
         advance(ours, batch, ours.optimisers(), "float32")
         torch.manual_seed(0)
         torch.autograd.backward(next(plain.losses(batch))[1])
-        for name in ("head.weight", "trunk.1.parametrizations.weight.original"):
-            one, other = (method.get_parameter(name).grad for method in (ours, plain))
+        for name in ("1.weight", "0.1.parametrizations.weight.original"):
+            one, other = (m.get_parameter(f"discriminator.{name}").grad for m in (ours, plain))
             assert one is not None
             assert other is not None
             assert torch.equal(one, other)

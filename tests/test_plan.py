@@ -1,0 +1,30 @@
+"""Which runs a command line asks for."""
+
+from typing import get_args
+
+import pytest
+
+from benchmark import plan
+from benchmark.registry import METHODS, UserError
+from datasets.toy import toy
+from methods.base import Sees
+
+
+def test_what_a_method_sees_is_a_filter() -> None:
+    every = METHODS.names()
+    parts = {kind: plan.seeing(kind, every) for kind in get_args(Sees)}
+    assert sorted(name for part in parts.values() for name in part) == every
+    assert {"vae", "gan", "infogan"} <= set(parts["images"])
+    assert parts["one-factor"] == ["dcign"]
+    assert plan.seeing("label,one-factor", every) == ["cgan", "dcign", "vib"]
+    assert plan.seeing(None, ["vae", "dcign"]) == ["vae", "dcign"]
+
+
+@pytest.mark.parametrize("method", ["vib", "dcign", "adavae", "pix2pix"])
+def test_a_method_that_cannot_take_the_data_set_says_so(method: str) -> None:
+    dataset = toy()
+    (run,) = plan.plan([method], ["toy"], [0], {})
+    plan.check_fits([run], dataset)
+    object.__setattr__(dataset, "spec", type(dataset.spec)("bare", (1, 16, 16), 2, (), ()))
+    with pytest.raises(UserError, match=f"{method} needs .*, and bare has none; --sees images"):
+        plan.check_fits([run], dataset)
