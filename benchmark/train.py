@@ -223,13 +223,27 @@ def _in_autocast(
 
 
 def write_row(log: Path, step: int, values: dict[str, float]) -> None:
-    """Append a row to the log, with a header when it is new."""
-    new = not log.exists()
+    """Append a row to the log; a value that is new, such as a late loss, gets a column."""
+    row = {"step": str(step)} | {name: f"{value:.6g}" for name, value in values.items()}
+    header: list[str] = []
+    if log.exists():
+        with log.open(newline="") as file:
+            header = next(csv.reader(file), [])
+    missing = [name for name in row if name not in header]
+    if missing:
+        header += missing
+        _widen(log, header)
     with log.open("a", newline="") as file:
+        csv.DictWriter(file, header, restval="").writerow(row)
+
+
+def _widen(log: Path, header: list[str]) -> None:
+    """Give the log this longer header, and its rows nothing in the new columns."""
+    rows = list(csv.reader(log.read_text().splitlines()))[1:] if log.exists() else []
+    with written(log) as path, path.open("w", newline="") as file:
         writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", *values])
-        writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
+        writer.writerow(header)
+        writer.writerows(row + [""] * (len(header) - len(row)) for row in rows)
 
 
 def cut_log(log: Path, step: int) -> None:

@@ -22,9 +22,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 # A method's place in this list is its look: append, never reorder.
 KNOWN = (
-    *("betavae", "infogan", "vae", "gan", "factorvae", "btcvae", "dipvae1", "dipvae2"),
-    *("annealedvae", "cgan", "acgan", "dcign", "pca", "ica", "pixels", "untrained", "pix2pix"),
-    *("random", "truth"),
+    *("betavae", "infogan", "vae", "gan", "factorvae", "betatcvae", "dipvae", "adavae"),
+    *("annealedvae", "cgan", "dcgan", "dcign", "pca", "ica", "pixels", "untrained", "pix2pix"),
+    *("random", "truth", "wgan", "wgan_gp", "infogan_cr", "vib"),
 )
 
 

@@ -263,6 +263,18 @@ class TestLog:
         assert told == [(50, {"loss_a": 25.5}), (60, {"loss_a": 55.5})]
         assert (tmp_path / "log.csv").read_text() == "step,loss_a\n50,25.5\n60,55.5\n"
 
+    def test_a_value_that_comes_late_gets_a_column(self, tmp_path: Path) -> None:
+        log = tmp_path / "log.csv"
+        write_row(log, 50, {"loss_d": 1.0, "kl": 2.0})
+        write_row(log, 100, {"loss_d": 1.5, "loss_cr": 3.0, "kl": 2.5})
+        write_row(log, 150, {"kl": 4.0, "loss_d": 0.5})
+        assert log.read_text().splitlines() == [
+            "step,loss_d,kl,loss_cr",
+            "50,1,2,",
+            "100,1.5,2.5,3",
+            "150,0.5,4,",
+        ]
+
     @pytest.mark.parametrize(
         ("text", "kept"),
         [
