@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmark.registry import DATASETS, METHODS, METRICS, Registry, UserError
+from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
 
 app = typer.Typer(
     name="benchmark",
@@ -76,13 +76,14 @@ def run(
 
 @app.command(name="list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="methods, datasets, metrics or all.")] = "all",
+    kind: Annotated[str, typer.Argument(help="methods, datasets, metrics, claims or all.")] = "all",
 ) -> None:
-    """List methods, data sets and metrics with their sources."""
+    """List methods, data sets, metrics and claims with their sources."""
     rooms: dict[str, Registry[object]] = {
         "methods": METHODS,
         "datasets": DATASETS,
         "metrics": METRICS,
+        "claims": CLAIMS,
     }
     if kind not in (*rooms, "all"):
         from benchmark.registry import unknown
@@ -99,13 +100,13 @@ def _list(console: Console, room: str, registry: Registry[object]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    sees = ["sees"] if room == "methods" else []
-    columns = ["name", "what", *sees, "source"]
+    more = {"methods": ["sees"], "claims": ["minutes"]}.get(room, [])
+    columns = ["name", "what", *more, "source"]
     table = Table(*columns, title=room, title_justify="left", box=box.SIMPLE)
     for name in registry.names():
         entry = registry[name]
-        what = (entry.value.__doc__ or "").strip().splitlines()[0]
-        told = [getattr(entry.value, column) for column in sees]
+        what = entry.facts.get("says") or (entry.value.__doc__ or "").strip().splitlines()[0]
+        told = [str(entry.facts.get(c) or getattr(entry.value, c)) for c in more]
         table.add_row(name, Text(what), *told, Text(entry.source, overflow="fold"))
     console.print(table)
 
@@ -173,6 +174,34 @@ def speed(
 
     turns, first = plan.count("--rounds", rounds), plan.count("--warm", warm, 0)
     speed.measure_all(methods, dataset, turns, first, data_dir, device, json)
+
+
+@app.command()
+def reproduce(
+    claims: Annotated[list[str] | None, typer.Argument(help="Names; all if none.")] = None,
+    seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0-2",
+    out: Out = Path("runs"),
+    to: Annotated[
+        Path | None, typer.Option(help="The CSV of results; results/reproduced.csv if not given.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Make the studies that show what papers claim; exit code 1 if one does not hold."""
+    from benchmark import arithmetic, comparison, plan
+    from benchmark import reproduce as studies
+    from benchmark.claims.base import Lab
+
+    names = plan.names(",".join(claims or ["all"]), "claim", CLAIMS.names())
+    chosen, where = plan.seeds(seeds), arithmetic.device(device)
+    path = to or studies.REPRODUCED
+    studies.stored(path)
+    with comparison.stoppable() as stop:
+        rows = studies.reproduce(names, chosen, Lab(out, where, data_dir, stop), path)
+    studies.show(rows)
+    print(f"wrote {path}", file=sys.stderr)
+    if studies.failed(rows):
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
     loaded = {name: load(name, data_dir) for name in dict.fromkeys(one.dataset for one in todo)}
     for dataset in loaded.values():
         plan.check_fits([one for one in todo if one.dataset == dataset.name], dataset)
-    with _stoppable() as stop:
+    with stoppable() as stop:
         bench = Bench(out, asked.device, stop)
         for one in todo:
             with screen.bar(one) as begin:
@@ -105,7 +105,7 @@ def show(asked: Comparison, out: Path, json: bool) -> None:
 
 
 @contextmanager
-def _stoppable() -> Iterator["Stop"]:
+def stoppable() -> Iterator["Stop"]:
     """Let the first Ctrl-C or SIGTERM save and stop, and the second stop at once."""
     stop = Stop()
     before = {number: signal.signal(number, stop.ask) for number in SIGNALS}

@@ -85,10 +85,11 @@ class Registry(Generic[T]):
         room = importlib.import_module(self.room)
         for module in pkgutil.iter_modules(room.__path__):
             importlib.import_module(f"{self.room}.{module.name}")
-        for point in entry_points(group=f"benchmark.{self.room}"):
+        for point in entry_points(group="benchmark." + self.room.removeprefix("benchmark.")):
             point.load()
 
 
 METHODS: Registry[Any] = Registry("method", "methods")
 METRICS: Registry[Any] = Registry("metric", "metrics")
 DATASETS: Registry[Any] = Registry("data set", "datasets")
+CLAIMS: Registry[Any] = Registry("claim", "benchmark.claims")

@@ -26,7 +26,7 @@ def bar(run: Run) -> Iterator[Begin]:
     """Show the run's stages on a bar; lines of text where there is no terminal."""
     name = f"{run.dataset} {run.method} seed {run.seed}"
     if not console.is_terminal:
-        yield _lines(name)
+        yield lines(name)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -50,7 +50,7 @@ def _advance(progress: Progress, task: TaskID, name: str, steps: int) -> Report:
     return report
 
 
-def _lines(name: str) -> Begin:
+def lines(name: str) -> Begin:
     """Report each tenth of a stage as a line: for logs of jobs and pipes."""
 
     def begin(stage: str, steps: int) -> Report:

@@ -1,0 +1,1 @@
+"""What papers claim of their methods: small studies, one file a family, that show it or do not."""

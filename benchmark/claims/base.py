@@ -1,0 +1,110 @@
+"""What a study of a claim is given, and what it must come to."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from benchmark import arithmetic, screen
+from benchmark.deal import Dealer
+from benchmark.oracle import Oracle, oracle
+from benchmark.registry import CLAIMS, METHODS
+from benchmark.run import Bench, Execution, Run
+from datasets import Dataset, load
+from methods.base import Method, defaults
+from results.store import Folder
+
+Study = Callable[["Lab", int], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a quantity should be.
+
+    Attributes:
+        published: the value that the source states, or what follows from its claim, as text.
+        low, high: the range in which the mean over seeds counts as reproduced.
+    """
+
+    published: str
+    low: float = -math.inf
+    high: float = math.inf
+
+
+def claim(
+    name: str, *, source: str, says: str, minutes: float, **expected: Expected
+) -> Callable[[Study], Study]:
+    """Return a decorator that registers a study.
+
+    Args:
+        name: what the user types.
+        source: authors, year, URL, and where in the paper.
+        says: the claim, in a line.
+        minutes: what a seed takes on two cores.
+        expected: what each quantity that the study returns should be.
+    """
+    facts = {"says": says, "minutes": minutes, "expected": expected}
+    return CLAIMS.register(name, source=source, **facts)
+
+
+@dataclass
+class Lab:
+    """Where studies are made: what they train is kept in run folders, and continues if stopped.
+
+    Attributes:
+        out: the folder of run folders.
+        device: where they train.
+        data_dir: where the user keeps original files.
+        stop: asked after every step whether to save and stop.
+    """
+
+    out: Path
+    device: torch.device
+    data_dir: Path | None = None
+    stop: Callable[[], bool] = lambda: False
+    _loaded: dict[str, Dataset] = field(default_factory=dict)
+
+    def data(self, name: str) -> Dataset:
+        """Return a data set."""
+        if name not in self._loaded:
+            self._loaded[name] = load(name, self.data_dir)
+        return self._loaded[name]
+
+    def oracle(self, name: str) -> Oracle:
+        """Return the classifier of the data set's factors."""
+        return oracle(self.data(name), self.device)
+
+    def train(
+        self, method: str, dataset: str, seed: int, steps: int, **given: Any
+    ) -> tuple[Method, Folder]:
+        """Return a trained method, ready to be asked, and its folder; trained once per folder."""
+        chosen = defaults(METHODS[method].value, dataset) | given
+        run = Run(dataset, method, seed, steps, chosen)
+        bench, folder = Bench(self.out, self.device, self.stop), run.folder(self.out)
+        arithmetic.prepare()
+        with screen.bar(run) as begin:
+            execution = Execution(run, self.data(dataset), bench, folder, begin)
+            built = execution.build()
+            if folder.scores is None:
+                folder.ask(execution.asked(built))
+            execution.train(built, "train", steps)
+        return built.eval(), folder
+
+    def images(self, dataset: str, n: int, seed: int, held_out: bool = False) -> Tensor:
+        """Return n random images (n, C, H, W) in [0, 1]."""
+        found = self.data(dataset)
+        rows = found.test if held_out else found.train
+        chosen = np.random.default_rng(seed).choice(rows, n, replace=n > len(rows))
+        return Dealer(found, self.device).images(chosen)
+
+
+def last(folder: Folder, rows: int = 5) -> dict[str, float]:
+    """Return the means of the log's last rows, 50 steps each."""
+    log = pd.read_csv(folder.log())
+    return {str(name): float(value) for name, value in log.tail(rows).mean().items()}
