@@ -78,7 +78,8 @@ class Lab:
 
     def oracle(self, name: str) -> Oracle:
         """Return the classifier of the data set's factors."""
-        return oracle(self.data(name), self.device)
+        with torch.enable_grad():
+            return oracle(self.data(name), self.device)
 
     def train(
         self, method: str, dataset: str, seed: int, steps: int, **given: Any
@@ -88,7 +89,7 @@ class Lab:
         run = Run(dataset, method, seed, steps, chosen)
         bench, folder = Bench(self.out, self.device, self.stop), run.folder(self.out)
         arithmetic.prepare()
-        with screen.bar(run) as begin:
+        with torch.enable_grad(), screen.bar(run) as begin:
             execution = Execution(run, self.data(dataset), bench, folder, begin)
             built = execution.build()
             if folder.scores is None:

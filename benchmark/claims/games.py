@@ -19,6 +19,7 @@ GULRAJANI = (
     "https://arxiv.org/abs/1704.00028"
 )
 BATCH = 2048
+STEPS = 600
 Draw = Callable[[int], Tensor]
 
 
@@ -27,12 +28,12 @@ def judge(inputs: int) -> nn.Sequential:
     return nn.Sequential(*mlp((inputs, 128, 128, 1), nn.SiLU))
 
 
-def fitted(loss: Callable[[nn.Module], Tensor], inputs: int, steps: int, lr: float) -> nn.Module:
+def fitted(loss: Callable[[nn.Module], Tensor], inputs: int) -> nn.Module:
     """Return a network that makes the loss small."""
     net = judge(inputs)
-    optimiser = torch.optim.Adam(net.parameters(), lr=lr)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(steps):
+    optimiser = torch.optim.Adam(net.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    for _ in range(STEPS):
         optimiser.zero_grad()
         torch.autograd.backward(loss(net))
         optimiser.step()
@@ -54,11 +55,9 @@ def mixture(shift: float) -> tuple[Draw, Callable[[Tensor], Tensor]]:
     return draw, density
 
 
-def best(real: Draw, fake: Draw, inputs: int, steps: int = 600) -> nn.Module:
+def best(real: Draw, fake: Draw, inputs: int) -> nn.Module:
     """Return the discriminator that tells the two apart as well as it can."""
-    return fitted(
-        lambda net: losses.discriminator(net(real(BATCH)), net(fake(BATCH))), inputs, steps, 3e-3
-    )
+    return fitted(lambda net: losses.discriminator(net(real(BATCH)), net(fake(BATCH))), inputs)
 
 
 @torch.no_grad()
@@ -134,10 +133,10 @@ def wgan_distance(lab: Lab, seed: int) -> dict[str, float]:
             distance: Tensor = net(x).mean() - net(y).mean()
             return 10 * (slope - 1).relu().square().mean() - distance
 
-        net = fitted(critic, 2, 600, 3e-3)
+        net = fitted(critic, 2)
         with torch.no_grad():
             w[theta] = float(net(real(100_000)).mean() - net(fake(100_000)).mean())
-        js[theta] = (value(best(real, fake, 2, 300), real, fake) + math.log(4)) / 2
+        js[theta] = (value(best(real, fake, 2), real, fake) + math.log(4)) / 2
     ratios = [w[theta] / abs(theta) for theta in w if theta]
     return {
         "smallest_w_by_distance": min(ratios),

@@ -1,0 +1,93 @@
+"""DC-IGN's latents against the factors, and the beta-VAE paper's table, on dSprites."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark import plan, screen
+from benchmark.claims.base import Expected, Lab, claim
+from benchmark.deal import Dealer
+from benchmark.run import Bench, execute
+from methods.dcign import DCIGN
+
+HIGGINS = "Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl"
+IMAGES = 5_000
+# Orientation has another period for every shape, which no correlation shows.
+ORDERED = {"scale": 1, "x": 3, "y": 4}
+
+
+@claim(
+    "dcign-factors",
+    source="Kulkarni, Whitney et al., DC-IGN, NeurIPS 2015, https://arxiv.org/abs/1503.03167, "
+    "figure 7",
+    says="a latent that is clamped but for one factor follows that factor and no other",
+    minutes=4,
+    own_correlation=Expected("near 1", 0.8, 1),
+    largest_other_correlation=Expected("near 0", 0, 0.3),
+    own_correlation_without_clamping=Expected("lower", 0, 0.7),
+)
+def dcign_factors(lab: Lab, seed: int) -> dict[str, float]:
+    """Train with and without clamping for 5,000 batches of 20; correlate latents and factors."""
+    own, other = correlations(lab, seed, "paper")
+    plain, _ = correlations(lab, seed, "none")
+    return {
+        "own_correlation": own,
+        "largest_other_correlation": other,
+        "own_correlation_without_clamping": plain,
+    }
+
+
+@torch.no_grad()
+def correlations(lab: Lab, seed: int, clamp: str) -> tuple[float, float]:
+    """Return the mean |r| of latents with their own factor, and with the likest other one."""
+    method, _ = lab.train("dcign", "dsprites", seed, 5_000, clamp=clamp)
+    assert isinstance(method, DCIGN)
+    data = lab.data("dsprites")
+    rows = data.sample(IMAGES, np.random.default_rng(seed))
+    codes = method.encode(Dealer(data, lab.device).batch(method, rows)).cpu().numpy()
+    factors = data.factors(rows)
+    own, others = [], []
+    for factor in ORDERED.values():
+        latent = codes[:, method.groups[factor]][:, 0]
+        r = {k: correlation(latent, factors[:, k]) for k in ORDERED.values()}
+        own.append(r.pop(factor))
+        others.append(max(r.values()))
+    return float(np.mean(own)), float(np.mean(others))
+
+
+def correlation(a: NDArray[np.float32], b: NDArray[np.int64]) -> float:
+    """Return |r|; 0 for a latent that never changes."""
+    return 0.0 if np.ptp(a) == 0 else float(abs(np.corrcoef(a, b)[0, 1]))
+
+
+def near(published: float, text: str = "") -> Expected:
+    """Return the range of 0.1 about a published score."""
+    return Expected(text or f"{published:.3f}", published - 0.1, published + 0.1)
+
+
+@claim(
+    "betavae-table",
+    source=f"{HIGGINS}, table 1",
+    says="the paper's scores on its own metric, at 2,000 steps where it has 300,000 or more",
+    minutes=25,
+    truth=near(1.0),
+    pixels=near(0.4575),
+    pca=near(0.849),
+    ica=near(0.4203),
+    dcign=near(0.993),
+    infogan=near(0.735),
+    untrained=near(0.4414),
+    vae=near(0.6158),
+    betavae=near(0.9923),
+)
+def betavae_table(lab: Lab, seed: int) -> dict[str, float]:
+    """Train and score all of the table's methods with disentanglement_lib's beta-VAE metric."""
+    names = ("truth", "pixels", "pca", "ica", "dcign", "infogan", "untrained", "vae", "betavae")
+    bench, found = Bench(lab.out, lab.device, lab.stop), {}
+    for run in plan.plan(names, ["dsprites"], [seed], {}):
+        with torch.enable_grad(), screen.bar(run) as begin:
+            folder = execute(run, lab.data("dsprites"), ["betavae"], bench, begin)
+        rows = (folder.scores or {"rows": []})["rows"]
+        scores = [row["value"] for row in rows if row["metric"] == "betavae"]
+        found[run.method] = scores[0] if scores and scores[0] is not None else float("nan")
+    return found
