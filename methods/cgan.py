@@ -3,21 +3,19 @@
 https://arxiv.org/abs/1411.1784, equation 2.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses
 from methods.base import Batch, Code, Method, adam, normal_codes
-from methods.maxout import DecayingSGD, Maxout, uniform_init
-from methods.nets import generator, trunk
+from methods.cgan_nets import convolutional, dense
+from methods.maxout import DecayingSGD
 
 BETAS = (0.5, 0.999)
 
@@ -61,7 +59,7 @@ class CGAN(Method):
         if nets == "paper":
             kind = tuple(Code(code.name, "uniform") for code in kind)
         self.codes = (Code("label", "categorical", self.labels), *kind)
-        make = {"shared": _convolutional, "paper": _dense}[nets]
+        make = {"shared": convolutional, "paper": dense}[nets]
         self.generator, self.discriminator = make(spec.shape, latents, self.labels)
 
     def optimisers(self) -> dict[str, Optimizer]:
@@ -89,77 +87,3 @@ class CGAN(Method):
     def decode(self, z: Tensor) -> Tensor:
         """Return G(z, y), the label y being the first column."""
         return torch.sigmoid(self.generator(self.hot(z[:, 0]), z[:, 1:]))
-
-
-class _Generator(nn.Module):
-    """The shared generator of a label's one-hot vector and z."""
-
-    def __init__(self, shape: tuple[int, int, int], latents: int, labels: int) -> None:
-        super().__init__()
-        self.net = generator(shape, labels + latents)
-
-    def forward(self, y: Tensor, z: Tensor) -> Tensor:
-        """Return logits of pixels."""
-        logits: Tensor = self.net(torch.cat([y, z], 1))
-        return logits
-
-
-class _Discriminator(nn.Module):
-    """The shared trunk over an image and one constant channel a label."""
-
-    def __init__(self, shape: tuple[int, int, int], labels: int) -> None:
-        super().__init__()
-        self.trunk = trunk((shape[0] + labels, *shape[1:]))
-        self.head = nn.Linear(128, 1)
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return logits (B, 1)."""
-        plane = y[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x.dtype)
-        logits: Tensor = self.head(self.trunk(torch.cat([x, plane], 1)))
-        return logits
-
-
-class _DenseGenerator(nn.Module):
-    """The paper's: 200 units of z and 1,000 of y, then 1,200 of both, all with dropout."""
-
-    def __init__(self, shape: tuple[int, int, int], latents: int, labels: int) -> None:
-        super().__init__()
-        self.shape = shape
-        self.z, self.y = nn.Linear(latents, 200), nn.Linear(labels, 1000)
-        self.both, self.out = nn.Linear(1200, 1200), nn.Linear(1200, math.prod(shape))
-
-    def forward(self, y: Tensor, z: Tensor) -> Tensor:
-        """Return logits of pixels."""
-        h = torch.cat([F.relu(self.z(z)), F.relu(self.y(y))], 1)
-        h = F.relu(self.both(F.dropout(h, 0.5, self.training)))
-        logits: Tensor = self.out(F.dropout(h, 0.5, self.training))
-        return logits.view(-1, *self.shape)
-
-
-class _DenseDiscriminator(nn.Module):
-    """The paper's: maxout of 240 units of x and 50 of y, then 240 of both, with dropout."""
-
-    def __init__(self, shape: tuple[int, int, int], labels: int) -> None:
-        super().__init__()
-        self.x, self.y = Maxout(math.prod(shape), 240, 5), Maxout(labels, 50, 5)
-        self.both, self.out = Maxout(290, 240, 4), nn.Linear(240, 1)
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return logits (B, 1)."""
-        h = torch.cat([self.x(x.flatten(1)), self.y(y)], 1)
-        h = self.both(F.dropout(h, 0.5, self.training))
-        logits: Tensor = self.out(F.dropout(h, 0.5, self.training))
-        return logits
-
-
-def _convolutional(
-    shape: tuple[int, int, int], latents: int, labels: int
-) -> tuple[nn.Module, nn.Module]:
-    return _Generator(shape, latents, labels), _Discriminator(shape, labels)
-
-
-def _dense(shape: tuple[int, int, int], latents: int, labels: int) -> tuple[nn.Module, nn.Module]:
-    g, d = _DenseGenerator(shape, latents, labels), _DenseDiscriminator(shape, labels)
-    uniform_init(g, 0.05)
-    uniform_init(d, 0.005)
-    return g, d

@@ -12,7 +12,7 @@ from torch.optim import Optimizer, RMSprop
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import dcgan
+from methods import dcgan_nets
 from methods.base import Batch, Method, normal_codes
 from methods.nets import dcgan_init, generator, trunk
 
@@ -58,8 +58,8 @@ class WGAN(Method):
             self.generator = generator(spec.shape, latents)
             self.critic = nn.Sequential(trunk(spec.shape, spectral=False), nn.Linear(128, 1))
         else:
-            self.generator = dcgan.generator(spec.shape, latents, 64)
-            parts = dcgan.features(spec.shape, 64), dcgan.judge(spec.shape, 64)
+            self.generator = dcgan_nets.generator(spec.shape, latents, 64)
+            parts = dcgan_nets.features(spec.shape, 64), dcgan_nets.judge(spec.shape, 64)
             self.critic = nn.Sequential(*parts)
             self.apply(dcgan_init)
 

@@ -3,7 +3,6 @@
 https://arxiv.org/abs/1704.00028, equation 3 and algorithm 1.
 """
 
-import itertools
 from typing import Literal
 
 import torch
@@ -13,9 +12,9 @@ from torch.optim import Optimizer
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods.base import Method, adam, normal_codes
-from methods.dcgan import halvings
-from methods.nets import Crop, Pad, Shape, generator, trunk
+from methods.nets import generator, trunk
 from methods.wgan import WGAN
+from methods.wgan_gp_nets import paper_critic, paper_generator
 
 
 @METHODS.register(
@@ -85,29 +84,3 @@ def gradient_norm(critic: nn.Module, x: Tensor, fake: Tensor) -> Tensor:
     (gradient,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
     # The root of 0 has no derivative.
     return (gradient.float().flatten(1).square().sum(1) + 1e-12).sqrt()
-
-
-def paper_generator(shape: Shape, latents: int, dim: int = 64) -> nn.Sequential:
-    """Return the generator of the MNIST experiment for images of any size: 5x5 kernels, ReLU."""
-    n = halvings(shape)
-    h, w = (-(-side // 2**n) for side in shape[1:])
-    widths = [dim * 2 ** (n - 1 - i) for i in range(n)]
-    layers: list[nn.Module] = [
-        nn.Linear(latents, widths[0] * h * w),
-        nn.ReLU(inplace=True),
-        nn.Unflatten(1, (widths[0], h, w)),
-    ]
-    for a, b in zip(widths, (*widths[1:], shape[0]), strict=True):
-        layers += [nn.ConvTranspose2d(a, b, 5, 2, 2, output_padding=1), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers[:-1], Crop(shape, n))
-
-
-def paper_critic(shape: Shape, dim: int = 64) -> nn.Sequential:
-    """Return the critic of the MNIST experiment for images of any size: 5x5 kernels, leak 0.2."""
-    n = halvings(shape)
-    h, w = (-(-side // 2**n) for side in shape[1:])
-    layers: list[nn.Module] = [Pad(shape, n)]
-    widths = [shape[0], *(dim * 2**i for i in range(n))]
-    for a, b in itertools.pairwise(widths):
-        layers += [nn.Conv2d(a, b, 5, 2, 2), nn.LeakyReLU(0.2, inplace=True)]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * h * w, 1))

@@ -161,7 +161,7 @@ class TestNames:
 
     def test_only_benchmark_is_packaged(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-        assert project["tool"]["setuptools"] == {"packages": ["benchmark"]}
+        assert project["tool"]["setuptools"] == {"packages": ["benchmark", "benchmark.claims"]}
         named = [text.split("[")[0].split("=")[0] for text in project["project"]["dependencies"]]
         assert "datasets" not in named
 
