@@ -47,7 +47,7 @@ class CGAN(Method):
         *,
         latents: int = 10,
         nets: Literal["shared", "paper"] = "shared",
-        lr_d: float = 2e-3,
+        lr_d: float = 2e-4,
         lr_g: float = 1e-3,
         batch_size: int = 64,
     ) -> None:
