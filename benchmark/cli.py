@@ -89,10 +89,12 @@ def list_(
         from benchmark.registry import unknown
 
         raise unknown("kind", kind, [*rooms, "all"])
-    console = Console()
+    from results.show import console
+
+    screen = console()
     for room, registry in rooms.items():
         if kind in (room, "all"):
-            _list(console, room, registry)
+            _list(screen, room, registry)
 
 
 def _list(console: Console, room: str, registry: Registry[object]) -> None:
@@ -130,13 +132,13 @@ def table(
     from results.table import write_csv
 
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
+    if csv is not None:
+        write_csv(csv, frame)
+        print(f"scores: {csv}", file=sys.stderr)
     if train:
         print_trained(frame, out, json)
     else:
         print_table(frame, json)
-    if csv is not None:
-        write_csv(csv, frame)
-        print(f"scores: {csv}", file=sys.stderr)
 
 
 @app.command()
@@ -220,5 +222,8 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    if message.startswith("No such command"):
+        message += f" Known: {', '.join(sorted(typer.main.get_command(app).commands))}"  # type: ignore[attr-defined]
+    if message:
+        print("error: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)

@@ -11,7 +11,7 @@ from types import FrameType
 import torch
 
 from benchmark import arithmetic, plan, screen
-from benchmark.registry import DATASETS, METHODS, unknown
+from benchmark.registry import DATASETS, METHODS, UserError, unknown
 from benchmark.run import Bench, Run, execute, missing
 from benchmark.train import Stopped
 from datasets import load
@@ -73,8 +73,10 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
     """Bring every run to its end; return how many failed or diverged.
 
     Raises:
-        UserError: a data set is not to be had, or does not fit a method.
+        UserError: `out` is a file, or a data set is not to be had or does not fit a method.
     """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is not a folder")
     todo = [one for one in asked.runs if _unfinished(one, asked, out)]
     loaded = {name: load(name, data_dir) for name in dict.fromkeys(one.dataset for one in todo)}
     for dataset in loaded.values():

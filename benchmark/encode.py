@@ -18,6 +18,7 @@ ENCODE_BATCH = 512
 WIDE = 64
 WIDE_IMAGES = 50_000
 COLUMNS = 10
+ROWS = 20
 SPAN = {"normal": 3.0, "uniform": 2.0}
 
 
@@ -76,14 +77,16 @@ def sheet(dataset: Dataset, found: Codes) -> dict[str, NDArray[Any]]:
 
 @torch.no_grad()
 def traverse(method: Method, dealer: Dealer, precision: Precision) -> Traversal:
-    """Return images along each code.
+    """Return images along each code, the first `ROWS` of them.
 
     Start is the code of a real image; where the generator also takes noise, a draw from the prior.
     A categorical code has one image a category; places beyond are white and their value is NaN.
     """
     method.eval()
-    codes = method.informative
+    codes = method.informative[:ROWS]
     z0, start = _start(method, dealer, precision)
+    if len(codes) < len(method.informative):
+        start += f"; {ROWS} of {len(method.informative)} codes"
     values = np.stack([_values(code) for code in codes])
     strips = np.full((len(codes), COLUMNS, *dealer.dataset.shape), 255, np.uint8)
     for i, row in enumerate(values):

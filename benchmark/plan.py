@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from benchmark.registry import METHODS, METRICS, UserError, unknown
 from benchmark.run import Run
 from datasets import Dataset
-from methods.base import Sees, defaults, settings
+from methods.base import Method, Sees, defaults, settings
 
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
@@ -102,8 +102,16 @@ def parse_settings(texts: Sequence[str], methods: Sequence[str]) -> dict[str, di
         if not (equals and dot and values.strip()):
             raise UserError(f"--set {text!r} is not like betavae.beta=1,4,16")
         if method not in methods:
+            if method in METHODS.names():
+                raise UserError(
+                    f"--set {text}: {method} is not among --methods {', '.join(methods)}"
+                )
             raise unknown("method in --set", method, methods)
         known = settings(METHODS[method].value)
+        if not known:
+            raise UserError(f"--set {text}: {method} has no hyper-parameters")
+        if name in grids.get(method, {}):
+            raise UserError(f"--set {text}: {method}.{name} is set twice; 1,4,16 gives it each")
         if name not in known:
             raise unknown(f"hyper-parameter of {method}", name, known)
         parsed = [_value(known[name], value.strip(), path) for value in values.split(",")]
@@ -130,22 +138,33 @@ def _number(kind: type, text: str, path: str) -> int | float:
         value: int | float = int(text) if kind is int else float(text)
     except ValueError:
         value = math.nan
-    low, high = (1, LARGEST) if kind is int else (0, math.inf)
+    # A batch of one has no variance, which batch norm divides by.
+    low, high = (1 + path.endswith(".batch_size"), LARGEST) if kind is int else (0, math.inf)
     if not (low <= value <= high and math.isfinite(value)):
-        what = f"a whole number from 1 to {LARGEST:,}" if kind is int else "a number of at least 0"
+        what = (
+            f"a whole number from {low} to {LARGEST:,}" if kind is int else "a number of at least 0"
+        )
         raise UserError(f"--set {path}: {text!r} is not {what}")
     return value
 
 
 def steps(method: str, dataset: str, budget: str, given: int | None) -> tuple[int, str]:
-    """Return the training steps of a run and the name of the budget; 0 for what has none."""
-    paper = METHODS[method].value.paper_steps
-    published: int = paper.get(dataset, paper[""])
-    if published == 0:
+    """Return the training steps of a run and the name of the budget; 0 for what has none.
+
+    Raises:
+        UserError: the budget is the paper's, and the method does not say what that is.
+    """
+    cls: type[Method] = METHODS[method].value
+    if not cls.trains():
         return 0, "none"
     if given is not None:
         return given, "steps"
-    return (published if budget == "paper" else QUICK_STEPS), budget
+    if budget == "quick":
+        return QUICK_STEPS, budget
+    published = cls.paper_steps.get(dataset, cls.paper_steps.get(""))
+    if published is None:
+        raise UserError(f"{method} does not say its paper's steps (paper_steps); give --steps")
+    return published, budget
 
 
 def plan(

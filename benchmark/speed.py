@@ -77,7 +77,7 @@ def measure_all(
     names = [
         name
         for name in plan.names(methods, "method", METHODS.names())
-        if METHODS[name].value.paper_steps[""]
+        if METHODS[name].value.trains()
     ]
     if not names:
         raise UserError(f"{methods} is not trained by steps: there is no speed to measure")

@@ -59,7 +59,8 @@ class Method(nn.Module):
 
     Attributes:
         sees: the supervision that it is granted.
-        paper_steps: training steps in its paper, by data set; "" stands for every other one.
+        paper_steps: training steps in its paper, by data set; "" stands for every other one. 0
+            leaves the method untrained.
         paper_settings: the hyper-parameters of its paper, by data set, that differ from the
             constructor's defaults; "" stands for every data set that is not named.
         codes: the columns of z, in order, noise last.
@@ -72,7 +73,7 @@ class Method(nn.Module):
     """
 
     sees: ClassVar[Sees] = "images"
-    paper_steps: ClassVar[Mapping[str, int]] = {"": 0}
+    paper_steps: ClassVar[Mapping[str, int]] = {}
     paper_settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
     codes: tuple[Code, ...]
     batch_size: int = 64
@@ -102,6 +103,11 @@ class Method(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """Return images (B, C, H, W) in [0, 1] for z (B, len(codes))."""
         raise NotImplementedError(f"{type(self).__name__} does not generate images")
+
+    @classmethod
+    def trains(cls) -> bool:
+        """Whether it is trained by steps."""
+        return cls.losses is not Method.losses and cls.paper_steps.get("") != 0
 
     @property
     def encodes(self) -> bool:

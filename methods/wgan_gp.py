@@ -67,6 +67,11 @@ class WGANGP(WGAN):
             "g": adam(self.generator, self.lr, betas=(0.5, 0.9)),
         }
 
+    def judge(self, x: Tensor) -> Tensor:
+        """Return f(x), (B, 1)."""
+        value: Tensor = self.critic(x).float()
+        return value
+
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
         """Return lam E (|grad f| - 1)^2 between real and fake images."""
         norm = gradient_norm(self.critic, x, fake)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from benchmark.registry import UserError
 
 Shape = Mapping[str, Any]
+REMEDY = "remove it and run the same command again"
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def read_record(path: Path, shape: Shape) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        raise UserError(f"cannot read {path}: {error}; {REMEDY}") from error
     check(record, shape, str(path))
     return dict(record)
 
@@ -91,7 +92,7 @@ def read_arrays(path: Path, *names: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UserError(f"there is no {path}") from error
     except (OSError, KeyError, RuntimeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        raise UserError(f"cannot read {path}: {error}; {REMEDY}") from error
 
 
 def write_arrays(path: Path, **arrays: NDArray[Any] | Sequence[str]) -> None:

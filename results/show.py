@@ -1,5 +1,6 @@
 """What commands print and draw of the runs in a folder."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from results import plots
 from results.store import Folder
 from results.table import as_json, rich_tables, tidy
 from results.trained import rich_trained, trained
+
+WHOLE = 400
 
 
 def chosen(
@@ -51,6 +54,12 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
     return names
 
 
+def console() -> Console:
+    """Return where tables go: as wide as the terminal, and whole where there is none."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WHOLE
+    return Console(width=width)
+
+
 def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
     """Print what training cost and where it ended, or that as JSON."""
     found = trained(out, list(frame["folder"].unique()))
@@ -58,7 +67,7 @@ def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
         sys.stdout.write(as_json(found) + "\n")
         return
     for part in rich_trained(found):
-        Console().print(part)
+        console().print(part)
 
 
 def print_table(frame: pd.DataFrame, json: bool) -> None:
@@ -66,9 +75,9 @@ def print_table(frame: pd.DataFrame, json: bool) -> None:
     if json:
         sys.stdout.write(as_json(frame) + "\n")
         return
-    console = Console()
-    for part in rich_tables(frame, console.width):
-        console.print(part)
+    screen = console()
+    for part in rich_tables(frame, screen.width):
+        screen.print(part)
 
 
 def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
@@ -76,6 +85,8 @@ def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
 
     A grid that is newer than what it shows is left as it is.
     """
+    for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
+        print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
     paths: list[Path] = []
     if plots.drawable(frame):
         known = METRICS.names()

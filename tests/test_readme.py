@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
+from benchmark import plan
 from benchmark.deal import Dealer
-from benchmark.registry import METHODS
+from benchmark.registry import METHODS, UserError
 from benchmark.train import advance
 from datasets import Dataset, load
 
@@ -20,6 +22,10 @@ def test_the_method_is_short_and_trains(toy: Dataset) -> None:
     try:
         exec(compile(METHOD, "README.md", "exec"), {"__name__": "readme"})
         method = METHODS["sparse"].value(toy.spec)
+        assert plan.steps("sparse", "toy", "quick", None) == (plan.QUICK_STEPS, "quick")
+        assert plan.steps("sparse", "toy", "quick", 7) == (7, "steps")
+        with pytest.raises(UserError, match="sparse does not say its paper's steps"):
+            plan.steps("sparse", "toy", "paper", None)
     finally:
         METHODS._entries.pop("sparse", None)
     dealer = Dealer(toy, torch.device("cpu"))
