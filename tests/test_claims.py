@@ -10,7 +10,7 @@ import torch
 
 from benchmark import oracle as oracles
 from benchmark import plan, reproduce
-from benchmark.claims import bottleneck, games, images
+from benchmark.claims import bottleneck, games, images, tables
 from benchmark.claims.base import Expected, Lab, last
 from benchmark.registry import CLAIMS, METHODS, UserError
 from datasets import Dataset, Grid, Spec, Table
@@ -18,7 +18,6 @@ from methods.base import Method
 from results.store import Folder
 
 CPU = torch.device("cpu")
-QUICK = ["gan-optimum", "wgan-distance"]
 
 
 @pytest.fixture
@@ -65,6 +64,9 @@ def hasty(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr(plan, "QUICK_STEPS", 2)
     for module, name, value in (
         (games, "STEPS", 2),
+        (games, "BATCH", 64),
+        (games, "SAMPLES", 500),
+        (tables, "IMAGES", 64),
         (bottleneck, "IMAGES", 32),
         (bottleneck, "LATE", 0),
         (images, "TRAIN", 100),
@@ -95,9 +97,8 @@ def test_the_claims_that_there_should_be() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", QUICK)
-def test_a_claim_holds(name: str, tmp_path: Path) -> None:
-    rows = reproduce.reproduce([name], [0], Lab(tmp_path, CPU), tmp_path / "found.csv")
+def test_a_claim_holds(tmp_path: Path) -> None:
+    rows = reproduce.reproduce(["gan-optimum"], [0], Lab(tmp_path, CPU), tmp_path / "found.csv")
     assert [row.verdict for row in rows] == ["holds"] * len(rows)
 
 

@@ -20,6 +20,7 @@ GULRAJANI = (
 )
 BATCH = 2048
 STEPS = 600
+SAMPLES = 200_000
 Draw = Callable[[int], Tensor]
 
 
@@ -61,9 +62,9 @@ def best(real: Draw, fake: Draw, inputs: int) -> nn.Module:
 
 
 @torch.no_grad()
-def value(net: nn.Module, real: Draw, fake: Draw, n: int = 200_000) -> float:
+def value(net: nn.Module, real: Draw, fake: Draw) -> float:
     """Return V(D, G) of equation 1, estimated on fresh samples."""
-    return -float(losses.discriminator(net(real(n)), net(fake(n))))
+    return -float(losses.discriminator(net(real(SAMPLES)), net(fake(SAMPLES))))
 
 
 @claim(
@@ -135,7 +136,7 @@ def wgan_distance(lab: Lab, seed: int) -> dict[str, float]:
 
         net = fitted(critic, 2)
         with torch.no_grad():
-            w[theta] = float(net(real(100_000)).mean() - net(fake(100_000)).mean())
+            w[theta] = float(net(real(SAMPLES)).mean() - net(fake(SAMPLES)).mean())
         js[theta] = (value(best(real, fake, 2), real, fake) + math.log(4)) / 2
     ratios = [w[theta] / abs(theta) for theta in w if theta]
     return {
