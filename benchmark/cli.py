@@ -89,7 +89,7 @@ def list_(
         from benchmark.registry import unknown
 
         raise unknown("kind", kind, [*rooms, "all"])
-    from results.show import console
+    from results.terminal import console
 
     screen = console()
     for room, registry in rooms.items():

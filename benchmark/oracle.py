@@ -4,7 +4,7 @@ It is trained once per data set and kept in the cache folder. What it reads in g
 worth as much as its accuracy on held-out real ones, which it states per factor.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,10 +85,13 @@ class Oracle:
         return torch.cat(parts).long().cpu().numpy()
 
 
-def oracle(dataset: Dataset, device: torch.device) -> Oracle:
+def oracle(
+    dataset: Dataset, device: torch.device, stop: Callable[[], bool] = lambda: False
+) -> Oracle:
     """Return the data set's oracle, from the cache folder if it is there.
 
     Raises:
+        Stopped: `stop` said so; what is trained is kept.
         UserError: the data set has no factors.
     """
     if not dataset.factor_sizes:
@@ -97,21 +100,29 @@ def oracle(dataset: Dataset, device: torch.device) -> Oracle:
     torch.manual_seed(0)
     classifier = Classifier(dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not path.exists():
-        _train(classifier, dataset, path)
+        _train(classifier, dataset, path, stop)
     state = read(path, device, "weights", "accuracy")
     classifier.load_state_dict(state["weights"])
     return Oracle(classifier.eval(), tuple(state["accuracy"]))
 
 
-def _train(classifier: Classifier, dataset: Dataset, path: Path) -> None:
+def _train(classifier: Classifier, dataset: Dataset, path: Path, stop: Callable[[], bool]) -> None:
     device = next(classifier.parameters()).device
     dealer, precision = Dealer(dataset, device), arithmetic.precision("auto", device)
     arithmetic.prepare()
     path.parent.mkdir(parents=True, exist_ok=True)
     unsaved, log = path.with_suffix(".checkpoint"), path.with_suffix(".csv")
     told = screen.lines(f"oracle of {dataset.name}")("train", STEPS)
-    deal = lambda step: dealer.train(classifier, step)  # noqa: E731
-    Training(classifier, deal, STEPS, precision, unsaved, log, report=told).run()
+    Training(
+        classifier,
+        lambda step: dealer.train(classifier, step),
+        STEPS,
+        precision,
+        unsaved,
+        log,
+        stop,
+        told,
+    ).run()
     rows = np.random.default_rng(1).choice(dataset.test, min(TEST, len(dataset.test)), False)
     found = Oracle(classifier.eval(), ()).read(dealer.images(rows))
     accuracy = (found == dataset.factors(rows)).mean(0).tolist()

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -10,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from benchmark.claims.base import Expected, Lab
 from benchmark.machine import describe, versions
 from benchmark.registry import CLAIMS, UserError
+from benchmark.train import Damaged, Diverged
 from results.files import written
 from results.stats import interval
+from results.terminal import console
 
 REPRODUCED = Path(__file__).resolve().parents[1] / "results" / "reproduced.csv"
 
@@ -61,10 +63,22 @@ def reproduce(names: Sequence[str], seeds: Sequence[int], lab: Lab, to: Path) ->
     rows: list[Row] = []
     for name in names:
         start = time.perf_counter()
-        found = [CLAIMS[name].value(lab, seed) for seed in seeds]
+        found = [_made(name, lab, seed) for seed in seeds]
         rows += judged(name, seeds, found, time.perf_counter() - start, lab)
         keep(to, rows)
     return rows
+
+
+def _made(name: str, lab: Lab, seed: int) -> dict[str, float]:
+    """Return what the study found; no number at all if a training of it diverged."""
+    try:
+        found: dict[str, float] = CLAIMS[name].value(lab, seed)
+    except Diverged as error:
+        print(f"{name} seed {seed}: diverged: {error}", file=sys.stderr)
+        return dict.fromkeys(CLAIMS[name].facts["expected"], math.nan)
+    except Damaged as error:
+        raise UserError(str(error)) from error
+    return found
 
 
 def judged(
@@ -116,7 +130,6 @@ def keep(to: Path, rows: Sequence[Row]) -> None:
     columns = [field.name for field in fields(Row)]
     older = [row for row in stored(to) if row["claim"] not in new]
     every = sorted([*older, *map(asdict, rows)], key=lambda row: str(row["claim"]))
-    to.parent.mkdir(parents=True, exist_ok=True)
     with written(to) as path, path.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
@@ -127,13 +140,17 @@ def stored(to: Path) -> list[dict[str, Any]]:
     """Return the CSV's rows, as text.
 
     Raises:
-        UserError: it is another kind of file.
+        UserError: it is another kind of file, or cannot be read.
     """
-    if not to.exists():
+    try:
+        with to.open(newline="") as file:
+            reader = csv.DictReader(file)
+            rows, header = list(reader), reader.fieldnames
+    except FileNotFoundError:
         return []
-    with to.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    if any(list(row) != [field.name for field in fields(Row)] for row in rows):
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"cannot read {to}: {error}; give another file to --to") from error
+    if header != [field.name for field in fields(Row)]:
         raise UserError(f"{to} is not a table of reproduced claims; give another file to --to")
     return rows
 
@@ -144,9 +161,9 @@ def show(rows: Sequence[Row]) -> None:
     for row in rows:
         ours = f"{row.ours:.4g}" + (f" ({row.interval})" if row.interval else "")
         table.add_row(row.claim, row.quantity.replace("_", " "), row.published, ours, row.verdict)
-    Console().print(table)
+    console().print(table)
 
 
 def failed(rows: Sequence[Row]) -> bool:
     """Whether a claim does not hold."""
-    return any(row.verdict != "holds" or math.isnan(row.ours) for row in rows)
+    return any(row.verdict != "holds" for row in rows)

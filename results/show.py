@@ -1,19 +1,16 @@
 """What commands print and draw of the runs in a folder."""
 
-import os
 import sys
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 
 from benchmark.registry import METRICS, UserError, unknown
 from results import plots
 from results.store import Folder
 from results.table import as_json, rich_tables, tidy
+from results.terminal import console
 from results.trained import rich_trained, trained
-
-WHOLE = 400
 
 
 def chosen(
@@ -52,12 +49,6 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
         if name not in known:
             raise unknown(f"{column} among the runs", name, known)
     return names
-
-
-def console() -> Console:
-    """Return where tables go: as wide as the terminal, and whole where there is none."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WHOLE
-    return Console(width=width)
 
 
 def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:

@@ -79,12 +79,15 @@ class Lab:
     def oracle(self, name: str) -> Oracle:
         """Return the classifier of the data set's factors."""
         with torch.enable_grad():
-            return oracle(self.data(name), self.device)
+            return oracle(self.data(name), self.device, self.stop)
 
     def train(
         self, method: str, dataset: str, seed: int, steps: int, **given: Any
     ) -> tuple[Method, Folder]:
-        """Return a trained method, ready to be asked, and its folder; trained once per folder."""
+        """Return a trained method, ready to be asked, and its folder; trained once per folder.
+
+        Gradients are on within, so that a whole study may be without.
+        """
         chosen = defaults(METHODS[method].value, dataset) | given
         run = Run(dataset, method, seed, steps, chosen)
         bench, folder = Bench(self.out, self.device, self.stop), run.folder(self.out)
@@ -97,12 +100,10 @@ class Lab:
             execution.train(built, "train", steps)
         return built.eval(), folder
 
-    def images(self, dataset: str, n: int, seed: int, held_out: bool = False) -> Tensor:
-        """Return n random images (n, C, H, W) in [0, 1]."""
+    def images(self, dataset: str, n: int, seed: int) -> Tensor:
+        """Return n random training images (n, C, H, W) in [0, 1]."""
         found = self.data(dataset)
-        rows = found.test if held_out else found.train
-        chosen = np.random.default_rng(seed).choice(rows, n, replace=n > len(rows))
-        return Dealer(found, self.device).images(chosen)
+        return Dealer(found, self.device).images(found.sample(n, np.random.default_rng(seed)))
 
 
 def last(folder: Folder, rows: int = 5) -> dict[str, float]:

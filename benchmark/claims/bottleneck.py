@@ -34,9 +34,9 @@ class Seen:
 
 
 @torch.no_grad()
-def seen(lab: Lab, name: str, seed: int, steps: int = STEPS, **given: float) -> Seen:
+def seen(lab: Lab, name: str, seed: int, **given: float) -> Seen:
     """Train a method of the family on dSprites, and measure it."""
-    method, _ = lab.train(name, "dsprites", seed, steps, **given)
+    method, _ = lab.train(name, "dsprites", seed, STEPS, **given)
     assert isinstance(method, VAE)
     torch.manual_seed(seed)
     x = lab.images("dsprites", IMAGES, seed)

@@ -82,8 +82,7 @@ def gan_optimum(lab: Lab, seed: int) -> dict[str, float]:
     real, p = mixture(0)
     grid = torch.linspace(-12, 12, 4801)[:, None]
     step = float(grid[1] - grid[0])
-    far, errors = [], []
-    at_equality = math.nan
+    far, values, errors = [], [], []
     for shift in (0.0, 0.5, 1.0, 2.0, 4.0):
         fake, q = mixture(shift)
         net = best(real, fake, 1)
@@ -92,12 +91,11 @@ def gan_optimum(lab: Lab, seed: int) -> dict[str, float]:
         with torch.no_grad():
             far.append(float(((torch.sigmoid(net(grid))[:, 0] - optimum).abs() * m).sum() * step))
         twice = sum(float(torch.xlogy(d, d / m.clamp(min=1e-30)).sum()) for d in (p(grid), q(grid)))
-        found = value(net, real, fake)
-        errors.append(abs(found + math.log(4) - twice * step))
-        at_equality = found if shift == 0 else at_equality
+        values.append(value(net, real, fake))
+        errors.append(abs(values[-1] + math.log(4) - twice * step))
     return {
         "distance_to_optimum": max(far),
-        "value_at_equality": at_equality,
+        "value_at_equality": values[0],
         "largest_error_of_2_jsd": max(errors),
     }
 

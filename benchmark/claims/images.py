@@ -109,7 +109,7 @@ def infogan_c1(lab: Lab, seed: int) -> dict[str, float]:
 
 @claim(
     "pix2pix-edit",
-    source="Isola et al., pix2pix, CVPR 2017, https://arxiv.org/abs/1611.07004, section 4.1",
+    source="Isola et al., pix2pix, CVPR 2017, https://arxiv.org/abs/1611.07004, section 4.2",
     says="L1 keeps the image and the conditional GAN makes it sharp: both together do both",
     minutes=40,
     shape_changed_l1_cgan=Expected("nearly all", 0.8, 1),
