@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from inspect import Parameter
 from typing import Any, Literal, get_args, get_origin
 
+import numpy as np
+
 from benchmark.registry import METHODS, METRICS, UserError, unknown
 from benchmark.run import Run
 from datasets import Dataset
@@ -202,3 +204,17 @@ def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
         if sees in ("factors", "one-factor", "pairs") and not dataset.factor_sizes:
             what = f"{method} needs ground-truth factors, and {dataset.name} has none"
             raise UserError(what + HINT)
+        try:
+            _try_sampling(sees, dataset)
+        except ValueError as error:
+            raise UserError(f"{method} cannot take {dataset.name}: {error}{HINT}") from error
+
+
+def _try_sampling(sees: Sees, dataset: Dataset) -> None:
+    """Raise ValueError if batches of that kind cannot be dealt."""
+    rng = np.random.default_rng(0)
+    if sees == "one-factor":
+        for factor in range(len(dataset.factor_sizes)):
+            dataset.sample_varying(factor, 1, rng)
+    if sees == "pairs":
+        dataset.sample_pairs(None, 1, rng)

@@ -15,7 +15,7 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses
 from methods.base import Batch
-from methods.vae import VAE
+from methods.vae import VAE, drawn
 from methods.vae_nets import Nets
 
 Posterior = tuple[Tensor, Tensor]
@@ -61,7 +61,7 @@ class AdaVAE(VAE):
         one, other = zip(mu.chunk(2), logvar.chunk(2), strict=True)
         pair = shared_where_alike(one, other, self.variant)
         mu, logvar = (torch.cat(part) for part in zip(*pair, strict=True))
-        z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        z = drawn(mu, logvar)
         reconstruction = losses.bernoulli(self.decoder(z), x)
         kl = losses.kl_normal(mu, logvar).sum()
         self.logs |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}

@@ -51,6 +51,11 @@ def normal_codes(n: int) -> tuple[Code, ...]:
     return tuple(Code(f"z{i + 1}", "normal") for i in range(n))
 
 
+def uniform_codes(n: int) -> tuple[Code, ...]:
+    """Return z1..zn with the prior U(-1, 1)."""
+    return tuple(Code(f"z{i + 1}", "uniform") for i in range(n))
+
+
 class Method(nn.Module):
     """A method: a constructor of a `Spec` and keyword arguments, the paper's values as defaults.
 

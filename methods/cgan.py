@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses
-from methods.base import Batch, Code, Method, adam, normal_codes
+from methods.base import Batch, Code, Method, adam, normal_codes, uniform_codes
 from methods.cgan_nets import convolutional, dense
 from methods.maxout import DecayingSGD
 
@@ -55,10 +55,8 @@ class CGAN(Method):
         assert spec.label_column is not None
         self.labels = spec.factor_sizes[spec.label_column]
         self.nets, self.lr_d, self.lr_g, self.batch_size = nets, lr_d, lr_g, batch_size
-        kind = normal_codes(latents)
-        if nets == "paper":
-            kind = tuple(Code(code.name, "uniform") for code in kind)
-        self.codes = (Code("label", "categorical", self.labels), *kind)
+        others = {"shared": normal_codes, "paper": uniform_codes}[nets](latents)
+        self.codes = (Code("label", "categorical", self.labels), *others)
         make = {"shared": convolutional, "paper": dense}[nets]
         self.generator, self.discriminator = make(spec.shape, latents, self.labels)
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.maxout import Maxout, uniform_init
-from methods.nets import Shape, generator, trunk
+from methods.nets import Shape, discriminator, generator
 
 
 class Generator(nn.Module):
@@ -31,13 +31,12 @@ class Discriminator(nn.Module):
 
     def __init__(self, shape: Shape, labels: int) -> None:
         super().__init__()
-        self.trunk = trunk((shape[0] + labels, *shape[1:]))
-        self.head = nn.Linear(128, 1)
+        self.net = discriminator((shape[0] + labels, *shape[1:]))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Return logits (B, 1)."""
         plane = y[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x.dtype)
-        logits: Tensor = self.head(self.trunk(torch.cat([x, plane], 1)))
+        logits: Tensor = self.net(torch.cat([x, plane], 1))
         return logits
 
 

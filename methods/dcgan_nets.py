@@ -8,19 +8,15 @@ import itertools
 from torch import nn
 
 from methods.conv import Conv, UpConv
-from methods.nets import Crop, Pad, Shape
+from methods.nets import Crop, Pad, Shape, dcgan_init, smallest
 
 SMALLEST = 4
+WIDTH = 64
 
 
 def halvings(shape: Shape) -> int:
     """Return how often an image is halved until its shorter side is at most 4."""
     return next(n for n in range(32) if min(shape[1:]) <= SMALLEST * 2**n)
-
-
-def _last(shape: Shape) -> tuple[int, int]:
-    n = halvings(shape)
-    return -(-shape[1] // 2**n), -(-shape[2] // 2**n)
 
 
 def generator(shape: Shape, inputs: int, width: int) -> nn.Sequential:
@@ -29,7 +25,7 @@ def generator(shape: Shape, inputs: int, width: int) -> nn.Sequential:
     widths = [width * 2 ** (n - 1 - i) for i in range(n)]
     layers: list[nn.Module] = [
         nn.Unflatten(1, (inputs, 1, 1)),
-        nn.ConvTranspose2d(inputs, widths[0], _last(shape), bias=False),
+        nn.ConvTranspose2d(inputs, widths[0], smallest(shape, n), bias=False),
     ]
     for a, b in itertools.pairwise(widths):
         layers += [nn.BatchNorm2d(a), nn.ReLU(inplace=True), UpConv(a, b, 4, 2, 1, bias=False)]
@@ -51,5 +47,15 @@ def features(shape: Shape, width: int) -> nn.Sequential:
 
 def judge(shape: Shape, width: int) -> nn.Sequential:
     """Return the last convolution of D, over all that is left of the image: logits (B, 1)."""
-    inputs = width * 2 ** (halvings(shape) - 1)
-    return nn.Sequential(nn.Conv2d(inputs, 1, _last(shape), bias=False), nn.Flatten())
+    n = halvings(shape)
+    last = nn.Conv2d(width * 2 ** (n - 1), 1, smallest(shape, n), bias=False)
+    return nn.Sequential(last, nn.Flatten())
+
+
+def pair(shape: Shape, latents: int) -> tuple[nn.Module, nn.Module]:
+    """Return the generator and the discriminator, of the paper's width and first weights."""
+    g = generator(shape, latents, WIDTH)
+    d = nn.Sequential(features(shape, WIDTH), judge(shape, WIDTH))
+    for net in (g, d):
+        dcgan_init(net)
+    return g, d

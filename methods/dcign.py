@@ -1,6 +1,6 @@
 """DC-IGN: Kulkarni, Whitney et al., Deep Convolutional Inverse Graphics Network, NeurIPS 2015.
 
-https://arxiv.org/abs/1503.03167, section 3 and figure 4; the published code's variant is that of
+https://arxiv.org/abs/1503.03167, section 3; the published code's variant is that of
 https://github.com/willwhitney/dc-ign.
 """
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses, vae_nets
-from methods.base import Batch, normal_codes
-from methods.nets import Crop, Pad
-from methods.vae import VAE
+from methods.base import Batch
+from methods.nets import Crop, Pad, smallest
+from methods.vae import VAE, drawn
 
 INVARIANCE = 1 / 100
 HALVINGS = 3
@@ -64,7 +64,6 @@ class DCIGN(VAE):
         last = k - 1 if spec.label_column is None else spec.label_column
         super().__init__(spec, latents=k - 1 + intrinsic, lr=lr, batch_size=batch_size, nets=nets)
         self.intrinsic, self.clamp = intrinsic, clamp
-        self.codes = normal_codes(k - 1 + intrinsic)
         others = [factor for factor in range(k) if factor != last]
         self.groups = {factor: slice(i, i + 1) for i, factor in enumerate(others)}
         self.groups[last] = slice(k - 1, None)
@@ -80,7 +79,7 @@ class DCIGN(VAE):
         """Yield the negative ELBO of clamped codes, and what draws inactive ones together."""
         assert batch.active is not None
         mu, logvar = self.posterior(batch.x)
-        z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        z = drawn(mu, logvar)
         active = torch.ones(z.shape[1], dtype=torch.bool, device=z.device)
         if self.clamp != "none":
             active = torch.zeros_like(active)
@@ -102,7 +101,7 @@ class DCIGN(VAE):
 
 def encoder(spec: Spec, latents: int) -> nn.Sequential:
     """Return (B, C, H, W) -> (B, 2 latents): 5x5 convolutions and max pooling, three times."""
-    h, w = (-(-side // 2**HALVINGS) for side in spec.shape[1:])
+    h, w = smallest(spec.shape, HALVINGS)
     layers: list[nn.Module] = [Pad(spec.shape, HALVINGS)]
     for a, b in ((spec.shape[0], 96), (96, 48), (48, 24)):
         layers += [nn.Conv2d(a, b, 5, padding=2), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
@@ -115,7 +114,7 @@ def decoder(spec: Spec, latents: int) -> nn.Sequential:
     The paper's convolutions have no border, and their images are cut to size by that; here they
     keep the size, which suits images of any.
     """
-    h, w = (-(-side // 2**HALVINGS) for side in spec.shape[1:])
+    h, w = smallest(spec.shape, HALVINGS)
     layers: list[nn.Module] = [
         nn.Linear(latents, 24 * h * w),
         nn.ReLU(inplace=True),

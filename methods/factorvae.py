@@ -14,7 +14,7 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import vae_nets
 from methods.base import Batch, adam
-from methods.vae import VAE
+from methods.vae import VAE, drawn
 from methods.vae_nets import Nets
 
 
@@ -80,8 +80,7 @@ class FactorVAE(VAE):
 
     def draw(self, x: Tensor) -> Tensor:
         """Return samples z (B, L) of q(z | x)."""
-        mu, logvar = self.posterior(x)
-        return mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        return drawn(*self.posterior(x))
 
 
 def permuted(z: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses
-from methods.base import Batch, Code, Method, adam, normal_codes
+from methods.base import Batch, Method, adam, normal_codes, uniform_codes
 from methods.maxout import DecayingSGD, dense
-from methods.nets import generator, trunk
+from methods.nets import discriminator, generator
 
 BETAS = (0.5, 0.999)
 
@@ -55,9 +55,9 @@ class GAN(Method):
         if nets == "shared":
             self.codes = normal_codes(latents)
             self.generator = generator(spec.shape, latents)
-            self.discriminator = nn.Sequential(trunk(spec.shape), nn.Linear(128, 1))
+            self.discriminator = discriminator(spec.shape)
         else:
-            self.codes = tuple(Code(f"z{i + 1}", "uniform") for i in range(latents))
+            self.codes = uniform_codes(latents)
             self.generator, self.discriminator = dense(spec, latents)
 
     def optimisers(self) -> dict[str, Optimizer]:

@@ -16,8 +16,7 @@ from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import losses
-from methods import nets as shared
+from methods import losses, nets
 from methods.base import Batch, Code, Method, adam
 from methods.infogan_nets import LAYOUTS, LEAK, Layout, layout, networks
 
@@ -139,5 +138,5 @@ def _q(features: int, plan: Layout, outputs: int) -> nn.Module:
     norm = [nn.BatchNorm1d(plan.q_hidden)] if plan.q_norm else []
     layers = nn.Linear(features, plan.q_hidden), *norm, nn.LeakyReLU(LEAK)
     q = nn.Sequential(*layers, nn.Linear(plan.q_hidden, outputs))
-    shared.dcgan_init(q)
+    nets.dcgan_init(q)
     return q

@@ -1,4 +1,4 @@
-"""InfoGAN-CR: Lin et al., ICML 2020, https://arxiv.org/abs/1906.06034, equation 5.
+"""InfoGAN-CR: Lin et al., ICML 2020, https://arxiv.org/abs/1906.06034.
 
 Values are those of the authors' dSprites experiment, in their code.
 """
@@ -14,9 +14,9 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses, nets
 from methods.base import Batch, Code, Method, adam
+from methods.nets import FEATURES
 
 LEAK = 0.1
-FEATURES = 128
 BETAS = (0.5, 0.999)
 
 
@@ -62,12 +62,12 @@ class InfoGANCR(Method):
         self.lam, self.alpha, self.cr_start = lam, alpha, cr_start
         self.lr_d, self.lr_g, self.lr_cr, self.batch_size = lr_d, lr_g, lr_cr, batch_size
         self.generator = nets.generator(spec.shape, latents + noise)
-        self.trunk = nets.trunk(spec.shape, FEATURES, LEAK)
+        self.trunk = nets.trunk(spec.shape, LEAK)
         self.head = nn.Linear(FEATURES, 1)
         hidden = nn.Linear(FEATURES, FEATURES), nn.LeakyReLU(LEAK)
         self.q = nn.Sequential(*hidden, nn.Linear(FEATURES, latents))
         pair = (2 * spec.shape[0], *spec.shape[1:])
-        self.cr = nn.Sequential(nets.trunk(pair, FEATURES, LEAK), nn.Linear(FEATURES, latents))
+        self.cr = nn.Sequential(nets.trunk(pair, LEAK), nn.Linear(FEATURES, latents))
         self.step = 0
 
     def get_extra_state(self) -> int:

@@ -15,7 +15,6 @@ from methods import nets
 from methods.conv import Conv, UpConv
 
 LEAK = 0.1
-SHARED = 128
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Layout:
         categorical: the sizes of the categorical codes.
         continuous, noise: how many codes in U(-1, 1), and how many inputs that are no code.
         conv: (width, stride) of each convolution of the trunk that D and Q share.
-        features: width of the trunk's fully connected layer; 0 for none; the shared one has 128.
+        features: width of the trunk's fully connected layer; 0 for none.
         q_hidden, q_norm: width of Q's own hidden layer, 0 for none; whether it has batch norm.
         fc: widths of the generator's hidden fully connected layers before the image.
         start: (width, side) of the image that the generator's transposed convolutions start from.
@@ -97,8 +96,8 @@ def networks(spec: Spec, plan: Layout, paper: bool) -> tuple[nn.Module, nn.Modul
         UserError: the paper's are asked for, and it has none for this data set.
     """
     if not paper:
-        made = nets.generator(spec.shape, plan.inputs), nets.trunk(spec.shape, SHARED, LEAK)
-        return *made, SHARED
+        made = nets.generator(spec.shape, plan.inputs), nets.trunk(spec.shape, LEAK)
+        return *made, nets.FEATURES
     if spec.name not in LAYOUTS:
         raise unknown("data set with networks of InfoGAN's paper", spec.name, LAYOUTS)
     generator, (trunk, features) = _generator(spec, plan, plan.inputs), _trunk(spec, plan)

@@ -17,6 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from methods.conv import Conv, UpConv
 
 WIDTHS = (32, 32, 64, 64)
+FEATURES = 128
 Shape = tuple[int, int, int]
 
 
@@ -49,7 +50,7 @@ def _borders(shape: Shape, halvings: int) -> tuple[int, int, int, int]:
     return w // 2, w - w // 2, h // 2, h - h // 2
 
 
-def _smallest(shape: Shape, halvings: int) -> tuple[int, int]:
+def smallest(shape: Shape, halvings: int) -> tuple[int, int]:
     """Return the height and width that are left after that many strides of 2."""
     h, w = (math.ceil(side / 2**halvings) for side in shape[1:])
     return h, w
@@ -71,7 +72,7 @@ def encoder(
         kernels: the sides of their kernels, 2 or 4.
         hidden: widths of the hidden linear layers.
     """
-    h, w = _smallest(shape, len(widths))
+    h, w = smallest(shape, len(widths))
     layers: list[nn.Module] = [Pad(shape, len(widths))]
     for a, b, k in zip((shape[0], *widths), widths, kernels, strict=False):
         layers += [Conv(a, b, k, 2, k // 2 - 1), nn.ReLU(inplace=True)]
@@ -84,7 +85,7 @@ def decoder(
     shape: Shape, inputs: int, widths: Sequence[int] = WIDTHS, hidden: Sequence[int] = (256,)
 ) -> nn.Sequential:
     """Return z (B, inputs) -> logits (B, C, H, W): the mirror image of `encoder`."""
-    h, w = _smallest(shape, len(widths))
+    h, w = smallest(shape, len(widths))
     widths = widths[::-1]
     layers: list[nn.Module] = [
         *mlp((inputs, *hidden, widths[0] * h * w), nn.ReLU),
@@ -106,7 +107,7 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module]) -> list[nn.Module]:
 
 def generator(shape: Shape, inputs: int) -> nn.Sequential:
     """Return z (B, inputs) -> logits (B, C, H, W): batch norm and ReLU."""
-    h, w = _smallest(shape, len(WIDTHS))
+    h, w = smallest(shape, len(WIDTHS))
     widths = WIDTHS[::-1]
     layers: list[nn.Module] = [
         nn.Linear(inputs, 128),
@@ -122,10 +123,8 @@ def generator(shape: Shape, inputs: int) -> nn.Sequential:
     return nn.Sequential(*layers, UpConv(widths[-1], shape[0], 4, 2, 1), Crop(shape, len(WIDTHS)))
 
 
-def trunk(
-    shape: Shape, features: int = 128, leak: float = 0.1, spectral: bool = True
-) -> nn.Sequential:
-    """Return (B, C, H, W) -> (B, features), the body of a discriminator or critic.
+def trunk(shape: Shape, leak: float = 0.1, spectral: bool = True) -> nn.Sequential:
+    """Return (B, C, H, W) -> (B, FEATURES), the body of a discriminator or critic.
 
     A discriminator's norm is spectral, not of the batch: with batch norm D tells an InfoGAN's first
     images from real ones for good, and the codes end in noise that Q can read.
@@ -133,7 +132,7 @@ def trunk(
     none: what keeps it Lipschitz is its method.
     """
     norm: Callable[[nn.Module], nn.Module] = spectral_norm if spectral else lambda module: module
-    h, w = _smallest(shape, len(WIDTHS))
+    h, w = smallest(shape, len(WIDTHS))
     layers: list[nn.Module] = [Pad(shape, len(WIDTHS))]
     for a, b in zip((shape[0], *WIDTHS), WIDTHS, strict=False):
         layers += [norm(Conv(a, b, 4, 2, 1)), nn.LeakyReLU(leak, inplace=True)]
@@ -141,9 +140,14 @@ def trunk(
     return nn.Sequential(
         *layers,
         nn.Flatten(),
-        norm(nn.Linear(flat, features)),
+        norm(nn.Linear(flat, FEATURES)),
         nn.LeakyReLU(leak, inplace=True),
     )
+
+
+def discriminator(shape: Shape, spectral: bool = True) -> nn.Sequential:
+    """Return (B, C, H, W) -> (B, 1): the trunk and a linear head."""
+    return nn.Sequential(trunk(shape, spectral=spectral), nn.Linear(FEATURES, 1))
 
 
 def dcgan_init(module: nn.Module) -> None:

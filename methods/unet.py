@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.conv import Conv, UpConv
-from methods.nets import Crop, Pad, Shape
+from methods.nets import Crop, Pad, Shape, smallest
 
 WIDTHS = (64, 128, 256, 512, 512, 512, 512, 512)
 
@@ -29,7 +29,7 @@ class UNet(nn.Module):
             _up(widths[i + 1] * (1 if i == n - 1 else 2), widths[i], i, n)
             for i in range(n - 1, -1, -1)
         )
-        h, w = (-(-side // 2**n) for side in shape[1:])
+        h, w = smallest(shape, n)
         self.bottleneck = widths[-1] * h * w
 
     def forward(self, x: Tensor) -> Tensor:

@@ -18,6 +18,11 @@ from methods.base import Batch, Method, adam, normal_codes
 from methods.vae_nets import Nets
 
 
+def drawn(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Return a sample of N(mu, exp(logvar)), reparametrised: Kingma & Welling 2014, section 2.4."""
+    return mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+
+
 @METHODS.register(
     "vae",
     source="Kingma & Welling, Auto-Encoding Variational Bayes, 2014, "
@@ -59,7 +64,7 @@ class VAE(Method):
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield -E log p(x | z), plus what the method asks of its codes."""
         mu, logvar = self.posterior(batch.x)
-        z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        z = drawn(mu, logvar)
         reconstruction = losses.bernoulli(self.decoder(z), batch.x)
         kl = losses.kl_normal(mu, logvar).sum()
         self.logs |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}

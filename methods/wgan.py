@@ -14,7 +14,7 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import dcgan_nets
 from methods.base import Batch, Method, normal_codes
-from methods.nets import dcgan_init, generator, trunk
+from methods.nets import Shape, discriminator, generator
 
 
 @METHODS.register(
@@ -38,6 +38,7 @@ class WGAN(Method):
     """
 
     paper_steps = {"": 200_000}
+    paper_nets = staticmethod(dcgan_nets.pair)
 
     def __init__(
         self,
@@ -54,14 +55,8 @@ class WGAN(Method):
         self.codes = normal_codes(latents)
         self.n_critic = self.batches = n_critic
         self.clip, self.lr, self.batch_size, self.nets = clip, lr, batch_size, nets
-        if nets == "shared":
-            self.generator = generator(spec.shape, latents)
-            self.critic = nn.Sequential(trunk(spec.shape, spectral=False), nn.Linear(128, 1))
-        else:
-            self.generator = dcgan_nets.generator(spec.shape, latents, 64)
-            parts = dcgan_nets.features(spec.shape, 64), dcgan_nets.judge(spec.shape, 64)
-            self.critic = nn.Sequential(*parts)
-            self.apply(dcgan_init)
+        make = self.paper_nets if nets == "paper" else shared
+        self.generator, self.critic = make(spec.shape, latents)
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Return one RMSProp a player."""
@@ -100,3 +95,8 @@ class WGAN(Method):
     def decode(self, z: Tensor) -> Tensor:
         """Return G(z)."""
         return torch.sigmoid(self.generator(z))
+
+
+def shared(shape: Shape, latents: int) -> tuple[nn.Module, nn.Module]:
+    """Return the generator and a critic without any norm."""
+    return generator(shape, latents), discriminator(shape, spectral=False)

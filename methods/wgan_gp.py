@@ -11,10 +11,9 @@ from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods.base import Method, adam, normal_codes
-from methods.nets import generator, trunk
+from methods import wgan_gp_nets
+from methods.base import adam
 from methods.wgan import WGAN
-from methods.wgan_gp_nets import paper_critic, paper_generator
 
 
 @METHODS.register(
@@ -36,6 +35,8 @@ class WGANGP(WGAN):
             has batch norm, for which the penalty has no meaning.
     """
 
+    paper_nets = staticmethod(wgan_gp_nets.pair)
+
     def __init__(
         self,
         spec: Spec,
@@ -47,18 +48,9 @@ class WGANGP(WGAN):
         batch_size: int = 64,
         nets: Literal["shared", "paper"] = "shared",
     ) -> None:
-        Method.__init__(self)
-        self.codes = normal_codes(latents)
-        self.n_critic = self.batches = n_critic
-        self.lam, self.lr, self.batch_size, self.nets = lam, lr, batch_size, nets
-        if nets == "shared":
-            self.generator = generator(spec.shape, latents)
-            self.critic = nn.Sequential(trunk(spec.shape, spectral=False), nn.Linear(128, 1))
-        else:
-            self.generator, self.critic = (
-                paper_generator(spec.shape, latents),
-                paper_critic(spec.shape),
-            )
+        given = {"latents": latents, "n_critic": n_critic, "batch_size": batch_size}
+        super().__init__(spec, lr=lr, nets=nets, **given)
+        self.lam = lam
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Return one Adam a player."""

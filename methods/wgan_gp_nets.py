@@ -8,13 +8,13 @@ import itertools
 from torch import nn
 
 from methods.dcgan_nets import halvings
-from methods.nets import Crop, Pad, Shape
+from methods.nets import Crop, Pad, Shape, smallest
 
 
-def paper_generator(shape: Shape, latents: int, dim: int = 64) -> nn.Sequential:
+def generator(shape: Shape, latents: int, dim: int = 64) -> nn.Sequential:
     """Return the generator of the MNIST experiment for images of any size: 5x5 kernels, ReLU."""
     n = halvings(shape)
-    h, w = (-(-side // 2**n) for side in shape[1:])
+    h, w = smallest(shape, n)
     widths = [dim * 2 ** (n - 1 - i) for i in range(n)]
     layers: list[nn.Module] = [
         nn.Linear(latents, widths[0] * h * w),
@@ -26,12 +26,17 @@ def paper_generator(shape: Shape, latents: int, dim: int = 64) -> nn.Sequential:
     return nn.Sequential(*layers[:-1], Crop(shape, n))
 
 
-def paper_critic(shape: Shape, dim: int = 64) -> nn.Sequential:
+def critic(shape: Shape, dim: int = 64) -> nn.Sequential:
     """Return the critic of the MNIST experiment for images of any size: 5x5 kernels, leak 0.2."""
     n = halvings(shape)
-    h, w = (-(-side // 2**n) for side in shape[1:])
+    h, w = smallest(shape, n)
     layers: list[nn.Module] = [Pad(shape, n)]
     widths = [shape[0], *(dim * 2**i for i in range(n))]
     for a, b in itertools.pairwise(widths):
         layers += [nn.Conv2d(a, b, 5, 2, 2), nn.LeakyReLU(0.2, inplace=True)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * h * w, 1))
+
+
+def pair(shape: Shape, latents: int) -> tuple[nn.Module, nn.Module]:
+    """Return both."""
+    return generator(shape, latents), critic(shape)

@@ -1,6 +1,7 @@
 """The studies of claims: that each gives what it says, what becomes of it, and that some hold."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmark import plan, reproduce
 from benchmark.claims import bottleneck, games, images, tables
 from benchmark.claims.base import Expected, Lab, last
 from benchmark.registry import CLAIMS, METHODS, UserError
+from benchmark.train import Diverged
 from datasets import Dataset, Grid, Spec, Table
 from methods.base import Method
 from results.store import Folder
@@ -175,9 +177,25 @@ class TestTable:
         rows = reproduce.stored(to)
         assert [row["values"] for row in rows] == ["0.5", "7"]
 
-    def test_another_file_is_left_alone(self, tmp_path: Path) -> None:
+    def test_what_diverges_does_not_hold(
+        self, study: str, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def diverge(*_: object) -> Any:
+            raise Diverged(7, "loss is nan")
+
+        entry = replace(CLAIMS[study], value=diverge)
+        monkeypatch.setitem(CLAIMS._entries, study, entry)
+        rows = reproduce.reproduce([study], [0], lab, tmp_path / "found.csv")
+        assert [row.verdict for row in rows] == ["does not hold"] * 2
+
+    def test_a_folder_is_no_table(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="cannot read"):
+            reproduce.stored(tmp_path)
+
+    @pytest.mark.parametrize("text", ["a,b\n1,2\n", "my notes\n"])
+    def test_another_file_is_left_alone(self, tmp_path: Path, text: str) -> None:
         mine = tmp_path / "mine.csv"
-        mine.write_text("a,b\n1,2\n")
+        mine.write_text(text)
         with pytest.raises(UserError, match=r"mine\.csv is not a table of reproduced claims"):
             reproduce.stored(mine)
 

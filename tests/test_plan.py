@@ -2,10 +2,12 @@
 
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from benchmark import plan
 from benchmark.registry import METHODS, UserError
+from datasets import Spec, Table
 from datasets.toy import toy
 from methods.base import Sees
 
@@ -25,6 +27,18 @@ def test_a_method_that_cannot_take_the_data_set_says_so(method: str) -> None:
     dataset = toy()
     (run,) = plan.plan([method], ["toy"], [0], {})
     plan.check_fits([run], dataset)
-    object.__setattr__(dataset, "spec", type(dataset.spec)("bare", (1, 16, 16), 2, (), ()))
+    dataset.spec = Spec("bare", (1, 16, 16), 2, (), ())
     with pytest.raises(UserError, match=f"{method} needs .*, and bare has none; --sees images"):
+        plan.check_fits([run], dataset)
+
+
+@pytest.mark.parametrize("method", ["dcign", "adavae"])
+def test_a_data_set_without_such_batches_is_refused(method: str) -> None:
+    """Of these four images no two differ in one factor alone."""
+    spec = Spec("twins", (1, 16, 16), 2, ("a", "b"), (4, 4))
+    table = np.arange(4)[:, None].repeat(2, 1)
+    rows = np.arange(4)
+    dataset = Table(spec, np.zeros((4, 32), np.uint8), table, rows, rows)
+    (run,) = plan.plan([method], ["twins"], [0], {})
+    with pytest.raises(UserError, match=f"{method} cannot take twins: no two images"):
         plan.check_fits([run], dataset)

@@ -60,7 +60,7 @@ class TestBetaTCVAE:
         torch.testing.assert_close(total_correlation(z, mu, logvar), expected.mean())
 
     def test_it_is_the_papers_estimator_but_for_a_constant(self) -> None:
-        """Minibatch-weighted sampling, of N images: equation S4 of the paper's appendix C.1."""
+        """Minibatch-weighted sampling, of N images: the paper's appendix C.1."""
         n, (_, mu, logvar, z) = 737_280, posteriors()
         log_q = Normal(mu, (logvar / 2).exp()).log_prob(z[:, None])  # type: ignore[no-untyped-call]
         weight = math.log(n * B)

@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.claims.base import Expected, Lab, claim
 from methods import losses
 from methods.betatcvae import total_correlation
-from methods.vae import VAE
+from methods.vae import VAE, drawn
 
 IMAGES = 2_000
 STEPS = 3_000
@@ -41,7 +41,7 @@ def seen(lab: Lab, name: str, seed: int, **given: float) -> Seen:
     torch.manual_seed(seed)
     x = lab.images("dsprites", IMAGES, seed)
     mu, logvar = method.posterior(x)
-    z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+    z = drawn(mu, logvar)
     reconstruction = losses.bernoulli(method.decoder(z), x)
     kl = losses.kl_normal(mu, logvar)
     return Seen(float(reconstruction), kl, float(total_correlation(z, mu, logvar)))
