@@ -109,7 +109,7 @@ def _list(console: Console, room: str, registry: Registry[object]) -> None:
         entry = registry[name]
         what = entry.facts.get("says") or (entry.value.__doc__ or "").strip().splitlines()[0]
         told = [str(entry.facts.get(c) or getattr(entry.value, c)) for c in more]
-        table.add_row(name, Text(what), *told, Text(entry.source, overflow="fold"))
+        table.add_row(name, *(Text(text, overflow="fold") for text in (what, *told, entry.source)))
     console.print(table)
 
 

@@ -3,7 +3,6 @@
 import csv
 import math
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -37,7 +36,6 @@ class Row:
         values: of each seed.
         seeds: as they were asked for.
         verdict: `holds` or `does not hold`.
-        seconds: of all seeds together; what was trained before is not trained again.
         date, machine, torch: where and when.
     """
 
@@ -52,7 +50,6 @@ class Row:
     values: str
     seeds: str
     verdict: str
-    seconds: float
     date: str
     machine: str
     torch: str
@@ -62,9 +59,7 @@ def reproduce(names: Sequence[str], seeds: Sequence[int], lab: Lab, to: Path) ->
     """Make each study once per seed, and write its rows to the CSV as soon as they are there."""
     rows: list[Row] = []
     for name in names:
-        start = time.perf_counter()
-        found = [_made(name, lab, seed) for seed in seeds]
-        rows += judged(name, seeds, found, time.perf_counter() - start, lab)
+        rows += judged(name, seeds, [_made(name, lab, seed) for seed in seeds], lab)
         keep(to, rows)
     return rows
 
@@ -85,7 +80,6 @@ def judged(
     name: str,
     seeds: Sequence[int],
     found: Sequence[dict[str, float]],
-    seconds: float,
     lab: Lab,
 ) -> Iterator[Row]:
     """Yield a row per quantity."""
@@ -104,7 +98,6 @@ def judged(
             " ".join(f"{value:.4g}" for value in values),
             " ".join(map(str, seeds)),
             verdict(expected, float(np.mean(values))),
-            round(seconds, 1),
             datetime.now(UTC).date().isoformat(),
             f"{about['device']}, {about['threads']} threads",
             versions()["torch"],

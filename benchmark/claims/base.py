@@ -106,7 +106,8 @@ class Lab:
         return Dealer(found, self.device).images(found.sample(n, np.random.default_rng(seed)))
 
 
-def last(folder: Folder, rows: int = 5) -> dict[str, float]:
-    """Return the means of the log's last rows, 50 steps each."""
+def last(folder: Folder, until: float = math.inf, rows: int = 5) -> dict[str, float]:
+    """Return the means of the log's last rows up to a step, 50 steps each."""
     log = pd.read_csv(folder.log())
-    return {str(name): float(value) for name, value in log.tail(rows).mean().items()}
+    means = log[log["step"] <= until].tail(rows).mean()
+    return {str(name): float(value) for name, value in means.items()}
