@@ -63,7 +63,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     words = [sys.executable, "-c", SERVER]
     pipe = subprocess.PIPE
     plain = os.environ | {"OMP_NUM_THREADS": "1"}
-    plain.pop("COLUMNS", None)
+    for name in ("COLUMNS", "FORCE_COLOR"):
+        plain.pop(name, None)
     with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, env=plain) as server:
         assert server.stdin is not None
         assert server.stdout is not None
