@@ -199,7 +199,9 @@ def reproduce(
     path = to or studies.REPRODUCED
     studies.stored(path)
     minutes = len(chosen) * sum(CLAIMS[name].facts["minutes"] for name in names)
-    print(f"about {minutes:.0f} minutes on two cores, less what is trained already", file=sys.stderr)
+    print(
+        f"about {minutes:.0f} minutes on two cores, less what is trained already", file=sys.stderr
+    )
     with comparison.stoppable() as stop:
         rows = studies.reproduce(names, chosen, Lab(out, where, data_dir, stop), path)
     studies.show(rows)

@@ -12,14 +12,16 @@ from methods.base import Batch, Method
 class Dealer:
     """Batches by step number: batch n of a seed is the same whether or not the run was interrupted.
 
-    On a GPU the packed images lie in its memory, so that a batch is an index and no copy.
+    On a GPU the packed images lie in its memory where they fit, so that a batch is an index and no
+    copy.
     """
 
     def __init__(self, dataset: Dataset, device: torch.device, seed: int = 0) -> None:
         self.dataset = dataset
         self.device = device
         self.seed = seed
-        self._packed = torch.from_numpy(dataset.packed).to(device) if device.type != "cpu" else None
+        there = device.type != "cpu" and not dataset.on_the_fly and fits(dataset, device)
+        self._packed = torch.from_numpy(dataset.packed).to(device) if there else None
 
     def train(self, method: Method, step: int) -> Batch:
         """Return training batch number `step`, as `method.sees` entitles it."""
@@ -47,11 +49,17 @@ class Dealer:
     def images(self, rows: NDArray[np.int64]) -> Tensor:
         """Return images (n, C, H, W), float32 in [0, 1]."""
         if self._packed is None:
-            x = torch.from_numpy(self.dataset.images(rows))
+            x = torch.from_numpy(self.dataset.images(rows)).to(self.device, non_blocking=True)
         else:
             index = torch.from_numpy(rows).to(self.device, non_blocking=True)
             x = unpack(self._packed[index], self.dataset.levels, self.dataset.shape)
         return x.to(torch.float32).div_(self.dataset.levels - 1)
+
+
+def fits(dataset: Dataset, device: torch.device) -> bool:
+    """Whether the packed images take no more than half of the memory that is free on the GPU."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return bool(dataset.packed.nbytes <= free // 2)
 
 
 def unpack(packed: Tensor, levels: int, shape: tuple[int, int, int]) -> Tensor:

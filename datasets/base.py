@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Index = NDArray[np.int64]
 Images = NDArray[np.uint8]
+Integers = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class Dataset(ABC):
             split (full grids) both are all rows.
         packed: (N, bytes) uint8, the images as they lie in memory: for `levels == 2` eight pixels a
             byte, most significant bit first; otherwise one byte a pixel. In (C, H, W) order.
+        on_the_fly: whether `images` makes more of `packed` than to unpack it.
     """
 
     spec: Spec
     train: Index
     test: Index
     packed: Images
+    on_the_fly: ClassVar[bool] = False
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -186,22 +189,28 @@ class Table(Dataset):
     Args:
         spec: with `grid=False`.
         packed: (N, bytes), as `Dataset.packed`.
-        table: (N, K) integer factors.
+        table: (N, K) factors, of any integer type.
         train: rows to train on.
         test: rows held out.
     """
 
-    def __init__(self, spec: Spec, packed: Images, table: Index, train: Index, test: Index) -> None:
+    def __init__(
+        self, spec: Spec, packed: Images, table: Integers, train: Index, test: Index
+    ) -> None:
         self.spec, self.packed, self.table = spec, packed, table
         self.train, self.test = train, test
+        self._rows: dict[int, dict[int, Index]] = {}
         self._peers: dict[int, list[Index]] = {}
 
     def factors(self, index: Index) -> Index:
         """Return factors (n, K), int64, of the rows `index` (n,)."""
-        return self.table[index]
+        factors: Index = self.table[index].astype(np.int64)
+        return factors
 
     def sample_fixed(self, factor: int, value: int, n: int, rng: np.random.Generator) -> Index:
         """Return n training rows in which `factor` has `value`."""
+        if factor not in self._rows:
+            self._rows[factor] = self._find_rows(factor)
         rows = self._rows[factor].get(value)
         if rows is None:
             raise ValueError(f"no training image of {self.name} has {self._say(factor)} = {value}")
@@ -243,10 +252,12 @@ class Table(Dataset):
     def _say(self, factor: int) -> str:
         return repr(self.factor_names[factor])
 
-    @cached_property
-    def _rows(self) -> list[dict[int, Index]]:
-        columns = self.table[self.train].T
-        return [{int(v): self.train[column == v] for v in np.unique(column)} for column in columns]
+    def _find_rows(self, factor: int) -> dict[int, Index]:
+        """Return the training rows of each value of `factor`."""
+        column = self.table[self.train, factor]
+        order = np.argsort(column, kind="stable")
+        values, starts = np.unique(column[order], return_index=True)
+        return dict(zip(values.tolist(), np.split(self.train[order], starts[1:]), strict=True))
 
     def _find_peers(self, factor: int) -> list[Index]:
         """Return the groups of training rows that differ in `factor` and agree in the others."""

@@ -5,22 +5,56 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import h5py
 import numpy as np
 import platformdirs
+from numpy.typing import NDArray
 
 from benchmark.registry import UserError
-from datasets.base import Images
+from datasets.base import Images, Spec, Table
 
 FORMAT = 1  # a file with another number is prepared anew
 
 VERSIONS = f"numpy {np.__version__}, h5py {h5py.__version__}"
 
 Fact = str | int
+Tables = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a packed file is to hold.
+
+    Attributes:
+        count: N, the number of images.
+        blocks: yields the images in order, in blocks (n, bytes).
+        tables: small arrays beside them: factors, splits.
+        facts: what the file says of itself: checksums and addresses of what it was made from.
+    """
+
+    count: int
+    blocks: Iterable[Images]
+    tables: Tables = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a packed file holds.
+
+    Attributes:
+        images: (N, bytes) uint8, mapped from the file: changes to it stay in this process.
+        tables: the small arrays beside them, in memory.
+    """
+
+    images: Images
+    tables: Tables
 
 
 def root() -> Path:
@@ -37,50 +71,63 @@ def find(name: str, folder: Path | None, *within: str) -> Path | None:
         folder: where the user keeps original files.
         within: folders inside those two that are searched as well.
     """
-    bases = [base for base in (folder, root()) if base is not None]
-    paths = [base / inner / name for base in bases for inner in ("", *within)]
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in _places(name, folder, within) if path.is_file()), None)
+
+
+def find_folder(name: str, folder: Path | None, *within: str) -> Path | None:
+    """Return the folder `name` of original files, as `find` does a file."""
+    return next((path for path in _places(name, folder, within) if path.is_dir()), None)
+
+
+def _places(name: str, folder: Path | None, within: tuple[str, ...]) -> Iterator[Path]:
+    for base in (folder, root()):
+        if base is not None:
+            yield from (base / inner / name for inner in ("", *within))
 
 
 def packed(
-    name: str,
-    shape: tuple[int, int],
-    blocks: Callable[[], Iterable[Images]],
-    *,
-    source: str,
-    **facts: Fact,
-) -> Images:
+    name: str, size: int, make: Callable[[], Contents], *, source: str, **facts: Fact
+) -> Packed:
     """Return the packed images of `name` from the cache, prepared first where they are not there.
 
     Args:
         name: of the data set; the file is `name`.h5.
-        shape: (N, bytes).
-        blocks: yields the rows in order, in blocks (n, bytes); called only where it must be.
+        size: bytes of an image.
+        make: returns what the file is to hold; called only where it must be.
         source: authors, title, year and URL.
         facts: what the file must say of itself to be taken; prepared anew otherwise.
-
-    Returns:
-        (N, bytes) uint8, mapped from the file: changes to it stay in this process.
 
     Raises:
         UserError: the file cannot be written or read.
     """
-    path = root() / f"{name}.h5"
+    path = location(name)
     try:
-        images = open_packed(path, shape, **facts)
-        if images is None:
-            images = _prepare(path, shape, blocks, source, facts)
+        found = open_packed(path, size, **facts)
+        if found is None:
+            found = _prepare(path, size, make, {"source": source, **facts})
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise UserError(
             f"cannot prepare {name} in {path.parent}: {reason}; "
             "set BENCHMARK_DATA to a folder with room that can be written to"
         ) from error
-    return images
+    return found
 
 
-def open_packed(path: Path, shape: tuple[int, int], **facts: Fact) -> Images | None:
-    """Return the images (N, bytes) in the file `path`, None unless it is whole and as wanted.
+def table(spec: Spec, packed: Packed) -> Table:
+    """Return the data set of packed images with the tables `factors` and `held_out`."""
+    rows, held_out = np.arange(len(packed.images)), packed.tables["held_out"]
+    factors = packed.tables["factors"]
+    return Table(spec, packed.images, factors, rows[~held_out], rows[held_out])
+
+
+def location(name: str) -> Path:
+    """Return where the packed file of the data set `name` lies, or would."""
+    return root() / f"{name}.h5"
+
+
+def open_packed(path: Path, size: int, **facts: Fact) -> Packed | None:
+    """Return what the file `path` holds, None unless it is whole and as wanted.
 
     Looks at the size, the attributes and a sample of the rows; `checksum` looks at all of them.
 
@@ -89,20 +136,21 @@ def open_packed(path: Path, shape: tuple[int, int], **facts: Fact) -> Images | N
     """
     try:
         with h5py.File(path, locking=False) as file:
-            attributes, offset = dict(file.attrs), file["images"].id.get_offset()
+            attributes, images = dict(file.attrs), file["images"]
+            offset, shape = images.id.get_offset(), images.shape
+            tables = {name: array[()] for name, array in file.items() if name != "images"}
         rows = _mapped(path, offset, shape)
     except PermissionError:
         raise
     except (OSError, KeyError, TypeError, ValueError, RuntimeError):  # none, or a damaged one
         return None
     wanted = {"format": FORMAT, "probe": _probe(rows), **facts}
-    return rows if all(attributes.get(k) == _stored(v) for k, v in wanted.items()) else None
+    fits = shape[1] == size and all(attributes.get(k) == _stored(v) for k, v in wanted.items())
+    return Packed(rows, tables) if fits else None
 
 
-def pack(
-    path: Path, shape: tuple[int, int], blocks: Iterable[Images], facts: Mapping[str, Fact]
-) -> None:
-    """Write the rows in `blocks`, (N, bytes) in all, and what `facts` says of them to `path`.
+def pack(path: Path, size: int, contents: Contents, facts: Mapping[str, Fact]) -> None:
+    """Write `contents`, images of `size` bytes, and what `facts` says of them to `path`.
 
     Whatever ends it early, `path` is left as it was.
 
@@ -110,21 +158,24 @@ def pack(
         OSError: no permission, or the disk is full.
     """
     part = path.with_name(f"{path.stem}.{uuid4().hex}.part")
+    shape = (contents.count, size)
+    room = sum(array.nbytes + (1 << 16) for array in contents.tables.values())
     try:
         with part.open("wb") as file:  # while there is no room, HDF5 would crash and not say so
-            file.write(bytes(2 << 16))
+            file.write(bytes(room + (2 << 16)))
             file.truncate(shape[0] * shape[1] + file.tell())
-        offset = _frame(part, shape, facts)
-        rows = _fill(part, offset, shape, blocks)
+        offset = _frame(part, shape, contents.tables, {**facts, **contents.facts})
+        digest = _fill(part, offset, shape, contents.blocks)
+        probe = _probe(_mapped(part, offset, shape))
         with h5py.File(part, "r+", locking=False) as hdf5:
-            hdf5.attrs.modify("sha256", _stored(hashlib.sha256(rows.data).hexdigest()))
-            hdf5.attrs.modify("probe", _stored(_probe(rows)))
+            hdf5.attrs.modify("sha256", _stored(digest))
+            hdf5.attrs.modify("probe", _stored(probe))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _frame(path: Path, shape: tuple[int, int], facts: Mapping[str, Fact]) -> int:
+def _frame(path: Path, shape: tuple[int, int], tables: Tables, facts: Mapping[str, Fact]) -> int:
     """Write an HDF5 file with room for the images, and return where in the file that is."""
     room = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     room.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -138,21 +189,25 @@ def _frame(path: Path, shape: tuple[int, int], facts: Mapping[str, Fact]) -> int
         unknown = "0" * 64  # until the images are there
         facts = {**facts, "date": date, "versions": VERSIONS, "sha256": unknown, "probe": unknown}
         file.attrs.update({k: _stored(v) for k, v in facts.items()}, format=FORMAT)
+        for name, array in tables.items():
+            file.create_dataset(name, data=array, compression="gzip", fletcher32=True)
         return int(images.get_offset())
 
 
-def _fill(path: Path, offset: int, shape: tuple[int, int], blocks: Iterable[Images]) -> Images:
-    """Write the images to their place in the file, past HDF5, and return them."""
+def _fill(path: Path, offset: int, shape: tuple[int, int], blocks: Iterable[Images]) -> str:
+    """Write the images to their place in the file, past HDF5, and return their SHA-256."""
+    digest = hashlib.sha256()
     with path.open("r+b") as file:
         file.seek(offset)
         for block in blocks:
             file.write(block.data)
+            digest.update(block.data)
         count = (file.tell() - offset) // shape[1]
         if count != shape[0]:
             raise ValueError(f"{path.stem} was given {count} rows, not {shape[0]}")
         file.flush()
         os.fsync(file.fileno())  # or a power cut could leave a file of zeros under the final name
-    return _mapped(path, offset, shape)
+    return digest.hexdigest()
 
 
 def _mapped(path: Path, offset: int, shape: tuple[int, int]) -> Images:
@@ -172,6 +227,13 @@ def checksum(path: Path) -> tuple[str, str]:
         return file.attrs["sha256"].decode(), digest.hexdigest()
 
 
+def about(path: Path) -> dict[str, Fact]:
+    """Return what the packed file `path` says of itself."""
+    with h5py.File(path, locking=False) as file:
+        found = dict(file.attrs)
+    return {k: v.decode() if isinstance(v, bytes) else int(v) for k, v in found.items()}
+
+
 def _stored(fact: Fact) -> bytes | int:
     return np.bytes_(fact.encode()) if isinstance(fact, str) else fact
 
@@ -182,25 +244,21 @@ def _probe(rows: Images) -> str:
 
 
 def _prepare(
-    path: Path,
-    shape: tuple[int, int],
-    blocks: Callable[[], Iterable[Images]],
-    source: str,
-    facts: Mapping[str, Fact],
-) -> Images:
+    path: Path, size: int, make: Callable[[], Contents], facts: Mapping[str, Fact]
+) -> Packed:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _lock(path.with_suffix(".lock")) as alone:
-        images = open_packed(path, shape, **facts)
-        if images is not None:  # another process prepared it while this one waited
-            return images
+        found = open_packed(path, size, **facts)
+        if found is not None:  # another process prepared it while this one waited
+            return found
         if alone:  # what a killed process left behind
             for part in path.parent.glob(f"{path.stem}.*.part"):
                 part.unlink(missing_ok=True)
-        pack(path, shape, blocks(), {"source": source, **facts})
-        images = open_packed(path, shape, **facts)
-    if images is None:
+        pack(path, size, make(), facts)
+        found = open_packed(path, size, **facts)
+    if found is None:
         raise OSError(f"{path.name} does not read back as it was written")
-    return images
+    return found
 
 
 @contextmanager

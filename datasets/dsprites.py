@@ -75,9 +75,11 @@ def dsprites(folder: Path | None = None) -> Grid:
     """
     path = cache.find(OFFICIAL, folder, "dsprites")
     facts = {} if path is None else _stamp(path)
-    shape = (1024 * len(TURNS), 512)
-    images = cache.packed("dsprites", shape, lambda: _blocks(path), source=SOURCE, **facts)
-    return Grid(SPEC, images)
+    count = 1024 * len(TURNS)
+    packed = cache.packed(
+        "dsprites", 512, lambda: cache.Contents(count, _blocks(path)), source=SOURCE, **facts
+    )
+    return Grid(SPEC, packed.images)
 
 
 def _stamp(path: Path) -> dict[str, str | int]:

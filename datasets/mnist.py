@@ -1,35 +1,30 @@
-"""MNIST: 70,000 handwritten digits of 28 x 28 pixels.
+"""MNIST and Fashion-MNIST: 70,000 grey images of 28 x 28 pixels, and what each shows.
 
 LeCun, Bottou, Bengio, Haffner, *Gradient-based learning applied to document recognition*, 1998,
-http://yann.lecun.com/exdb/mnist/. The four original files are read from the user's folder or the
-cache; torchvision fetches them where neither has them.
+http://yann.lecun.com/exdb/mnist/. Xiao, Rasul, Vollgraf, *Fashion-MNIST*, 2017,
+https://arxiv.org/abs/1708.07747. Both are the same four files, read by torchvision.
 """
 
 import gzip
-import socket
 import tempfile
-import zlib
-from http.client import HTTPException
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmark.registry import DATASETS, UserError
-from datasets import cache
+from datasets import cache, originals
 from datasets.base import Spec, Table
+from datasets.originals import Original
 
-SPEC = Spec(
-    name="mnist",
-    shape=(1, 28, 28),
-    levels=256,
-    factor_names=("digit",),
-    factor_sizes=(10,),
-    label="digit",
+MNIST = (
+    "LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, "
+    "1998, http://yann.lecun.com/exdb/mnist/"
 )
-MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-PLACE = "MNIST/raw"
+FASHION = "Xiao, Rasul, Vollgraf, Fashion-MNIST, 2017, https://arxiv.org/abs/1708.07747"
 # What each file must be: a big-endian header (magic number, sizes), then a byte a value.
-FILES = {
+HEADERS = {
     "train-images-idx3-ubyte": (0x803, 60_000, 28, 28),
     "train-labels-idx1-ubyte": (0x801, 60_000),
     "t10k-images-idx3-ubyte": (0x803, 10_000, 28, 28),
@@ -37,14 +32,78 @@ FILES = {
 }
 
 
+@dataclass(frozen=True)
+class Kind:
+    """One of the data sets of this format.
+
+    Attributes:
+        name, source, label: as registered.
+        reader: its class in torchvision.datasets, which also names the folder of its files.
+        loose: whether its files are looked for outside of that folder, too.
+        files: the gzipped originals, in the order of `HEADERS`.
+    """
+
+    name: str
+    source: str
+    label: str
+    reader: str
+    loose: bool
+    files: tuple[Original, ...]
+
+    @property
+    def place(self) -> str:
+        """The folder of its files, in the cache or the user's folder."""
+        return f"{self.reader}/raw"
+
+
+def _files(mirrors: tuple[str, ...], **md5: str) -> tuple[Original, ...]:
+    names = [f"{name}.gz" for name in HEADERS]
+    pairs = zip(names, md5.values(), strict=True)
+    return tuple(Original(name, tuple(m + name for m in mirrors), digest) for name, digest in pairs)
+
+
+# Checksums and mirrors: torchvision 0.29.
+KINDS = {
+    "mnist": Kind(
+        "mnist",
+        MNIST,
+        "digit",
+        "MNIST",
+        True,
+        _files(
+            (
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                "http://yann.lecun.com/exdb/mnist/",
+            ),
+            train_images="f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            train_labels="d53e105ee54ea40749a09fcbcd1e9432",
+            t10k_images="9fb629c4189551a2d022fa330f9573f3",
+            t10k_labels="ec29112dd5afa0611ce80d1b7f02629c",
+        ),
+    ),
+    # Its files have the names of MNIST's, so they are taken from a folder of their own alone.
+    "fashion_mnist": Kind(
+        "fashion_mnist",
+        FASHION,
+        "article",
+        "FashionMNIST",
+        False,
+        _files(
+            ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+            train_images="8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            train_labels="25c81989df183df01b3e8a0aad5dffbe",
+            t10k_images="bef4ecab320f06d8554ea6380940ec79",
+            t10k_labels="bb300cfdad3c16e7a12a480ee83cd310",
+        ),
+    ),
+}
+
+
 @DATASETS.register(
-    "mnist",
-    source="LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document "
-    "recognition, 1998, http://yann.lecun.com/exdb/mnist/",
-    images=70_000,
+    "mnist", source=MNIST, images=70_000, licence="CC BY-SA 3.0", files=KINDS["mnist"].files
 )
 def mnist(folder: Path | None = None) -> Table:
-    """Return the data set: rows 0..59,999 to train on, 60,000..69,999 held out.
+    """Return the digits: rows 0..59,999 to train on, 60,000..69,999 held out.
 
     Args:
         folder: holds the files, gzipped or not, in `MNIST/raw` or itself; nothing is written there.
@@ -52,92 +111,84 @@ def mnist(folder: Path | None = None) -> Table:
     Raises:
         benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
     """
-    if any(_find(name, folder) is None for name in FILES):
-        _fetch(folder)
+    return _load("mnist", folder)
+
+
+@DATASETS.register(
+    "fashion_mnist",
+    source=FASHION,
+    images=70_000,
+    licence="MIT",
+    files=KINDS["fashion_mnist"].files,
+)
+def fashion_mnist(folder: Path | None = None) -> Table:
+    """Return the articles: rows 0..59,999 to train on, 60,000..69,999 held out.
+
+    Args:
+        folder: holds the files, gzipped or not, in `FashionMNIST/raw`; nothing is written there.
+
+    Raises:
+        benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
+    """
+    return _load("fashion_mnist", folder)
+
+
+def _load(name: str, folder: Path | None) -> Table:
+    kind = KINDS[name]
+    packed = cache.packed(name, 28 * 28, lambda: _contents(kind, folder), source=kind.source)
+    spec = Spec(name, (1, 28, 28), 256, (kind.label,), (10,), kind.label)
+    return cache.table(spec, packed)
+
+
+def _contents(kind: Kind, folder: Path | None) -> cache.Contents:
+    """Return images and labels, read by torchvision from files that are laid out as it wants."""
+    import torchvision.datasets
+
     with tempfile.TemporaryDirectory() as scratch:
-        for name in FILES:
-            _lay_out(name, folder, Path(scratch, PLACE))
-        return _read(scratch)
+        for header, one in zip(HEADERS, kind.files, strict=True):
+            _lay_out(kind, header, one, folder, Path(scratch, kind.place))
+        reader = getattr(torchvision.datasets, kind.reader)
+        train, test = (reader(scratch, train=train) for train in (True, False))
+    images = np.concatenate([part.data.numpy().reshape(-1, 28 * 28) for part in (train, test)])
+    labels = np.concatenate([part.targets.numpy() for part in (train, test)]).astype(np.uint8)
+    held_out = np.arange(len(images)) >= len(train)
+    tables = {"factors": labels[:, None], "held_out": held_out}
+    return cache.Contents(len(images), [images], tables, originals.about(kind.files))
 
 
-def _find(name: str, folder: Path | None) -> Path | None:
-    return cache.find(name, folder, PLACE, "raw") or cache.find(f"{name}.gz", folder, PLACE, "raw")
-
-
-def _lay_out(name: str, folder: Path | None, place: Path) -> None:
+def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: Path) -> None:
     """Have `place` hold the file `name` as torchvision wants it: unpacked, and whole."""
-    path = _find(name, folder)
-    if path is None:
-        raise UserError(f"{name} vanished from {folder or cache.root()}")
     place.mkdir(parents=True, exist_ok=True)
+    path = next(_candidates(kind, name, folder), None)
+    if path is None:
+        path = cache.root() / kind.place / one.name
+        originals.fetch(kind.name, one, path)
     if path.suffix == ".gz":
-        (place / name).write_bytes(_unpacked(path))
+        originals.verify(path, one)
+        with originals.reading(path):
+            (place / name).write_bytes(gzip.decompress(path.read_bytes()))
     else:
         (place / name).symlink_to(path.resolve())
     _check(path, place / name)
 
 
-def _unpacked(path: Path) -> bytes:
-    from torchvision.datasets import MNIST
-    from torchvision.datasets.utils import check_md5
-
-    expected = dict(MNIST.resources)[path.name]
-    try:
-        if check_md5(path, expected):
-            return gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
-    raise UserError(f"{path} is damaged: its MD5 is not {expected}; remove it to fetch it again")
+def _candidates(kind: Kind, name: str, folder: Path | None) -> Iterator[Path]:
+    within = ("", kind.place, "raw") if kind.loose else (kind.place,)
+    for base in (folder, cache.root()):
+        if base is not None:
+            paths = [base / inner / file for file in (name, f"{name}.gz") for inner in within]
+            yield from (path for path in paths if path.is_file())
 
 
 def _check(path: Path, unpacked: Path) -> None:
     """Raise UserError unless header and size of the file are right."""
-    magic, *sizes = FILES[unpacked.name]
+    magic, *sizes = HEADERS[unpacked.name]
     header = np.array([magic, *sizes], ">i4").tobytes()
     expected = len(header) + int(np.prod(sizes))
-    with unpacked.open("rb") as file:
+    with originals.reading(path), unpacked.open("rb") as file:
         found = file.read(len(header))
     if found != header or unpacked.stat().st_size != expected:
         raise UserError(
             f"{path} is damaged: {unpacked.stat().st_size:,} bytes that begin with {found.hex()}, "
             f"not {expected:,} that begin with {header.hex()}; remove it to fetch it again"
         )
-
-
-def _read(place: str) -> Table:
-    from torchvision.datasets import MNIST
-
-    parts = [MNIST(place, train=train) for train in (True, False)]
-    images = np.concatenate([part.data.numpy() for part in parts])
-    digits = np.concatenate([part.targets.numpy() for part in parts])
-    train, test = np.split(np.arange(len(images)), [len(parts[0])])
-    return Table(SPEC, images.reshape(len(images), -1), digits[:, None], train, test)
-
-
-def _fetch(folder: Path | None) -> None:
-    """Download the files into the cache: each appears there whole or not at all."""
-    from torchvision.datasets import MNIST
-
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(20)  # a firewall that swallows packets would keep the user for minutes
-    try:
-        place = cache.root() / PLACE
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place) as scratch:
-            MNIST(scratch, download=True)
-            for name in FILES:
-                Path(scratch, PLACE, name).replace(place / name)
-    except (OSError, RuntimeError, HTTPException) as error:
-        raise _missing(folder, str(error).strip().splitlines()[-1]) from error
-    finally:
-        socket.setdefaulttimeout(patience)
-
-
-def _missing(folder: Path | None, reason: str) -> UserError:
-    place = (folder or cache.root()) / PLACE
-    missing = [f"{name}.gz" for name in FILES if _find(name, folder) is None]
-    return UserError(
-        f"mnist: cannot download ({reason}), and {', '.join(missing)} not found in {place}; get "
-        f"them with: mkdir -p '{place}' && cd '{place}' && curl -fO '{MIRROR}"
-        f"{{{','.join(missing)}}}'"
-    )

@@ -44,7 +44,7 @@ class InfoGAN(Method):
     paper_steps = {"": 322_560, "mnist": 5_000}
     paper_settings = {
         **{name: {"nets": "paper"} for name in LAYOUTS},
-        "faces3d": {"nets": "paper", "lr_g": 5e-4, "lam_continuous": 0.2},
+        "faces3d_32": {"nets": "paper", "lr_g": 5e-4, "lam_continuous": 0.2},
         "chairs": {"nets": "paper", "lam_continuous": 10.0},
         "": {"lam": 0.05, "lam_continuous": 0.05, "batch_size": 64},
     }

@@ -62,8 +62,8 @@ LAYOUTS = {
         (10,), 2, 62, conv=((64, 2), (128, 2)), start=(128, 7), upconv=((64, 2, True),)
     ),
     "svhn": Layout((10,) * 4, 4, 124, **COLOUR),  # type: ignore[arg-type]
-    "celeba": Layout((10,) * 10, 0, 128, **COLOUR),  # type: ignore[arg-type]
-    "faces3d": Layout(
+    "celeba_32": Layout((10,) * 10, 0, 128, **COLOUR),  # type: ignore[arg-type]
+    "faces3d_32": Layout(
         (), 5, 128, conv=((64, 2), (128, 2)), q_hidden=0, start=(128, 8), upconv=((64, 2, True),)
     ),
     "chairs": Layout(

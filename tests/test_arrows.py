@@ -25,8 +25,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "results": ("benchmark.registry", "results"),
 }
 NO_TORCH = ("datasets", "metrics", "results", "benchmark.registry", "benchmark.cli")
-# MNIST comes through torchvision, imported when it is asked for.
-LATE_TORCH = ("datasets.mnist",)
+# These are read by torchvision and torch, imported when a file of theirs is.
+LATE_TORCH = ("datasets.mnist", "datasets.svhn", "datasets.faces3d")
 
 
 def imported(tree: ast.AST, package: str) -> Iterator[str]:

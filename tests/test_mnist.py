@@ -2,19 +2,21 @@
 
 import gzip
 import hashlib
+import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
-from torchvision.datasets import MNIST
 
 from benchmark.registry import UserError
 from datasets import cache, load
 from datasets import mnist as module
+from datasets.originals import Original
 
 TRAIN, TEST = 5, 3
 IMAGES = np.random.default_rng(0).integers(256, size=(TRAIN + TEST, 28, 28), dtype=np.uint8)
@@ -24,9 +26,25 @@ DIGITS = np.array([3, 1, 4, 1, 5, 9, 2, 6], np.uint8)
 def contents() -> dict[str, bytes]:
     """Return the four files: five training images and three others."""
     values = [IMAGES[:TRAIN], DIGITS[:TRAIN], IMAGES[TRAIN:], DIGITS[TRAIN:]]
-    headers = [np.array(header, ">i4").tobytes() for header in module.FILES.values()]
+    headers = [np.array(header, ">i4").tobytes() for header in module.HEADERS.values()]
     pairs = zip(headers, values, strict=True)
-    return dict(zip(module.FILES, (a + b.tobytes() for a, b in pairs), strict=True))
+    return dict(zip(module.HEADERS, (a + b.tobytes() for a, b in pairs), strict=True))
+
+
+def served_at(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the small files be the right ones, published at an address."""
+    files = tuple(
+        Original(one.name, (address + one.name,), hashlib.md5(packed).hexdigest())
+        for one, packed in zip(
+            module.KINDS["mnist"].files, map(compressed, contents().values()), strict=True
+        )
+    )
+    for name, kind in module.KINDS.items():
+        monkeypatch.setitem(module.KINDS, name, replace(kind, files=files))
+
+
+def compressed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
 
 
 @pytest.fixture(autouse=True)
@@ -34,15 +52,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Have tiny files be the right ones, and the cache empty."""
     small = {
         name: (magic, TRAIN if name.startswith("train") else TEST, *sizes)
-        for name, (magic, _, *sizes) in module.FILES.items()
+        for name, (magic, _, *sizes) in module.HEADERS.items()
     }
-    monkeypatch.setattr(module, "FILES", small)
-    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
-    md5s = [
-        (f"{name}.gz", hashlib.md5(gzip.compress(content, mtime=0)).hexdigest())
-        for name, content in contents().items()
-    ]
-    monkeypatch.setattr(MNIST, "resources", md5s)
+    monkeypatch.setattr(module, "HEADERS", small)
+    served_at("http://127.0.0.1:9/", monkeypatch)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path / "cache"))
     return tmp_path / "cache"
@@ -60,12 +73,13 @@ def folder(tmp_path: Path) -> Path:
 
 def compress(place: Path) -> None:
     for path in list(place.iterdir()):
-        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+        path.with_name(f"{path.name}.gz").write_bytes(compressed(path.read_bytes()))
         path.unlink()
 
 
-def assert_whole(folder: Path | None) -> None:
-    digits = load("mnist", folder)
+def assert_whole(folder: Path | None, name: str = "mnist") -> None:
+    cache.location(name).unlink(missing_ok=True)
+    digits = load(name, folder)
     assert (digits.images(np.arange(8)) == IMAGES[:, None]).all()
     assert (digits.factors(np.arange(8))[:, 0] == DIGITS).all()
     assert (digits.train.tolist(), digits.test.tolist()) == ([0, 1, 2, 3, 4], [5, 6, 7])
@@ -79,7 +93,7 @@ def test_the_users_files_are_read_where_they_lie(folder: Path, root: Path) -> No
     assert_whole(folder / "MNIST")
     assert_whole(folder / "MNIST" / "raw")
     assert sorted(folder.rglob("*")) == before
-    assert not root.exists()
+    assert sorted(path.name for path in root.iterdir()) == ["mnist.h5", "mnist.lock"]
 
 
 def test_the_cache_is_searched_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,10 +105,10 @@ def test_gzipped_files_are_unpacked_elsewhere(folder: Path, root: Path) -> None:
     compress(folder / "MNIST" / "raw")
     assert_whole(folder)
     assert {path.suffix for path in folder.rglob("*-ubyte*")} == {".gz"}
-    assert not root.exists()
+    assert sorted(path.name for path in root.iterdir()) == ["mnist.h5", "mnist.lock"]
 
 
-@pytest.mark.parametrize("name", module.FILES)
+@pytest.mark.parametrize("name", module.HEADERS)
 def test_a_truncated_file_is_named(folder: Path, name: str) -> None:
     path = folder / "MNIST" / "raw" / name
     path.write_bytes(path.read_bytes()[:-1])
@@ -113,7 +127,7 @@ def test_a_damaged_gzip_is_named(folder: Path) -> None:
     compress(folder / "MNIST" / "raw")
     path = folder / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(UserError, match=f"{path} is damaged: its MD5"):
+    with pytest.raises(UserError, match=f"{path} is damaged or not the published file: its MD5"):
         load("mnist", folder)
 
 
@@ -121,10 +135,26 @@ def test_without_files_and_network_the_user_is_told_what_to_do(root: Path) -> No
     with pytest.raises(UserError) as caught:
         load("mnist")
     message = str(caught.value)
+    first = module.KINDS["mnist"].files[0]
     assert "\n" not in message
-    assert all(f"{name}.gz" in message for name in module.FILES)
-    assert f"cd '{root}/MNIST/raw' && curl" in message
-    assert not [path for path in root.rglob("*") if path.is_file()]
+    assert all(word in message for word in (first.name, first.urls[0], str(first.md5), str(root)))
+    assert [path.name for path in root.rglob("*") if path.is_file()] == ["mnist.lock"]
+
+
+def test_fashion_mnist_does_not_take_the_files_of_mnist(folder: Path) -> None:
+    with pytest.raises(UserError, match="fashion_mnist needs train-images"):
+        load("fashion_mnist", folder)
+    with pytest.raises(UserError, match="fashion_mnist needs train-images"):
+        load("fashion_mnist", folder / "MNIST" / "raw")
+    (folder / "MNIST").rename(folder / "FashionMNIST")
+    assert_whole(folder, "fashion_mnist")
+
+
+def test_the_packed_file_needs_no_others(folder: Path) -> None:
+    assert_whole(folder)
+    shutil.rmtree(folder / "MNIST")
+    assert len(load("mnist", folder)) == 8
+    assert "train-images-idx3-ubyte.gz" in str(cache.about(cache.location("mnist"))["made_from"])
 
 
 @pytest.fixture
@@ -141,25 +171,26 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(shop))) as server:
         threading.Thread(target=server.serve_forever).start()
-        monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        served_at(f"http://127.0.0.1:{server.server_port}/", monkeypatch)
         yield shop
         server.shutdown()
 
 
 def test_files_are_fetched_once(mirror: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_whole(None)
-    assert sorted(p.name for p in (root / "MNIST" / "raw").iterdir()) == sorted(module.FILES)
-    monkeypatch.setattr(MNIST, "mirrors", [])
+    found = sorted(path.name for path in (root / "MNIST" / "raw").iterdir())
+    assert found == sorted(f"{name}.gz" for name in module.HEADERS)
+    shutil.rmtree(mirror)
     assert_whole(None)
 
 
-def test_an_interrupted_download_leaves_nothing(mirror: Path, root: Path) -> None:
+def test_a_damaged_download_is_refused_and_fetched_again(mirror: Path, root: Path) -> None:
     path = mirror / "t10k-images-idx3-ubyte.gz"
     whole = path.read_bytes()
     path.write_bytes(whole[:-9])
-    with pytest.raises(UserError, match="cannot download"):
+    with pytest.raises(UserError, match="cannot be downloaded: what came has the MD5"):
         load("mnist")
-    assert not [path for path in root.rglob("*") if path.is_file()]
+    assert not list(root.rglob("t10k-images*"))
     path.write_bytes(whole)
     assert_whole(None)
 
@@ -169,6 +200,6 @@ def test_a_cache_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path / "file"))
-    with pytest.raises(UserError, match="Not a directory"):
+    with pytest.raises(UserError, match="cannot prepare mnist in .*file: .*BENCHMARK_DATA"):
         load("mnist")
     assert cache.root() == tmp_path / "file"

@@ -1,0 +1,89 @@
+"""3D Faces: renders of the Basel face model, whose licence a user signs, and who makes them.
+
+Paysan, Knothe, Amberg, Romdhani, Vetter, *A 3D Face Model for Pose and Illumination Invariant Face
+Recognition*, AVSS 2009, https://faces.dmi.unibas.ch/bfm/. The file is the one that the code of Chen
+et al. (beta-TCVAE, 2018, https://arxiv.org/abs/1802.04942) reads: a tensor of bytes
+(50 identities, 21 azimuths, 11 elevations, 11 lights, 64, 64).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark.registry import DATASETS
+from datasets import cache, originals
+from datasets.base import Grid, Images, Spec
+from datasets.originals import Original
+
+SOURCE = (
+    "Paysan, Knothe, Amberg, Romdhani, Vetter, A 3D Face Model for Pose and Illumination Invariant "
+    "Face Recognition, AVSS 2009, https://faces.dmi.unibas.ch/bfm/"
+)
+FILES = (Original("basel_face_renders.pth"),)
+FACTORS = {"identity": 50, "azimuth": 21, "elevation": 11, "light": 11}
+FACTS: dict[str, Any] = {
+    "source": SOURCE,
+    "images": 127_050,
+    "licence": "signed, of the Basel face model",
+    "files": FILES,
+}
+
+
+@DATASETS.register("faces3d", **FACTS)
+def faces3d(folder: Path | None = None) -> Grid:
+    """Return grey images of 64 x 64 pixels, packed at first use.
+
+    Raises:
+        benchmark.registry.UserError: the user's file is damaged or missing.
+    """
+    return _load("faces3d", 64, folder)
+
+
+@DATASETS.register("faces3d_32", **FACTS)
+def faces3d_32(folder: Path | None = None) -> Grid:
+    """Return grey images of 32 x 32 pixels, the size that InfoGAN trains on."""
+    return _load("faces3d_32", 32, folder)
+
+
+def _load(name: str, side: int, folder: Path | None) -> Grid:
+    spec = Spec(name, (1, side, side), 256, tuple(FACTORS), tuple(FACTORS.values()), grid=True)
+    packed = cache.packed(name, side**2, lambda: _contents(side, folder), source=SOURCE)
+    return Grid(spec, packed.images)
+
+
+def _contents(side: int, folder: Path | None) -> cache.Contents:
+    (path,) = originals.get("faces3d", FILES, folder)
+    images = _renders(path)
+    return cache.Contents(len(images), _blocks(images, side), facts=originals.about(FILES))
+
+
+def _renders(path: Path) -> NDArray[np.uint8]:
+    """Return the images (N, 64, 64); nothing but a tensor is unpickled."""
+    import torch
+
+    with originals.reading(path):
+        try:
+            found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except RuntimeError:  # the older format, which cannot be mapped
+            found = torch.load(path, map_location="cpu", weights_only=True)
+        sizes = (*FACTORS.values(), 64, 64)
+        if not isinstance(found, torch.Tensor) or found.dtype != torch.uint8:
+            raise ValueError("it does not hold a tensor of bytes")
+        if tuple(found.shape) != sizes:
+            raise ValueError(f"its images are {tuple(found.shape)}, not {sizes}")
+        return found.numpy().reshape(-1, 64, 64)
+
+
+def _blocks(images: NDArray[np.uint8], side: int) -> Iterator[Images]:
+    for part in np.array_split(images, 50):
+        if side != 64:
+            part = np.stack([_resized(image, side) for image in part])
+        yield np.ascontiguousarray(part).reshape(len(part), -1)
+
+
+def _resized(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))

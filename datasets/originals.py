@@ -1,0 +1,222 @@
+"""The files that data sets are made of, as their authors publish them: found, fetched, verified."""
+
+import hashlib
+import os
+import pickle
+import struct
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+from benchmark.registry import UserError
+from datasets import cache
+
+TIMEOUT = 20
+"""Seconds without a byte: a firewall that swallows packets would keep the user for minutes."""
+ATTEMPTS = 3
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Original:
+    """A published file.
+
+    Attributes:
+        name: of the file.
+        urls: where it is published, mirrors included; none where a licence has to be signed.
+        md5: its checksum, where one is published.
+        megabytes: how large it is, about; 0 where not known.
+    """
+
+    name: str
+    urls: tuple[str, ...] = ()
+    md5: str | None = None
+    megabytes: float = 0
+
+
+class Incomplete(Exception):
+    """A download ended before all of the file was there."""
+
+
+def get(dataset: str, files: Sequence[Original], folder: Path | None, *within: str) -> list[Path]:
+    """Return where the files are: in `folder`, in the cache, or fetched into the cache.
+
+    Args:
+        dataset: its name, which is that of a folder in both.
+        files: all that are needed.
+        folder: where the user keeps original files; nothing is written there.
+        within: other folders in those two that are searched.
+
+    Raises:
+        UserError: a file is not there and cannot be fetched, or is not what it should be.
+    """
+    return [_get(dataset, one, folder, within) for one in files]
+
+
+def about(files: Sequence[Original]) -> dict[str, cache.Fact]:
+    """Return what a packed file says of the files that it was made from."""
+    said = [" ".join([one.name, *one.urls[:1], one.md5 or "no published MD5"]) for one in files]
+    return {"made_from": "; ".join(said)}
+
+
+def find(dataset: str, one: Original, folder: Path | None, *within: str) -> Path | None:
+    """Return where the file is, None where it is not on this machine."""
+    return cache.find(one.name, folder, dataset, *within)
+
+
+def _get(dataset: str, one: Original, folder: Path | None, within: Sequence[str]) -> Path:
+    path = find(dataset, one, folder, *within)
+    if path is None:
+        path = cache.root() / dataset / one.name
+        fetch(dataset, one, path)
+    else:
+        verify(path, one)
+    return path
+
+
+def verify(path: Path, one: Original) -> None:
+    """Raise UserError unless the file has the published checksum, where there is one."""
+    if one.md5 is None:
+        return
+    with reading(path):
+        found = md5(path)
+    if found != one.md5:
+        raise UserError(
+            f"{path} is damaged or not the published file: its MD5 is {found}, not {one.md5}; "
+            "move it away and fetch it again"
+        )
+
+
+def md5(path: Path) -> str:
+    """Return the MD5 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+@contextmanager
+def reading(path: Path, what: str = "") -> Iterator[None]:
+    """Turn whatever goes wrong while the file `path` is read into one line.
+
+    Args:
+        path: the file.
+        what: the part of it that is read.
+    """
+    try:
+        yield
+    except (
+        OSError,  # Pillow's UnidentifiedImageError is one
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        SyntaxError,  # of Pillow, for PNG
+        RuntimeError,  # of torch and h5py
+        pickle.UnpicklingError,
+        struct.error,
+        zlib.error,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+    ) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        part = f" ({what})" if what else ""
+        raise UserError(
+            f"cannot read {path}{part}: {reason}; if it is damaged or not the published file, "
+            "move it away and fetch it again"
+        ) from error
+
+
+def fetch(dataset: str, one: Original, path: Path) -> None:
+    """Download the file to `path`, where it appears whole and verified or not at all.
+
+    What was downloaded before an interruption lies beside it as `.part`, and is continued.
+
+    Raises:
+        UserError: no address gives the file; the line says how to get it by hand.
+    """
+    part = path.with_name(f"{path.name}.part")
+    reasons = []
+    for url in one.urls:
+        print(f"{dataset}: fetching {url}{_size(one)} to {path}", file=sys.stderr)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _download(url, part)
+            _accept(part, one)
+            part.replace(path)
+        except (OSError, HTTPException, Incomplete) as error:
+            reasons.append(str(getattr(error, "strerror", None) or error) or type(error).__name__)
+        else:
+            return
+    raise missing(dataset, one, path, "; ".join(reasons))
+
+
+def _size(one: Original) -> str:
+    return f" ({one.megabytes:,.0f} MB)" if one.megabytes else ""
+
+
+def missing(dataset: str, one: Original, path: Path, reason: str) -> UserError:
+    """Return the error that says what is missing, and how to get it by hand."""
+    where = f"get it from {' or '.join(one.urls)} and " if one.urls else ""
+    check = f" (its MD5 is {one.md5})" if one.md5 else ""
+    tried = f", and it cannot be downloaded: {reason}" if reason else ""
+    return UserError(
+        f"{dataset} needs {one.name}, which is neither in {path.parent} nor in a --data-dir"
+        f"{tried}; {where}put it there as {path}{check}"
+    )
+
+
+def _accept(part: Path, one: Original) -> None:
+    if one.md5 is not None and (found := md5(part)) != one.md5:
+        part.unlink()  # continuing it could not mend it
+        raise Incomplete(f"what came has the MD5 {found}, not {one.md5}")
+
+
+def _download(url: str, part: Path) -> None:
+    """Download `url` to `part`, going on where it ended before; try again while it grows."""
+    for attempt in range(ATTEMPTS):
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            return _continue(url, part, before)
+        except (OSError, HTTPException, Incomplete):
+            grew = part.exists() and part.stat().st_size > before
+            if attempt == ATTEMPTS - 1 or not grew:
+                raise
+    return None
+
+
+def _continue(url: str, part: Path, have: int) -> None:
+    """Append to `part` what is missing after its first `have` bytes."""
+    asked = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        answer = urllib.request.urlopen(asked, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # nothing is missing: the whole file came before
+            raise
+        return
+    with answer:
+        have = have if answer.status == 206 else 0  # 200 is the whole file from its start
+        length = answer.headers.get("Content-Length")
+        total = None if length is None else have + int(length)
+        with part.open("ab" if have else "wb") as file:
+            _copy(answer, file, have, total)
+    if total is not None and part.stat().st_size < total:
+        raise Incomplete(f"it ended after {part.stat().st_size:,} of {total:,} bytes")
+
+
+def _copy(answer, file, have: int, total: int | None) -> None:  # type: ignore[no-untyped-def]
+    columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Fetching", total=total, completed=have)
+        while block := answer.read(BLOCK):
+            file.write(block)
+            progress.advance(task, len(block))
