@@ -178,6 +178,65 @@ def speed(
     speed.measure_all(methods, dataset, turns, first, data_dir, device, json)
 
 
+data = typer.Typer(help="List, fetch, check and look at data sets.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+DataDir = Annotated[Path | None, typer.Option(help="Where you keep original files.")]
+
+
+@data.command(name="list")
+def data_list(data_dir: DataDir = None) -> None:
+    """List data sets: size, factors, licence, and what of them is here."""
+    from benchmark.data import listed
+    from results.terminal import console
+
+    console().print(listed(data_dir))
+
+
+@data.command(name="get")
+def data_get(names: list[str], data_dir: DataDir = None) -> None:
+    """Fetch and pack data sets, so that runs need no network; on a cluster, on the login node."""
+    from benchmark import plan
+    from benchmark.data import get
+
+    for line in get(plan.names(",".join(names), "data set", DATASETS.names()), data_dir):
+        print(line)
+
+
+@data.command(name="check")
+def data_check(names: list[str], data_dir: DataDir = None) -> None:
+    """Verify all files of data sets that are here; exit code 1 if one is damaged."""
+    from benchmark import plan
+    from benchmark.data import check
+
+    chosen = plan.names(",".join(names), "data set", DATASETS.names())
+    found = [one for name in chosen for one in check(name, data_dir)]
+    print("\n".join(line for _, line in found))
+    if not all(whole for whole, _ in found):
+        raise typer.Exit(1)
+
+
+@data.command(name="path")
+def data_path() -> None:
+    """Print the folder where data sets are kept."""
+    from datasets.cache import root
+
+    print(root())
+
+
+@data.command(name="show")
+def data_show(
+    name: str,
+    to: Annotated[Path | None, typer.Option(help="NAME.png if not given.")] = None,
+    seed: int = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw a contact sheet: one row per factor, in which only that factor varies."""
+    from benchmark.data import show
+
+    print(f"wrote {show(name, data_dir, to or Path(f'{name}.png'), seed)}", file=sys.stderr)
+
+
 @app.command()
 def reproduce(
     claims: Annotated[list[str] | None, typer.Argument(help="Names; all if none.")] = None,
@@ -217,7 +276,11 @@ def main() -> None:
     except UserError as error:
         _fail(str(error))
     except typer.exceptions.TyperException as error:
-        _fail(error.format_message() if hasattr(error, "format_message") else str(error))
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        if message.startswith("No such command"):
+            known = getattr(error, "ctx").command.commands  # noqa: B009
+            message += f" Known: {', '.join(sorted(known))}"
+        _fail(message)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     if code == 130:  # Typer catches most KeyboardInterrupts itself, and says so with this code
@@ -226,8 +289,6 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    if message.startswith("No such command"):
-        message += f" Known: {', '.join(sorted(typer.main.get_command(app).commands))}"  # type: ignore[attr-defined]
     if message:
         print("error: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)

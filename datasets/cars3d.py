@@ -40,7 +40,9 @@ SPEC = Spec(
 )
 
 
-@DATASETS.register("cars3d", source=SOURCE, images=17_568, licence="not stated", files=FILES)
+@DATASETS.register(
+    "cars3d", source=SOURCE, images=17_568, licence="not stated", files=FILES, spec=SPEC
+)
 def cars3d(folder: Path | None = None) -> Grid:
     """Return the data set, packed at first use.
 

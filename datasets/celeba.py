@@ -53,12 +53,28 @@ SPLIT = _drive(
 FILES = (IMAGES, ATTRIBUTES, IDENTITIES, SPLIT)
 FOLDER = "img_align_celeba"
 CROP = (15, 35, 163, 183)
+
+
+def find(one: Original, folder: Path | None) -> Path | None:
+    """Return a file, or the folder of images in place of their archive, None where it is not."""
+    found = originals.find("celeba", one, folder)
+    images = cache.find_folder(FOLDER, folder, "celeba") if one is IMAGES else None
+    return images or found
+
+
 FACTS: dict[str, Any] = {
     "source": SOURCE,
     "images": 202_599,
     "licence": "non-commercial research",
     "files": FILES,
+    "find": find,
+    "factors": "40 attributes 2",
 }
+
+
+def spec(name: str, side: int, attributes: tuple[str, ...] = ()) -> Spec:
+    """Return shape and factors, as many as the archive names."""
+    return Spec(name, (3, side, side), 256, attributes, (2,) * len(attributes))
 
 
 class CelebA(Table):
@@ -75,7 +91,7 @@ class CelebA(Table):
         super().__init__(spec, packed.images, packed.tables["factors"], train, test)
 
 
-@DATASETS.register("celeba", **FACTS)
+@DATASETS.register("celeba", **FACTS, spec=spec("celeba", 64))
 def celeba(folder: Path | None = None) -> CelebA:
     """Return images of 64 x 64 pixels: the official training part, and the test part held out.
 
@@ -88,7 +104,7 @@ def celeba(folder: Path | None = None) -> CelebA:
     return _load("celeba", 64, folder)
 
 
-@DATASETS.register("celeba_32", **FACTS)
+@DATASETS.register("celeba_32", **FACTS, spec=spec("celeba_32", 32))
 def celeba_32(folder: Path | None = None) -> CelebA:
     """Return images of 32 x 32 pixels: the official training part, and the test part held out."""
     return _load("celeba_32", 32, folder)
@@ -97,13 +113,12 @@ def celeba_32(folder: Path | None = None) -> CelebA:
 def _load(name: str, side: int, folder: Path | None) -> CelebA:
     packed = cache.packed(name, 3 * side**2, lambda: _contents(name, side, folder), source=SOURCE)
     names = tuple(packed.tables["attributes"].astype(str))
-    spec = Spec(name, (3, side, side), 256, names, (2,) * len(names))
-    return CelebA(spec, packed)
+    return CelebA(spec(name, side, names), packed)
 
 
 def _contents(name: str, side: int, folder: Path | None) -> cache.Contents:
-    path = cache.find_folder(FOLDER, folder, "celeba")
-    if path is None:
+    path = find(IMAGES, folder)
+    if path is None or path.is_file():
         (path,) = originals.get("celeba", [IMAGES], folder)
     texts = originals.get("celeba", [ATTRIBUTES, IDENTITIES, SPLIT], folder)
     files, attributes, factors = _attributes(texts[0])

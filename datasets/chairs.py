@@ -34,15 +34,29 @@ FOLDER = "rendered_chairs"
 NAME = re.compile(r"([^/]+)/renders/image_\d+_p(\d+)_t(\d+)_r\d+\.png$")
 CROP = (100, 100, 500, 500)
 CHAIRS, ELEVATIONS, AZIMUTHS = 1_393, 2, 31
+
+
+def spec(name: str, shape: tuple[int, int, int]) -> Spec:
+    """Return shape and factors."""
+    sizes = (CHAIRS, ELEVATIONS, AZIMUTHS)
+    return Spec(name, shape, 256, ("chair", "elevation", "azimuth"), sizes, grid=True)
+
+
+def find(one: Original, folder: Path | None) -> Path | None:
+    """Return the folder of renders or the archive that it comes in, None without either."""
+    return cache.find_folder(FOLDER, folder, "chairs") or originals.find("chairs", one, folder)
+
+
 FACTS: dict[str, Any] = {
     "source": SOURCE,
     "images": 86_366,
     "licence": "not stated",
     "files": FILES,
+    "find": find,
 }
 
 
-@DATASETS.register("chairs", **FACTS)
+@DATASETS.register("chairs", **FACTS, spec=spec("chairs", (1, 64, 64)))
 def chairs(folder: Path | None = None) -> Grid:
     """Return grey images of 64 x 64 pixels, packed at first use.
 
@@ -55,35 +69,27 @@ def chairs(folder: Path | None = None) -> Grid:
     return _load("chairs", (1, 64, 64), folder)
 
 
-@DATASETS.register("chairs_rgb", **FACTS)
+@DATASETS.register("chairs_rgb", **FACTS, spec=spec("chairs_rgb", (3, 64, 64)))
 def chairs_rgb(folder: Path | None = None) -> Grid:
     """Return colour images of 64 x 64 pixels, packed at first use."""
     return _load("chairs_rgb", (3, 64, 64), folder)
 
 
-@DATASETS.register("chairs_128", **FACTS)
+@DATASETS.register("chairs_128", **FACTS, spec=spec("chairs_128", (1, 128, 128)))
 def chairs_128(folder: Path | None = None) -> Grid:
     """Return grey images of 128 x 128 pixels, packed at first use."""
     return _load("chairs_128", (1, 128, 128), folder)
 
 
 def _load(name: str, shape: tuple[int, int, int], folder: Path | None) -> Grid:
-    spec = Spec(
-        name,
-        shape,
-        256,
-        ("chair", "elevation", "azimuth"),
-        (CHAIRS, ELEVATIONS, AZIMUTHS),
-        grid=True,
-    )
     size = int(np.prod(shape))
     packed = cache.packed(name, size, lambda: _contents(shape, folder), source=SOURCE)
-    return Grid(spec, packed.images)
+    return Grid(spec(name, shape), packed.images)
 
 
 def _contents(shape: tuple[int, int, int], folder: Path | None) -> cache.Contents:
-    path = cache.find_folder(FOLDER, folder, "chairs")
-    if path is None:
+    path = find(FILES[0], folder)
+    if path is None or path.is_file():
         (path,) = originals.get("chairs", FILES, folder)
     count = CHAIRS * ELEVATIONS * AZIMUTHS
     return cache.Contents(count, _blocks(path, shape), facts=originals.about(FILES))

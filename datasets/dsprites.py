@@ -62,7 +62,7 @@ def _outlines() -> list[Reals]:
 OUTLINES = _outlines()
 
 
-@DATASETS.register("dsprites", source=SOURCE, images=737_280, licence="drawn here")
+@DATASETS.register("dsprites", source=SOURCE, images=737_280, licence="drawn here", spec=SPEC)
 def dsprites(folder: Path | None = None) -> Grid:
     """Return the data set: 737,280 binary images, drawn at first use and kept in the cache.
 

@@ -6,6 +6,7 @@ every batch is here a function of the row alone, so that an image is the same wh
 for. Nothing is stored: images are made of those of dSprites when they are dealt.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,27 @@ from PIL import Image
 from benchmark.registry import DATASETS, UserError
 from datasets import cache, dsprites, originals
 from datasets.base import Grid, Images, Index, Spec
+from datasets.originals import Original
 
 SOURCE = (
     "Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of "
     "Disentangled Representations, ICML 2019, https://arxiv.org/abs/1811.12359"
 )
-FACTS: dict[str, Any] = {"source": SOURCE, "images": 737_280, "licence": "drawn here"}
+FACTS: dict[str, Any] = {
+    "source": SOURCE,
+    "images": 737_280,
+    "licence": "drawn here",
+    "packed": "dsprites",
+}
 PAINTINGS = ("scream.jpg", "scream.jpeg", "scream.png")
+PAINTING = (Original(PAINTINGS[0]),)
 SIZE = (350, 274)
 """Width and height to which the painting is brought before pieces are cut out of it."""
+
+
+def spec(name: str) -> Spec:
+    """Return shape and factors."""
+    return replace(dsprites.SPEC, name=name, shape=(3, 64, 64), levels=256)
 
 
 class Variant(Grid):
@@ -33,11 +46,7 @@ class Variant(Grid):
     on_the_fly = True
 
     def __init__(self, name: str, folder: Path | None) -> None:
-        drawn = dsprites.dsprites(folder)
-        sizes, names = drawn.factor_sizes, drawn.factor_names
-        super().__init__(
-            Spec(name, (3, 64, 64), 256, names, sizes, "shape", grid=True), drawn.packed
-        )
+        super().__init__(spec(name), dsprites.dsprites(folder).packed)
 
     def images(self, index: Index) -> Images:
         """Return images (n, 3, 64, 64), uint8 in 0..255, of the rows `index` (n,)."""
@@ -95,14 +104,19 @@ class Screaming(Variant):
         return mean
 
 
+def find(one: Original, folder: Path | None) -> Path | None:
+    """Return where the user's picture is, under any of its names."""
+    paths = (cache.find(name, folder, "scream_dsprites") for name in PAINTINGS)
+    return next((path for path in paths if path is not None), None)
+
+
 def painting(folder: Path | None) -> NDArray[np.uint8]:
     """Return the user's picture (3, 274, 350).
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    paths = (cache.find(name, folder, "scream_dsprites") for name in PAINTINGS)
-    path = next((path for path in paths if path is not None), None)
+    path = find(PAINTING[0], folder)
     if path is None:
         raise UserError(
             "scream_dsprites needs a picture of Munch's The Scream (or any other): put it into "
@@ -112,19 +126,21 @@ def painting(folder: Path | None) -> NDArray[np.uint8]:
         return np.asarray(image.convert("RGB").resize(SIZE)).transpose(2, 0, 1)
 
 
-@DATASETS.register("color_dsprites", **FACTS)
+@DATASETS.register("color_dsprites", **FACTS, spec=spec("color_dsprites"))
 def color_dsprites(folder: Path | None = None) -> Grid:
     """Return shapes of random colours before black."""
     return Coloured("color_dsprites", folder)
 
 
-@DATASETS.register("noisy_dsprites", **FACTS)
+@DATASETS.register("noisy_dsprites", **FACTS, spec=spec("noisy_dsprites"))
 def noisy_dsprites(folder: Path | None = None) -> Grid:
     """Return white shapes before noise."""
     return Noisy("noisy_dsprites", folder)
 
 
-@DATASETS.register("scream_dsprites", **FACTS)
+@DATASETS.register(
+    "scream_dsprites", **FACTS, files=PAINTING, find=find, spec=spec("scream_dsprites")
+)
 def scream_dsprites(folder: Path | None = None) -> Grid:
     """Return shapes that invert pieces of a painting, which is the user's file."""
     return Screaming("scream_dsprites", folder)

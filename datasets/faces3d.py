@@ -30,10 +30,16 @@ FACTS: dict[str, Any] = {
     "images": 127_050,
     "licence": "signed, of the Basel face model",
     "files": FILES,
+    "folder": "faces3d",
 }
 
 
-@DATASETS.register("faces3d", **FACTS)
+def spec(name: str, side: int) -> Spec:
+    """Return shape and factors."""
+    return Spec(name, (1, side, side), 256, tuple(FACTORS), tuple(FACTORS.values()), grid=True)
+
+
+@DATASETS.register("faces3d", **FACTS, spec=spec("faces3d", 64))
 def faces3d(folder: Path | None = None) -> Grid:
     """Return grey images of 64 x 64 pixels, packed at first use.
 
@@ -43,16 +49,15 @@ def faces3d(folder: Path | None = None) -> Grid:
     return _load("faces3d", 64, folder)
 
 
-@DATASETS.register("faces3d_32", **FACTS)
+@DATASETS.register("faces3d_32", **FACTS, spec=spec("faces3d_32", 32))
 def faces3d_32(folder: Path | None = None) -> Grid:
     """Return grey images of 32 x 32 pixels, the size that InfoGAN trains on."""
     return _load("faces3d_32", 32, folder)
 
 
 def _load(name: str, side: int, folder: Path | None) -> Grid:
-    spec = Spec(name, (1, side, side), 256, tuple(FACTORS), tuple(FACTORS.values()), grid=True)
     packed = cache.packed(name, side**2, lambda: _contents(side, folder), source=SOURCE)
-    return Grid(spec, packed.images)
+    return Grid(spec(name, side), packed.images)
 
 
 def _contents(side: int, folder: Path | None) -> cache.Contents:

@@ -50,7 +50,7 @@ class Head:
     grey: Reals
 
 
-@DATASETS.register("faces_drawn", source=SOURCE, images=127_050, licence="MIT")
+@DATASETS.register("faces_drawn", source=SOURCE, images=127_050, licence="MIT", spec=SPEC)
 def faces_drawn(folder: Path | None = None) -> Grid:
     """Return the data set, drawn at first use and kept in the cache; `folder` is ignored."""
     count = int(np.prod(SPEC.factor_sizes))

@@ -7,9 +7,9 @@ https://arxiv.org/abs/1708.07747. Both are the same four files, read by torchvis
 
 import gzip
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +55,19 @@ class Kind:
         """The folder of its files, in the cache or the user's folder."""
         return f"{self.reader}/raw"
 
+    @property
+    def spec(self) -> Spec:
+        """Shape and label."""
+        return Spec(self.name, (1, 28, 28), 256, (self.label,), (10,), self.label)
+
+    def find(self, one: Original, folder: Path | None) -> Path | None:
+        """Return where a file is, gzipped or not, None where it is not on this machine."""
+        within = ("", self.place, "raw") if self.loose else (self.place,)
+        bases = [base for base in (folder, cache.root()) if base is not None]
+        names = (one.name.removesuffix(".gz"), one.name)
+        paths = (base / inner / name for base in bases for name in names for inner in within)
+        return next((path for path in paths if path.is_file()), None)
+
 
 def _files(mirrors: tuple[str, ...], **md5: str) -> tuple[Original, ...]:
     names = [f"{name}.gz" for name in HEADERS]
@@ -99,9 +112,12 @@ KINDS = {
 }
 
 
-@DATASETS.register(
-    "mnist", source=MNIST, images=70_000, licence="CC BY-SA 3.0", files=KINDS["mnist"].files
-)
+def _facts(name: str) -> dict[str, Any]:
+    kind = KINDS[name]
+    return {"files": kind.files, "find": kind.find, "spec": kind.spec}
+
+
+@DATASETS.register("mnist", source=MNIST, images=70_000, licence="CC BY-SA 3.0", **_facts("mnist"))
 def mnist(folder: Path | None = None) -> Table:
     """Return the digits: rows 0..59,999 to train on, 60,000..69,999 held out.
 
@@ -119,7 +135,7 @@ def mnist(folder: Path | None = None) -> Table:
     source=FASHION,
     images=70_000,
     licence="MIT",
-    files=KINDS["fashion_mnist"].files,
+    **_facts("fashion_mnist"),
 )
 def fashion_mnist(folder: Path | None = None) -> Table:
     """Return the articles: rows 0..59,999 to train on, 60,000..69,999 held out.
@@ -136,8 +152,7 @@ def fashion_mnist(folder: Path | None = None) -> Table:
 def _load(name: str, folder: Path | None) -> Table:
     kind = KINDS[name]
     packed = cache.packed(name, 28 * 28, lambda: _contents(kind, folder), source=kind.source)
-    spec = Spec(name, (1, 28, 28), 256, (kind.label,), (10,), kind.label)
-    return cache.table(spec, packed)
+    return cache.table(kind.spec, packed)
 
 
 def _contents(kind: Kind, folder: Path | None) -> cache.Contents:
@@ -159,7 +174,7 @@ def _contents(kind: Kind, folder: Path | None) -> cache.Contents:
 def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: Path) -> None:
     """Have `place` hold the file `name` as torchvision wants it: unpacked, and whole."""
     place.mkdir(parents=True, exist_ok=True)
-    path = next(_candidates(kind, name, folder), None)
+    path = kind.find(one, folder)
     if path is None:
         path = cache.root() / kind.place / one.name
         originals.fetch(kind.name, one, path)
@@ -170,14 +185,6 @@ def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: P
     else:
         (place / name).symlink_to(path.resolve())
     _check(path, place / name)
-
-
-def _candidates(kind: Kind, name: str, folder: Path | None) -> Iterator[Path]:
-    within = ("", kind.place, "raw") if kind.loose else (kind.place,)
-    for base in (folder, cache.root()):
-        if base is not None:
-            paths = [base / inner / file for file in (name, f"{name}.gz") for inner in within]
-            yield from (path for path in paths if path.is_file())
 
 
 def _check(path: Path, unpacked: Path) -> None:

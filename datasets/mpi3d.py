@@ -42,37 +42,51 @@ FACTORS = {
     "vertical_axis": 40,
 }
 BLOCK = 1_600
-FACTS: dict[str, Any] = {"source": SOURCE, "images": 1_036_800, "licence": "CC BY 4.0"}
 
 
-@DATASETS.register("mpi3d_toy", **FACTS, files=(FILES["toy"],))
+def spec(kind: str) -> Spec:
+    """Return shape and factors."""
+    sizes = tuple(FACTORS.values())
+    return Spec(f"mpi3d_{kind}", (3, 64, 64), 256, tuple(FACTORS), sizes, "object_shape", grid=True)
+
+
+def _facts(kind: str) -> dict[str, Any]:
+    return {
+        "source": SOURCE,
+        "images": 1_036_800,
+        "licence": "CC BY 4.0",
+        "files": (FILES[kind],),
+        "folder": "mpi3d",
+        "spec": spec(kind),
+    }
+
+
+@DATASETS.register("mpi3d_toy", **_facts("toy"))
 def mpi3d_toy(folder: Path | None = None) -> Grid:
     """Return the simple drawings, packed at first use."""
     return _load("toy", folder)
 
 
-@DATASETS.register("mpi3d_realistic", **FACTS, files=(FILES["realistic"],))
+@DATASETS.register("mpi3d_realistic", **_facts("realistic"))
 def mpi3d_realistic(folder: Path | None = None) -> Grid:
     """Return the realistic renders, packed at first use."""
     return _load("realistic", folder)
 
 
-@DATASETS.register("mpi3d_real", **FACTS, files=(FILES["real"],))
+@DATASETS.register("mpi3d_real", **_facts("real"))
 def mpi3d_real(folder: Path | None = None) -> Grid:
     """Return the photographs, packed at first use."""
     return _load("real", folder)
 
 
 def _load(kind: str, folder: Path | None) -> Grid:
-    sizes = tuple(FACTORS.values())
     name = f"mpi3d_{kind}"
-    spec = Spec(name, (3, 64, 64), 256, tuple(FACTORS), sizes, "object_shape", grid=True)
     packed = cache.packed(name, 3 * 64 * 64, lambda: _contents(kind, folder), source=SOURCE)
-    return Grid(spec, packed.images)
+    return Grid(spec(kind), packed.images)
 
 
 def _contents(kind: str, folder: Path | None) -> cache.Contents:
-    (path,) = originals.get(f"mpi3d_{kind}", [FILES[kind]], folder, "mpi3d")
+    (path,) = originals.get("mpi3d", [FILES[kind]], folder)
     count = int(np.prod(list(FACTORS.values())))
     return cache.Contents(count, _blocks(path, count), facts=originals.about([FILES[kind]]))
 

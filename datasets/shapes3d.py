@@ -38,7 +38,9 @@ SPEC = Spec(
 BLOCK = 2_000
 
 
-@DATASETS.register("shapes3d", source=SOURCE, images=480_000, licence="Apache 2.0", files=FILES)
+@DATASETS.register(
+    "shapes3d", source=SOURCE, images=480_000, licence="Apache 2.0", files=FILES, spec=SPEC
+)
 def shapes3d(folder: Path | None = None) -> Grid:
     """Return the data set, packed at first use.
 

@@ -43,7 +43,9 @@ TYPES: dict[int, DTypeLike] = {0x1E3D4C55: "u1", 0x1E3D4C54: "<i4"}
 """What the first four bytes of a file say of its values."""
 
 
-@DATASETS.register("smallnorb", source=SOURCE, images=48_600, licence="research only", files=FILES)
+@DATASETS.register(
+    "smallnorb", source=SOURCE, images=48_600, licence="research only", files=FILES, spec=SPEC
+)
 def smallnorb(folder: Path | None = None) -> Grid:
     """Return the data set, packed at first use.
 

@@ -29,7 +29,9 @@ FILES = (
 SPEC = Spec("svhn", (3, 32, 32), 256, ("digit",), (10,), "digit")
 
 
-@DATASETS.register("svhn", source=SOURCE, images=99_289, licence="non-commercial use", files=FILES)
+@DATASETS.register(
+    "svhn", source=SOURCE, images=99_289, licence="non-commercial use", files=FILES, spec=SPEC
+)
 def svhn(folder: Path | None = None) -> Table:
     """Return the digits: rows 0..73,256 to train on, the 26,032 after them held out.
 

@@ -18,7 +18,7 @@ SPEC = Spec(
 )
 
 
-@DATASETS.register("toy", source="drawn here", images=96, licence="MIT")
+@DATASETS.register("toy", source="drawn here", images=96, licence="MIT", spec=SPEC, packed=None)
 def toy(folder: Path | None = None) -> Grid:
     """Return the data set: 96 binary images; no file is read or written, `folder` is ignored."""
     _, size, x, y = np.indices(SPEC.factor_sizes).reshape(4, 96, 1, 1)

@@ -37,10 +37,10 @@ class DCIGN(VAE):
         spec: the data set; it has factors.
         intrinsic: how many latents the intrinsic factor has.
         clamp: as in the `paper`: inactive latents are set to their mean in the batch, with
-            1/100 of their distance from it as gradient, and the intrinsic factor varies in ten
-            batches for one of each other; as in the authors' `code`: they are set to the first
-            image's, with no gradient, and all factors vary equally often; `none`: a VAE of
-            the paper's batches.
+            1/100 of their distance from it as gradient; as in the authors' `code`: they are set
+            to the first image's, with no gradient; `none`: a VAE of the same batches.
+        ratio: the intrinsic factor varies in so many batches for one of each other. The paper has
+            about 10, the code by default 1.
         lr: Adam's learning rate.
         batch_size: images a batch; the paper has 20.
         nets: `shared` by all methods, the `paper`'s of pooling and unpooling, or
@@ -56,6 +56,7 @@ class DCIGN(VAE):
         *,
         intrinsic: int = 6,
         clamp: Scheme = "paper",
+        ratio: float = 10.0,
         lr: float = 5e-4,
         batch_size: int = 20,
         nets: vae_nets.Nets = "shared",
@@ -67,8 +68,7 @@ class DCIGN(VAE):
         others = [factor for factor in range(k) if factor != last]
         self.groups = {factor: slice(i, i + 1) for i, factor in enumerate(others)}
         self.groups[last] = slice(k - 1, None)
-        if clamp != "code":
-            self.factor_weights = tuple(10.0 if factor == last else 1.0 for factor in range(k))
+        self.factor_weights = tuple(ratio if factor == last else 1.0 for factor in range(k))
 
     @staticmethod
     def paper_nets(spec: Spec, latents: int) -> vae_nets.Pair:

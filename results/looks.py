@@ -75,8 +75,16 @@ def save(figure: Figure, stem: Path, dpi: int = 300) -> list[Path]:
         UserError: a file cannot be written.
     """
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("pdf", "png")]
-    for path in paths:
-        metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
-        with paper(), written(path) as temporary:
-            figure.savefig(temporary, dpi=dpi, metadata=metadata)
-    return paths
+    return [save_as(figure, path, dpi) for path in paths]
+
+
+def save_as(figure: Figure, path: Path, dpi: int = 300) -> Path:
+    """Write the file that `path` names, of the kind that its suffix names, and return `path`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
+    with paper(), written(path) as temporary:
+        figure.savefig(temporary, dpi=dpi, metadata=metadata)
+    return path

@@ -92,6 +92,12 @@ def traversal(folder: Folder, stem: Path) -> list[Path]:
 def draw_traversal(folder: Folder) -> Figure:
     """Draw `traversal.h5`: a row per code, its values above; rows of equal values share them."""
     found, run = folder.traversal(), folder.asked["run"]
+    name = label(run["method"], settings_text(run["settings"]))
+    return draw_sheet(found, f"{name} on {run['dataset']}, seed {run['seed']}\n{found.title}")
+
+
+def draw_sheet(found: Traversal, heading: str) -> Figure:
+    """Draw rows of images, their values above; rows of equal values share them."""
     count, steps, _, height, width = found.strips.shape
     blocks = [
         [row for row, _ in rows]
@@ -101,9 +107,7 @@ def draw_traversal(folder: Folder) -> Figure:
     margin = 0.12 + 0.055 * max(len(name) for name in found.names)
     cell = (wide - margin - 0.05) / steps
     tall = count * cell * height / width
-    name = label(run["method"], settings_text(run["settings"]))
-    heading = f"{name} on {run['dataset']}, seed {run['seed']}\n{found.title}".strip()
-    title = wrapped(heading, int(13 * wide))
+    title = wrapped(heading.strip(), int(13 * wide))
     with paper():
         size = (wide, tall + 0.17 * len(blocks) + 0.12 + 0.14 * (1 + title.count("\n")))
         figure = Figure(figsize=size, layout="constrained")

@@ -200,6 +200,6 @@ def test_a_cache_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path / "file"))
-    with pytest.raises(UserError, match="cannot prepare mnist in .*file: .*BENCHMARK_DATA"):
+    with pytest.raises(UserError, match=r"cannot prepare mnist in .*file: .*BENCHMARK_DATA"):
         load("mnist")
     assert cache.root() == tmp_path / "file"

@@ -84,7 +84,7 @@ class TestDCIGN:
 
     def test_ten_batches_of_the_intrinsic_factor_for_one_of_another(self) -> None:
         assert DCIGN(TOY).factor_weights == (10, 1, 1, 1)
-        assert DCIGN(TOY, clamp="code").factor_weights is None
+        assert DCIGN(TOY, ratio=1.0).factor_weights == (1, 1, 1, 1)
 
     def decoded(self, clamp: Any, active: int) -> tuple[Tensor, Tensor]:
         """Return what is encoded, a sample of it, and what is decoded."""
