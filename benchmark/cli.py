@@ -237,6 +237,22 @@ def data_show(
     print(f"wrote {show(name, data_dir, to or Path(f'{name}.png'), seed)}", file=sys.stderr)
 
 
+@data.command(name="speed")
+def data_speed(
+    faces: Annotated[int, typer.Option(help="JPEGs to pack.")] = 20_000,
+    renders: Annotated[int, typer.Option(help="PNGs to pack.")] = 2_000,
+) -> None:
+    """Measure packing and dealing, on archives made for it; exit code 1 under a bar."""
+    from benchmark.data_speed import measure, table
+
+    found = list(measure(faces, renders))
+    from results.terminal import console
+
+    console().print(table(found))
+    if not all(one.holds for one in found):
+        raise typer.Exit(1)
+
+
 @app.command()
 def reproduce(
     claims: Annotated[list[str] | None, typer.Argument(help="Names; all if none.")] = None,

@@ -128,8 +128,8 @@ def _contents(name: str, side: int, folder: Path | None) -> cache.Contents:
         "identity": _numbers(texts[1], files),
         "split": _numbers(texts[2], files).astype(np.uint8),
     }
-    blocks = _blocks(path, files, side)
-    return cache.Contents(len(files), blocks, tables, originals.about(FILES))
+    images = blocks(path, files, side)
+    return cache.Contents(len(files), images, tables, originals.about(FILES))
 
 
 def _attributes(path: Path) -> tuple[list[str], list[str], NDArray[np.uint8]]:
@@ -155,7 +155,12 @@ def _numbers(path: Path, files: Sequence[str]) -> NDArray[np.int32]:
         return np.array([found[file] for file in files], np.int32)
 
 
-def _blocks(path: Path, files: Sequence[str], side: int) -> Iterator[Images]:
+def blocks(path: Path, files: Sequence[str], side: int) -> Iterator[Images]:
+    """Yield the images `files` of the archive or folder `path`, (n, 3 * side * side) at a time.
+
+    Raises:
+        benchmark.registry.UserError: an image is missing or damaged.
+    """
     with archive.members(path) as (names, read):
         lacking = {f"{FOLDER}/{file}" for file in files} - set(names)
         if lacking:

@@ -1,0 +1,178 @@
+"""`python -m benchmark data speed`: how fast data sets are packed and batches are dealt."""
+
+import io
+import os
+import resource
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+from rich import box
+from rich.table import Table
+
+from datasets import archive, cache, celeba, chairs
+from datasets.base import Images
+
+KINDS = 50
+"""Different images; archives repeat them."""
+ROUNDS = 300
+SHAPE = (3, 64, 64)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One line of the benchmark.
+
+    Attributes:
+        what: that was measured.
+        value, unit: what came out.
+        bar: what it should be.
+        holds: whether it is.
+    """
+
+    what: str
+    value: float
+    unit: str
+    bar: str
+    holds: bool
+
+
+def measure(faces: int, renders: int) -> Iterator[Measured]:
+    """Make archives of real sizes, pack them, and deal batches from the packed file.
+
+    Args:
+        faces: JPEGs of CelebA's size.
+        renders: PNGs of the size of 3D Chairs'.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        rate, megabytes = _apart(_pack_faces, folder, faces)
+        yield Measured("packing JPEGs of 178 x 218", rate, "images/s", ">= 1000", rate >= 1000)
+        yield Measured("memory while packing", megabytes, "MB", "< 1000", megabytes < 1000)
+        rate, _ = _apart(_pack_renders, folder, renders)
+        yield Measured("packing PNGs of 600 x 600", rate, "images/s", ">= 250", rate >= 250)
+        memory, disk, cold = _deal(folder / "faces.h5")
+        yield Measured("a batch of 64, read before", memory, "ms", "< 0.2", memory < 0.2)
+        yield Measured("a batch of 64, on disk", disk, "ms", "< 1", disk < 1)
+        yield Measured("the same, nothing in the system's cache", cold, "ms", "", True)
+
+
+def table(found: Sequence[Measured]) -> Table:
+    """Return the table of what was measured."""
+    lines = Table("measured", "value", "bar", "", box=box.SIMPLE)
+    for one in found:
+        verdict = "" if not one.bar else "holds" if one.holds else "does not hold"
+        lines.add_row(one.what, f"{one.value:,.3g} {one.unit}", one.bar, verdict)
+    return lines
+
+
+def _apart(pack: Callable[[Path, int], float], folder: Path, count: int) -> tuple[float, float]:
+    """Return a rate and the largest resident memory, in MB, of a process of its own."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        rate = pool.submit(pack, folder, count).result()
+        return rate, pool.submit(_peak).result()
+
+
+def _peak() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _smooth(width: int, height: int, seed: int) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(256, size=(16, 16, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def photograph(seed: int) -> Image.Image:
+    """Return a picture of 178 x 218 pixels with grain, about 8 kB as a JPEG, as CelebA's are."""
+    smooth = np.asarray(_smooth(178, 218, seed), np.int16)
+    grain = np.random.default_rng(seed).normal(0, 3, smooth.shape).astype(np.int16)
+    return Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
+
+
+def render(seed: int) -> Image.Image:
+    """Return a picture of 600 x 600 pixels: something shaded before white, as 3D Chairs' are."""
+    canvas = Image.new("RGB", (600, 600), "white")
+    canvas.paste(_smooth(220, 280, seed), (190, 160))
+    return canvas
+
+
+def _encoded(picture: Callable[[int], Image.Image], kind: str) -> list[bytes]:
+    found = []
+    for seed in range(KINDS):
+        file = io.BytesIO()
+        picture(seed).save(file, kind)
+        found.append(file.getvalue())
+    return found
+
+
+def _pack_faces(folder: Path, count: int) -> float:
+    path, images = folder / "img_align_celeba.zip", _encoded(photograph, "JPEG")
+    files = [f"{number:06}.jpg" for number in range(1, count + 1)]
+    with zipfile.ZipFile(path, "w") as zipped:
+        for number, file in enumerate(files):
+            zipped.writestr(f"{celeba.FOLDER}/{file}", images[number % KINDS])
+    start = time.perf_counter()
+    contents = cache.Contents(count, celeba.blocks(path, files, SHAPE[1]))
+    cache.pack(folder / "faces.h5", int(np.prod(SHAPE)), contents, {"source": "made here"})
+    return count / (time.perf_counter() - start)
+
+
+def _pack_renders(folder: Path, count: int) -> float:
+    path, images = folder / "rendered_chairs.tar", _encoded(render, "PNG")
+    with tarfile.open(path, "w") as tar:
+        for number in range(count):
+            member = tarfile.TarInfo(f"{number:06}.png")
+            member.size = len(images[number % KINDS])
+            tar.addfile(member, io.BytesIO(images[number % KINDS]))
+    start = time.perf_counter()
+    with archive.members(path) as (names, read):
+        shape = (1, 64, 64)
+        blocks = archive.decoded(path, names, read, lambda png: chairs.decode(png, shape), "PNGs")
+        cache.pack(folder / "renders.h5", 64 * 64, cache.Contents(count, blocks), {"source": "-"})
+    return count / (time.perf_counter() - start)
+
+
+def _deal(path: Path) -> tuple[float, float, float]:
+    """Return the milliseconds that a batch of 64 takes, medians.
+
+    First from memory, then from the file as it lies after packing, then after the system was told
+    to forget it.
+    """
+    size = int(np.prod(SHAPE))
+    found = cache.open_packed(path, size)
+    assert found is not None
+    disk, memory = _median(found.images), _median(np.array(found.images))
+    del found
+    cold = [_cold(path, size, seed) for seed in range(9)]
+    return memory, disk, float(np.median(cold))
+
+
+def _median(images: Images) -> float:
+    rng, times = np.random.default_rng(0), []
+    for _ in range(ROUNDS):
+        rows = rng.integers(len(images), size=64)
+        start = time.perf_counter()
+        images[rows]
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
+
+
+def _cold(path: Path, size: int, seed: int) -> float:
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    found = cache.open_packed(path, size)
+    assert found is not None
+    rows = np.random.default_rng(seed).integers(len(found.images), size=64)
+    start = time.perf_counter()
+    found.images[rows]
+    return 1000 * (time.perf_counter() - start)
