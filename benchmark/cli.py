@@ -193,6 +193,15 @@ def data_list(data_dir: DataDir = None) -> None:
     console().print(listed(data_dir))
 
 
+@data.command(name="about")
+def data_about(name: str, data_dir: DataDir = None) -> None:
+    """Print a data set's source, files and checksums, and what does not apply to it."""
+    from benchmark.data import about
+
+    for line in about(name, data_dir):
+        print(line)
+
+
 @data.command(name="get")
 def data_get(names: list[str], data_dir: DataDir = None) -> None:
     """Fetch and pack data sets, so that runs need no network; on a cluster, on the login node."""

@@ -81,6 +81,10 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
     loaded = {name: load(name, data_dir) for name in dict.fromkeys(one.dataset for one in todo)}
     for dataset in loaded.values():
         plan.check_fits([one for one in todo if one.dataset == dataset.name], dataset)
+        for metric in asked.metrics:
+            reason = plan.unscored(metric, dataset.spec)
+            if reason is not None:
+                print(f"{dataset.name} is not scored by {metric}: it {reason}", file=sys.stderr)
     with stoppable() as stop:
         bench = Bench(out, asked.device, stop)
         for one in todo:

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.registry import DATASETS, UserError
+from benchmark.registry import DATASETS, METHODS, METRICS, UserError
 from datasets import Dataset, cache, load, originals
 from datasets.originals import Original
 
@@ -86,6 +86,27 @@ def _megabytes(name: str) -> str:
         return "-"
     bits = 1 if spec.levels == 2 else 8
     return f"{facts['images'] * np.prod(spec.shape) * bits / 8e6:,.0f}"
+
+
+def about(name: str, folder: Path | None) -> Iterator[str]:
+    """Yield lines on a data set: its source, its files, and what does not apply to it."""
+    from benchmark import plan
+
+    entry, path = DATASETS[name], packed(name)
+    spec = entry.facts.get("spec")
+    yield f"{name}: {entry.source}"
+    yield f"images: {entry.facts['images']:,}; licence: {entry.facts.get('licence', 'not stated')}"
+    yield f"factors: {_factors(name)}"
+    for one in files(name):
+        where = find(name, one, folder) or f"not here; published at {' or '.join(one.urls) or '-'}"
+        yield f"file {one.name}: {where}; MD5 {one.md5 or 'not published'}"
+    if path is not None:
+        yield f"packed file: {path}{'' if path.is_file() else ', not there yet'}"
+    if spec is not None:
+        yield from (f"method {m}: {why}" for m in METHODS.names() if (why := plan.misfit(m, spec)))
+        yield from (
+            f"metric {m}: {why}" for m in METRICS.names() if (why := plan.unscored(m, spec))
+        )
 
 
 def get(names: Sequence[str], folder: Path | None) -> Iterator[str]:

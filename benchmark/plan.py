@@ -11,8 +11,9 @@ import numpy as np
 
 from benchmark.registry import METHODS, METRICS, UserError, unknown
 from benchmark.run import Run
-from datasets import Dataset
+from datasets import Dataset, Spec
 from methods.base import Method, Sees, defaults, settings
+from metrics.base import REASONS, inapplicable
 
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
@@ -198,16 +199,30 @@ def metrics_for(text: str | None) -> list[str]:
 def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
     """Raise UserError if a method cannot take the data set: said before anything trains."""
     for method in dict.fromkeys(run.method for run in runs):
-        sees = METHODS[method].value.sees
-        if sees == "label" and dataset.spec.label is None:
-            raise UserError(f"{method} needs a label, and {dataset.name} has none{HINT}")
-        if sees in ("factors", "one-factor", "pairs") and not dataset.factor_sizes:
-            what = f"{method} needs ground-truth factors, and {dataset.name} has none"
-            raise UserError(what + HINT)
+        reason = misfit(method, dataset.spec)
+        if reason is not None:
+            raise UserError(f"{method} {reason}, and {dataset.name} has none{HINT}")
         try:
-            _try_sampling(sees, dataset)
+            _try_sampling(METHODS[method].value.sees, dataset)
         except ValueError as error:
             raise UserError(f"{method} cannot take {dataset.name}: {error}{HINT}") from error
+
+
+def misfit(method: str, spec: Spec) -> str | None:
+    """Return what a method needs that a data set does not have, None where it has everything."""
+    sees = METHODS[method].value.sees
+    if sees == "label" and spec.label is None:
+        return "needs a label"
+    if sees in ("factors", "one-factor", "pairs") and not spec.factor_sizes:
+        return "needs ground-truth factors"
+    return None
+
+
+def unscored(metric: str, spec: Spec) -> str | None:
+    """Return why a metric has no meaning on a data set, whatever the method, None where it has."""
+    lacking = set() if spec.label is not None else {"label"}
+    entry = METRICS[metric]
+    return inapplicable(entry, has=set(REASONS) - lacking, factors=len(spec.factor_sizes))
 
 
 def _try_sampling(sees: Sees, dataset: Dataset) -> None:

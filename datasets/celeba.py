@@ -52,6 +52,8 @@ SPLIT = _drive(
 )
 FILES = (IMAGES, ATTRIBUTES, IDENTITIES, SPLIT)
 FOLDER = "img_align_celeba"
+UNREAD = tuple(f"attribute {number}" for number in range(1, 41))
+"""Stand for the attributes until their names are read from the list."""
 CROP = (15, 35, 163, 183)
 
 
@@ -91,7 +93,7 @@ class CelebA(Table):
         super().__init__(spec, packed.images, packed.tables["factors"], train, test)
 
 
-@DATASETS.register("celeba", **FACTS, spec=spec("celeba", 64))
+@DATASETS.register("celeba", **FACTS, spec=spec("celeba", 64, UNREAD))
 def celeba(folder: Path | None = None) -> CelebA:
     """Return images of 64 x 64 pixels: the official training part, and the test part held out.
 
@@ -104,7 +106,7 @@ def celeba(folder: Path | None = None) -> CelebA:
     return _load("celeba", 64, folder)
 
 
-@DATASETS.register("celeba_32", **FACTS, spec=spec("celeba_32", 32))
+@DATASETS.register("celeba_32", **FACTS, spec=spec("celeba_32", 32, UNREAD))
 def celeba_32(folder: Path | None = None) -> CelebA:
     """Return images of 32 x 32 pixels: the official training part, and the test part held out."""
     return _load("celeba_32", 32, folder)

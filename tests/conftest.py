@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from datasets import Dataset, load
+from tests.command import Command, served
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,3 +30,9 @@ def toy() -> Dataset:
 def dsprites(data_folder: Path) -> Dataset:
     """All 737,280 images, drawn at the first request."""
     return load("dsprites")
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """Run `python -m benchmark` with these words."""
+    yield from served(tmp_path_factory.mktemp("said"))

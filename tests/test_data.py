@@ -1,0 +1,154 @@
+"""`python -m benchmark data`, in real processes, and what it draws."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark import data, data_speed
+from benchmark.registry import DATASETS
+from datasets import Dataset, Spec, Table, load
+from tests.command import Command
+
+MNIST = ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873")
+
+
+def test_every_data_set_is_listed_with_what_it_takes(command: Command, tmp_path: Path) -> None:
+    found = command("data", "list", COLUMNS="400", BENCHMARK_DATA=str(tmp_path))
+    assert found.code == 0
+    lines = {line.split()[0]: line for line in found.out.splitlines() if line.strip()}
+    for name in DATASETS.names():
+        facts = DATASETS[name].facts
+        assert f"{facts['images']:,}" in lines[name]
+        assert facts["licence"] in lines[name]
+        assert lines[name].split()[-1] == ("-" if facts.get("files") else "drawn")
+    assert "floor_hue 10, wall_hue 10" in lines["shapes3d"]
+    assert " 5,898 " in lines["shapes3d"]
+
+
+def test_what_was_fetched_is_packed_and_whole(command: Command, tmp_path: Path) -> None:
+    where = {"BENCHMARK_DATA": str(tmp_path)}
+    assert command("data", "path", **where).out.strip() == str(tmp_path)
+    found = command("data", "get", "dsprites", "toy", **where)
+    assert found.code == 0
+    assert "dsprites: 737,280 images" in found.out
+    checked = command("data", "check", "dsprites", **where)
+    assert checked.code == 0
+    assert f"{tmp_path}/dsprites.h5: whole, packed 20" in checked.out
+    line = next(
+        line for line in command("data", "list", **where).out.splitlines() if "  dsprites" in line
+    )
+    assert line.split()[-1] == "packed"
+
+
+def test_a_damaged_packed_file_is_found(command: Command, tmp_path: Path) -> None:
+    command("data", "get", "dsprites", BENCHMARK_DATA=str(tmp_path))
+    path = tmp_path / "dsprites.h5"
+    with path.open("r+b") as file:
+        file.seek(100_000_000)
+        byte = file.read(1)
+        file.seek(100_000_000)
+        file.write(bytes([byte[0] ^ 1]))
+    found = command("data", "check", "dsprites", BENCHMARK_DATA=str(tmp_path))
+    assert found.code == 1
+    assert f"{path}: damaged" in found.out
+
+
+def test_a_damaged_original_is_found(command: Command, tmp_path: Path) -> None:
+    place = tmp_path / "MNIST" / "raw"
+    place.mkdir(parents=True)
+    (place / MNIST[0]).write_bytes(b"not what was published")
+    found = command("data", "check", "mnist", BENCHMARK_DATA=str(tmp_path))
+    assert found.code == 1
+    assert all(word in found.out for word in (str(place / MNIST[0]), MNIST[1]))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("check", "chairs"), "nothing of chairs is here"),
+        (("check", "chair"), "unknown data set 'chair'"),
+        (("get", "nothing"), "unknown data set 'nothing'"),
+        (("show", "nothing"), "unknown data set 'nothing'"),
+        (("about", "nothing"), "unknown data set 'nothing'"),
+        (("nothing",), "Known: about, check, get, list, path, show, speed"),
+        (("get", "faces3d"), "faces3d needs basel_face_renders.pth"),
+        (("get", "scream_dsprites"), "scream_dsprites needs a picture"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    command: Command, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    found = command("data", *words, BENCHMARK_DATA=str(tmp_path))
+    assert found.code == 2
+    (line,) = [line for line in found.err.splitlines() if "Drawing" not in line]
+    assert line.startswith("error: ")
+    assert said in line
+
+
+def test_a_user_without_a_network_is_told_all_he_needs(command: Command, tmp_path: Path) -> None:
+    found = command("data", "about", "mnist", BENCHMARK_DATA=str(tmp_path))
+    assert found.code == 0
+    assert all(word in found.out for word in (*MNIST, "https://", "CC BY-SA", str(tmp_path)))
+    assert "metric betavae: needs at least 2 factors" in found.out
+    assert "method cgan: needs a label" in command("data", "about", "chairs").out
+
+
+def test_run_says_before_it_trains_which_metrics_do_not_apply(
+    command: Command, tmp_path: Path
+) -> None:
+    words = ("--datasets", "faces_drawn", "--metrics", "c1_accuracy,mig", "--no-reference")
+    found = command("run", "--methods", "random", *words, "--out", tmp_path / "runs")
+    assert found.code == 0
+    why = "it needs a label, and the data set has none"
+    said = [line for line in found.err.splitlines() if "Drawing" not in line]
+    assert said[0] == f"faces_drawn is not scored by c1_accuracy: {why}"
+    assert not any("scored by mig" in line for line in said)
+
+
+def test_registered_facts_are_those_of_the_data_set() -> None:
+    for name in ("toy", "dsprites", "faces_drawn", "color_dsprites", "noisy_dsprites"):
+        dataset, facts = load(name), DATASETS[name].facts
+        assert facts["spec"] == dataset.spec
+        assert facts["images"] == len(dataset)
+    for name in DATASETS.names():
+        spec = DATASETS[name].facts["spec"]
+        assert spec.name == name
+        assert not spec.grid or np.prod(spec.factor_sizes) == DATASETS[name].facts["images"]
+
+
+def test_a_contact_sheet_has_a_row_per_factor(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "toy.png"
+    assert command("data", "show", "toy", "--to", path).code == 0
+    with Image.open(path) as image:
+        assert image.size[0] > 500
+
+
+def test_in_a_row_only_its_factor_varies(toy: Dataset) -> None:
+    found = data.sheet(toy, np.random.default_rng(0))
+    assert found.names == ["shape", "size", "x", "y"]
+    whole = {
+        toy.images(np.array([row])).tobytes(): toy.factors(np.array([row]))[0] for row in range(96)
+    }
+    for k, (strip, values) in enumerate(zip(found.strips, found.values, strict=True)):
+        there = np.isfinite(values)
+        factors = np.array([whole[(image // 255).tobytes()] for image in strip[there]])
+        assert (factors[:, k] == values[there]).all()
+        assert (np.ptp(np.delete(factors, k, 1), axis=0) == 0).all()
+
+
+def test_a_row_of_a_labelled_set_shows_each_label() -> None:
+    spec = Spec("labelled", (1, 2, 2), 256, ("label",), (3,), "label")
+    table = np.arange(30)[:, None] % 3
+    packed = np.repeat(table.astype(np.uint8) * 40, 4, axis=1)
+    dataset = Table(spec, packed, table, np.arange(20), np.arange(20, 30))
+    found = data.sheet(dataset, np.random.default_rng(0))
+    assert (found.strips[0, :, 0, 0, 0] == 40 * found.values[0]).all()
+    assert set(found.values[0]) == {0, 1, 2}
+
+
+def test_packing_and_dealing_are_measured() -> None:
+    found = list(data_speed.measure(130, 70))
+    assert [one.unit for one in found] == ["images/s", "MB", "images/s", "ms", "ms", "ms"]
+    assert all(one.value > 0 for one in found)
