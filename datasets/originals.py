@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import re
 import struct
 import sys
 import tarfile
@@ -13,6 +14,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from http.client import HTTPException
 from pathlib import Path
 
@@ -182,35 +184,56 @@ def _accept(part: Path, one: Original) -> None:
 
 
 def _download(url: str, part: Path) -> None:
-    """Download `url` to `part`, going on where it ended before; try again while it grows."""
+    """Download `url` to `part`, going on where it ended before; try again while that helps."""
     for attempt in range(ATTEMPTS):
-        before = part.stat().st_size if part.exists() else 0
+        before = _length(part)
         try:
             return _continue(url, part, before)
         except (OSError, HTTPException, Incomplete):
-            grew = part.exists() and part.stat().st_size > before
-            if attempt == ATTEMPTS - 1 or not grew:
+            if attempt == ATTEMPTS - 1 or _length(part) == before:
                 raise
     return None
 
 
+def _length(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
 def _continue(url: str, part: Path, have: int) -> None:
-    """Append to `part` what is missing after its first `have` bytes."""
+    """Append to `part` what is missing after its first `have` bytes.
+
+    Raises:
+        Incomplete: not all of it came; where `part` cannot be continued, it is removed.
+    """
     asked = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         answer = urllib.request.urlopen(asked, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code != 416:  # nothing is missing: the whole file came before
+        if error.code != 416 or not have:
             raise
-        return
+        if _range(error.headers)[1] in (None, have):  # nothing is missing: the whole file came
+            return
+        part.unlink()
+        raise Incomplete("what was downloaded before is longer than the file") from error
     with answer:
-        have = have if answer.status == 206 else 0  # 200 is the whole file from its start
-        length = answer.headers.get("Content-Length")
-        total = None if length is None else have + int(length)
-        with part.open("ab" if have else "wb") as file:
-            _copy(answer, file, have, total)
-    if total is not None and part.stat().st_size < total:
-        raise Incomplete(f"it ended after {part.stat().st_size:,} of {total:,} bytes")
+        # 200 is the whole file from its start.
+        first, size = _range(answer.headers) if answer.status == 206 else (0, None)
+        if first not in (0, have):
+            part.unlink(missing_ok=True)
+            raise Incomplete("the server sent another part of the file than it was asked for")
+        if size is None and answer.length is not None:
+            size = first + answer.length
+        with part.open("ab" if first else "wb") as file:
+            _copy(answer, file, first, size)
+    if size is not None and _length(part) < size:
+        raise Incomplete(f"it ended after {_length(part):,} of {size:,} bytes")
+
+
+def _range(headers: Message) -> tuple[int | None, int | None]:
+    """Return where in the file the bytes of an answer begin, and the file's size; None: unsaid."""
+    said = re.match(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", headers.get("Content-Range", ""))
+    first, size = said.groups() if said else (None, None)
+    return None if first is None else int(first), None if size is None else int(size)
 
 
 def _copy(answer, file, have: int, total: int | None) -> None:  # type: ignore[no-untyped-def]
