@@ -1,5 +1,6 @@
 """The files that data sets are made of, as their authors publish them: found, fetched, verified."""
 
+import fcntl
 import hashlib
 import os
 import pickle
@@ -12,7 +13,7 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException
@@ -146,20 +147,38 @@ def fetch(dataset: str, one: Original, path: Path) -> None:
     Raises:
         UserError: no address gives the file; the line says how to get it by hand.
     """
-    part = path.with_name(f"{path.name}.part")
     reasons = []
     for url in one.urls:
-        print(f"{dataset}: fetching {url}{_size(one)} to {path}", file=sys.stderr)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _download(url, part)
-            _accept(part, one)
-            part.replace(path)
+            with _alone(path.parent):
+                if not path.is_file():  # another process fetched it while this one waited
+                    print(f"{dataset}: fetching {url}{_size(one)} to {path}", file=sys.stderr)
+                    _fetch(url, one, path)
         except (OSError, HTTPException, Incomplete) as error:
             reasons.append(str(getattr(error, "strerror", None) or error) or type(error).__name__)
         else:
             return
     raise missing(dataset, one, path, "; ".join(reasons))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process downloads to the folder: celeba and celeba_32 need one file."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _fetch(url: str, one: Original, path: Path) -> None:
+    part = path.with_name(f"{path.name}.part")
+    _download(url, part)
+    _accept(part, one)
+    part.replace(path)
 
 
 def _size(one: Original) -> str:
