@@ -259,6 +259,6 @@ def _copy(answer, file, have: int, total: int | None) -> None:  # type: ignore[n
     columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Fetching", total=total, completed=have)
-        while block := answer.read(BLOCK):
+        while block := answer.read1(BLOCK):  # what comes is kept, though the rest does not
             file.write(block)
             progress.advance(task, len(block))
