@@ -2,12 +2,14 @@
 
 import fcntl
 import hashlib
+import lzma
 import os
 import pickle
 import re
 import struct
 import sys
 import tarfile
+import textwrap
 import urllib.error
 import urllib.request
 import zipfile
@@ -127,11 +129,13 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
         RuntimeError,  # of torch and h5py
         pickle.UnpicklingError,
         struct.error,
+        lzma.LZMAError,
         zlib.error,
         tarfile.TarError,
         zipfile.BadZipFile,
     ) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        reason = " ".join(str(reason).split())  # tarfile says four lines of a file that is no tar
         part = f" ({what})" if what else ""
         raise UserError(
             f"cannot read {path}{part}: {reason}; if it is damaged or not the published file, "
@@ -155,11 +159,17 @@ def fetch(dataset: str, one: Original, path: Path) -> None:
                 if not path.is_file():  # another process fetched it while this one waited
                     print(f"{dataset}: fetching {url}{_size(one)} to {path}", file=sys.stderr)
                     _fetch(url, one, path)
-        except (OSError, HTTPException, Incomplete) as error:
-            reasons.append(str(getattr(error, "strerror", None) or error) or type(error).__name__)
+        except (OSError, HTTPException, Incomplete, ValueError) as error:  # a redirect to no URL
+            reasons.append(_reason(error))
         else:
             return
     raise missing(dataset, one, path, "; ".join(reasons))
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong in one short line: a server may say pages."""
+    said = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return textwrap.shorten(said, 200, placeholder="...")
 
 
 @contextmanager
