@@ -558,6 +558,16 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"cannot read {path} (box/1/4.bin): Bad CRC-32")
 
 
+def test_a_damaged_lzma_member_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "box.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as packed:
+        packed.writestr("box/text", "no two words are the same " * 2000)
+    content = path.read_bytes()
+    path.write_bytes(content[:60] + bytes(20) + content[80:])
+    with archive.members(path) as (names, read), pytest.raises(UserError, match=r"\(box/text\)"):
+        list(archive.decoded(path, names, read, decode, "Testing"))
+
+
 COUNT = 20 * archive.CHUNK
 NAMES = [f"{n}" for n in range(COUNT)]
 
