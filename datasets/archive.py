@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from benchmark.registry import UserError
 from datasets.base import Images
@@ -90,10 +90,14 @@ def decoded(
 
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     waiting: deque[Future[Images]] = deque()
-    names = track(list(names), says, console=Console(stderr=True))
+    names = list(names)
     contents = ((name, _member(path, name, read)) for name in names)
-    with ThreadPoolExecutor(workers) as pool:
+    # Not track(): of an error it shows the bar until somebody collects the generator.
+    progress = Progress(console=Console(stderr=True))
+    with progress, ThreadPoolExecutor(workers) as pool:
+        task = progress.add_task(says, total=len(names))
         while chunk := list(islice(contents, CHUNK)):
+            progress.advance(task, len(chunk))
             waiting.append(pool.submit(images, chunk))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()

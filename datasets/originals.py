@@ -1,18 +1,23 @@
 """The files that data sets are made of, as their authors publish them: found, fetched, verified."""
 
+import fcntl
 import hashlib
+import lzma
 import os
 import pickle
+import re
 import struct
 import sys
 import tarfile
+import textwrap
 import urllib.error
 import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from email.message import Message
 from http.client import HTTPException
 from pathlib import Path
 
@@ -124,11 +129,13 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
         RuntimeError,  # of torch and h5py
         pickle.UnpicklingError,
         struct.error,
+        lzma.LZMAError,
         zlib.error,
         tarfile.TarError,
         zipfile.BadZipFile,
     ) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        reason = " ".join(str(reason).split())  # tarfile says four lines of a file that is no tar
         part = f" ({what})" if what else ""
         raise UserError(
             f"cannot read {path}{part}: {reason}; if it is damaged or not the published file, "
@@ -144,20 +151,44 @@ def fetch(dataset: str, one: Original, path: Path) -> None:
     Raises:
         UserError: no address gives the file; the line says how to get it by hand.
     """
-    part = path.with_name(f"{path.name}.part")
     reasons = []
     for url in one.urls:
-        print(f"{dataset}: fetching {url}{_size(one)} to {path}", file=sys.stderr)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _download(url, part)
-            _accept(part, one)
-            part.replace(path)
-        except (OSError, HTTPException, Incomplete) as error:
-            reasons.append(str(getattr(error, "strerror", None) or error) or type(error).__name__)
+            with _alone(path.parent):
+                if not path.is_file():  # another process fetched it while this one waited
+                    print(f"{dataset}: fetching {url}{_size(one)} to {path}", file=sys.stderr)
+                    _fetch(url, one, path)
+        except (OSError, HTTPException, Incomplete, ValueError) as error:  # a redirect to no URL
+            reasons.append(_reason(error))
         else:
             return
     raise missing(dataset, one, path, "; ".join(reasons))
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong in one short line: a server may say pages."""
+    said = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return textwrap.shorten(said, 200, placeholder="...")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process downloads to the folder: celeba and celeba_32 need one file."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _fetch(url: str, one: Original, path: Path) -> None:
+    part = path.with_name(f"{path.name}.part")
+    _download(url, part)
+    _accept(part, one)
+    part.replace(path)
 
 
 def _size(one: Original) -> str:
@@ -182,41 +213,62 @@ def _accept(part: Path, one: Original) -> None:
 
 
 def _download(url: str, part: Path) -> None:
-    """Download `url` to `part`, going on where it ended before; try again while it grows."""
+    """Download `url` to `part`, going on where it ended before; try again while that helps."""
     for attempt in range(ATTEMPTS):
-        before = part.stat().st_size if part.exists() else 0
+        before = _length(part)
         try:
             return _continue(url, part, before)
         except (OSError, HTTPException, Incomplete):
-            grew = part.exists() and part.stat().st_size > before
-            if attempt == ATTEMPTS - 1 or not grew:
+            if attempt == ATTEMPTS - 1 or _length(part) == before:
                 raise
     return None
 
 
+def _length(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
 def _continue(url: str, part: Path, have: int) -> None:
-    """Append to `part` what is missing after its first `have` bytes."""
+    """Append to `part` what is missing after its first `have` bytes.
+
+    Raises:
+        Incomplete: not all of it came; where `part` cannot be continued, it is removed.
+    """
     asked = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         answer = urllib.request.urlopen(asked, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code != 416:  # nothing is missing: the whole file came before
+        if error.code != 416 or not have:
             raise
-        return
+        if _range(error.headers)[1] in (None, have):  # nothing is missing: the whole file came
+            return
+        part.unlink()
+        raise Incomplete("what was downloaded before is longer than the file") from error
     with answer:
-        have = have if answer.status == 206 else 0  # 200 is the whole file from its start
-        length = answer.headers.get("Content-Length")
-        total = None if length is None else have + int(length)
-        with part.open("ab" if have else "wb") as file:
-            _copy(answer, file, have, total)
-    if total is not None and part.stat().st_size < total:
-        raise Incomplete(f"it ended after {part.stat().st_size:,} of {total:,} bytes")
+        # 200 is the whole file from its start.
+        first, size = _range(answer.headers) if answer.status == 206 else (0, None)
+        if first not in (0, have):
+            part.unlink(missing_ok=True)
+            raise Incomplete("the server sent another part of the file than it was asked for")
+        if size is None and answer.length is not None:
+            size = first + answer.length
+        with part.open("ab" if first else "wb") as file:
+            _copy(answer, file, first, size)
+    if size is not None and _length(part) < size:
+        raise Incomplete(f"it ended after {_length(part):,} of {size:,} bytes")
+
+
+def _range(headers: Message) -> tuple[int | None, int | None]:
+    """Return where in the file the bytes of an answer begin, and the file's size; None: unsaid."""
+    said = re.match(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", headers.get("Content-Range", ""))
+    first, size = said.groups() if said else (None, None)
+    return None if first is None else int(first), None if size is None else int(size)
 
 
 def _copy(answer, file, have: int, total: int | None) -> None:  # type: ignore[no-untyped-def]
     columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Fetching", total=total, completed=have)
-        while block := answer.read(BLOCK):
+        while block := answer.read1(BLOCK):  # what comes is kept, though the rest does not
             file.write(block)
             progress.advance(task, len(block))
