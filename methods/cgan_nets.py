@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.maxout import Maxout, uniform_init
-from methods.nets import Shape, discriminator, generator
+from methods.nets import FEATURES, Shape, generator, mlp, trunk
 
 
 class Generator(nn.Module):
@@ -27,16 +27,17 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The shared trunk over an image and one constant channel a label."""
+    """The shared trunk over an image; the label joins its features, as in the paper's network."""
 
     def __init__(self, shape: Shape, labels: int) -> None:
         super().__init__()
-        self.net = discriminator((shape[0] + labels, *shape[1:]))
+        self.trunk = trunk(shape)
+        self.both = nn.Sequential(*mlp((FEATURES + labels, FEATURES, 1), nn.ReLU))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Return logits (B, 1)."""
-        plane = y[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x.dtype)
-        logits: Tensor = self.net(torch.cat([x, plane], 1))
+        features = self.trunk(x)
+        logits: Tensor = self.both(torch.cat([features, y.to(features)], 1))
         return logits
 
 

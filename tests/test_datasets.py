@@ -77,15 +77,35 @@ def test_a_grid_holds_every_combination_once(dataset: Dataset) -> None:
         assert len(dataset.train) == len(dataset.test) == len(dataset)
 
 
-@pytest.mark.parametrize("name", NO_FILE_NEEDED)
+GRIDS = [name for name in DATASETS.names() if DATASETS[name].facts["spec"].grid]
+
+
+def grid(name: str) -> Grid:
+    """Return a data set of that grid whose images are black."""
+    spec = DATASETS[name].facts["spec"]
+    return Grid(spec, np.broadcast_to(np.uint8(0), (int(np.prod(spec.factor_sizes)), 1)))
+
+
+@pytest.mark.parametrize("name", GRIDS)
 @given(data=st.data())
 def test_factors_to_rows_and_back(name: str, data: st.DataObject) -> None:
-    grid = load(name)
-    assert isinstance(grid, Grid)
-    factors = data.draw(st.tuples(*(st.integers(0, size - 1) for size in grid.factor_sizes)))
-    row = grid.index(np.array([factors]))
-    assert tuple(grid.factors(row)[0]) == factors
-    assert 0 <= row[0] < len(grid)
+    every = grid(name)
+    factors = data.draw(st.tuples(*(st.integers(0, size - 1) for size in every.factor_sizes)))
+    row = every.index(np.array([factors]))
+    assert tuple(every.factors(row)[0]) == factors
+    assert 0 <= row[0] < len(every)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+def test_one_factor_varies_on_every_grid(name: str, data: st.DataObject, seed: int) -> None:
+    every, rng = grid(name), np.random.default_rng(seed)
+    factor = data.draw(st.integers(0, len(every.factor_sizes) - 1))
+    varies = np.ptp(every.factors(every.sample_varying(factor, 256, rng)), axis=0) > 0
+    assert varies.tolist() == [k == factor for k in range(len(varies))]
+    fixed = every.factors(every.sample_fixed(factor, 1, 256, rng))
+    assert (fixed[:, factor] == 1).all()
+    assert (np.ptp(np.delete(fixed, factor, axis=1), axis=0) > 0).all()
 
 
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1))

@@ -18,6 +18,7 @@ from datasets import cache, load
 from datasets import mnist as module
 from datasets.originals import Original
 
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 TRAIN, TEST = 5, 3
 IMAGES = np.random.default_rng(0).integers(256, size=(TRAIN + TEST, 28, 28), dtype=np.uint8)
 DIGITS = np.array([3, 1, 4, 1, 5, 9, 2, 6], np.uint8)
@@ -45,6 +46,18 @@ def served_at(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def compressed(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
+
+
+@pytest.mark.skipif(not (REAL / "MNIST").is_dir(), reason="the real files are not there")
+def test_the_real_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path))
+    digits = load("mnist", REAL)
+    assert (len(digits.train), len(digits.test)) == (60_000, 10_000)
+    assert digits.factors(np.arange(5))[:, 0].tolist() == [5, 0, 4, 1, 9]
+    counts = np.bincount(digits.factors(digits.test)[:, 0])
+    assert counts.tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert digits.images(digits.train).mean() / 255 == pytest.approx(0.1307, abs=1e-4)
 
 
 @pytest.fixture(autouse=True)
