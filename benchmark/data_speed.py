@@ -71,7 +71,8 @@ def table(found: Sequence[Measured]) -> Table:
     lines = Table("measured", "value", "bar", "", box=box.SIMPLE)
     for one in found:
         verdict = "" if not one.bar else "holds" if one.holds else "does not hold"
-        lines.add_row(one.what, f"{one.value:,.3g} {one.unit}", one.bar, verdict)
+        digits = ",.0f" if one.value >= 100 else ".2g"
+        lines.add_row(one.what, f"{one.value:{digits}} {one.unit}", one.bar, verdict)
     return lines
 
 
