@@ -11,10 +11,11 @@ from types import FrameType
 import torch
 
 from benchmark import arithmetic, plan, screen
-from benchmark.registry import DATASETS, METHODS, UserError, unknown
+from benchmark.registry import DATASETS, METHODS, METRICS, UserError, unknown
 from benchmark.run import Bench, Run, execute, missing
 from benchmark.train import Stopped
 from datasets import load
+from metrics.base import row_names
 from results.show import draw, print_table
 from results.table import tidy, write_csv
 
@@ -102,7 +103,7 @@ def _unfinished(one: Run, asked: Comparison, out: Path) -> bool:
 def show(asked: Comparison, out: Path, json: bool) -> None:
     """Print the table of the runs, write CSV and pictures, and say where they are."""
     names = {one.folder(out).name for one in asked.runs}
-    frame = tidy(out, metrics=asked.metrics)
+    frame = tidy(out, metrics=[row for name in asked.metrics for row in row_names(METRICS[name])])
     frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
     print_table(frame, json)
     write_csv(out / "scores.csv", frame)

@@ -23,7 +23,7 @@ from benchmark.train import Diverged, Report, Stopped, Training, read
 from datasets import Dataset
 from methods.base import Method, defaults
 from methods.posthoc import PostHoc
-from metrics.base import inapplicable, score
+from metrics.base import inapplicable, row_names, score
 from results.store import Folder, place, written
 
 FIT_IMAGES = 10_000
@@ -92,7 +92,11 @@ def missing(run: Run, out: Path, metrics: list[str]) -> list[str]:
     """Return the metrics that the run's folder has no row for under today's protocol."""
     scores = run.folder(out).scores
     there = {(row["metric"], row["protocol"]) for row in (scores or {"rows": []})["rows"]}
-    return [name for name in metrics if (name, METRICS[name].facts["protocol"]) not in there]
+    wanted = {
+        name: {(row, METRICS[name].facts["protocol"]) for row in row_names(METRICS[name])}
+        for name in metrics
+    }
+    return [name for name, rows in wanted.items() if not rows <= there]
 
 
 def execute(
@@ -146,8 +150,9 @@ class Execution:
         before = self.folder.scores or {"rows": [], "train": {}}
         if self.folder.scores is None:
             before["train"] = self.learn()
-        rows = [self.score(name) for name in todo]
-        kept = [row for row in before["rows"] if row["metric"] not in todo]
+        rows = [row for name in todo for row in self.score(name)]
+        new = {row["metric"] for row in rows}
+        kept = [row for row in before["rows"] if row["metric"] not in new]
         self.folder.finish({"rows": kept + rows, "train": before["train"]})
 
     def learn(self) -> dict[str, float]:
@@ -272,19 +277,18 @@ class Execution:
         """What metrics may need, by name."""
         return sheet(self.dataset, self.folder.codes()) if self.folder.has_codes else {}
 
-    def score(self, name: str) -> dict[str, Any]:
-        """Return the row of one metric: a value, or a reason why there is none."""
+    def score(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of one metric: values, or a reason why there are none."""
         entry = METRICS[name]
         start = time.perf_counter()
-        row = {"metric": name, "protocol": entry.facts["protocol"], "images": 0}
-        given = self.sheet
+        given, values = self.sheet, dict.fromkeys(row_names(entry))
         reason = inapplicable(entry, has=given, factors=len(self.dataset.factor_sizes))
-        if reason is not None:
-            return row | {"value": None, "reason": reason, "seconds": 0.0}
+        images = 0 if reason else len(given["codes"])
         rng = np.random.default_rng([self.run.seed, zlib.crc32(name.encode())])
         try:
-            value, reason = score(entry, given, rng), None
+            values |= score(entry, given, rng) if reason is None else {}
         except ValueError as error:
-            value, reason = None, str(error)
-        row["images"] = len(given["codes"])
-        return row | {"value": value, "reason": reason, "seconds": time.perf_counter() - start}
+            reason = str(error)
+        told = {"protocol": entry.facts["protocol"], "images": images, "reason": reason}
+        told["seconds"] = time.perf_counter() - start
+        return [{"metric": row, "value": value, **told} for row, value in values.items()]

@@ -1,6 +1,7 @@
 """What a metric is, what it needs, and how it is called.
 
-A metric is a pure function that returns a float. Its parameters without default name what it needs:
+A metric is a pure function that returns a float or, where it comes to several numbers, a dictionary
+of them. Its parameters without default name what it needs:
 
     codes     float or uint8 (M, L)  one row per image of a table of images
     factors   int (M, K)             the true factors of the same rows; the table need not be a grid
@@ -15,6 +16,9 @@ registers it:
 
     @METRICS.register("mig", source="Chen et al., 2018, https://...", range=(0.0, 1.0),
                       higher_is_better=True, protocol="disentanglement_lib-1", factors=1)
+
+A metric of several numbers names them as `parts=("disentanglement", ...)`; each is a row of its
+own, `dci_disentanglement`, and all have the range and the direction.
 
 `protocol` changes whenever a number could change; `factors` is the smallest number of
 ground-truth factors with which the metric means something (0: it needs none).
@@ -32,7 +36,7 @@ from benchmark.registry import Entry
 
 Codes = NDArray[Any]
 Integers = NDArray[np.int64]
-Metric = Callable[..., float]
+Metric = Callable[..., float | dict[str, float]]
 
 REASONS = {
     "codes": "needs codes, and the method has none",
@@ -44,13 +48,19 @@ REASONS = {
 }
 
 
+def row_names(entry: Entry[Any]) -> tuple[str, ...]:
+    """Return the names of the rows that the metric comes to: its own, or one for each part."""
+    parts = entry.facts.get("parts", ())
+    return tuple(f"{entry.name}_{part}" for part in parts) or (entry.name,)
+
+
 def needs(metric: Metric) -> tuple[str, ...]:
     """Return the names of what `metric` needs: its parameters without default, in order."""
     parameters = inspect.signature(metric).parameters.values()
     return tuple(p.name for p in parameters if p.default is p.empty)
 
 
-def inapplicable(entry: Entry[Metric], *, has: Collection[str], factors: int) -> str | None:
+def inapplicable(entry: Entry[Any], *, has: Collection[str], factors: int) -> str | None:
     """Return why the metric has no meaning here, in one line, or None where it has.
 
     Args:
@@ -71,9 +81,9 @@ def inapplicable(entry: Entry[Metric], *, has: Collection[str], factors: int) ->
 
 
 def score(
-    entry: Entry[Metric], sheet: Mapping[str, NDArray[Any]], rng: np.random.Generator
-) -> float:
-    """Return the metric's value on a table.
+    entry: Entry[Any], sheet: Mapping[str, NDArray[Any]], rng: np.random.Generator
+) -> dict[str, float]:
+    """Return the metric's values on a table, by the names of its rows.
 
     The call runs on one thread: sums of floats depend on how threads share them; a score must not.
 
@@ -94,7 +104,10 @@ def score(
         _check_codes(given["codes"])
     chance = {"rng": rng} if "rng" in needs(entry.value) else {}
     with threadpool_limits(1):
-        return float(entry.value(**given, **chance))
+        found = entry.value(**given, **chance)
+    values = found if isinstance(found, Mapping) else {None: found}
+    names = dict(zip(entry.facts.get("parts", (None,)), row_names(entry), strict=True))
+    return {names[part]: float(values[part]) for part in names}
 
 
 def _check_codes(codes: Codes, block: int = 2**22) -> None:

@@ -44,11 +44,13 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
     if text is None:
         return []
     known = sorted({str(name) for name in frame[column].dropna()} - {""})
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in known:
+    found: list[str] = []
+    for name in (name.strip() for name in text.split(",")):
+        parts = [one for one in known if one == name or one.startswith(f"{name}_")]
+        if not parts:
             raise unknown(f"{column} among the runs", name, known)
-    return names
+        found += [name] if name in parts else parts
+    return found
 
 
 def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
@@ -80,8 +82,7 @@ def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
         print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
     paths: list[Path] = []
     if plots.drawable(frame):
-        known = METRICS.names()
-        ranges = {name: METRICS[name].facts["range"] for name in known}
+        ranges = {name: METRICS[name].facts["range"] for name in METRICS.names()}
         paths += plots.comparison(frame, to / "comparison", ranges)
     for name in frame["folder"].unique():
         folder, stem = Folder(out / name), to / f"traversal-{name}"

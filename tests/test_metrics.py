@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmark.registry import METRICS, Entry
 from metrics import betavae as betavae_module
-from metrics.base import REASONS, inapplicable, needs, score
+from metrics.base import REASONS, inapplicable, needs, row_names, score
 from metrics.betavae import betavae
 from metrics.c1_accuracy import c1_accuracy, c1_accuracy_many_to_one
 from metrics.discretise import discretise, entropy, mutual_information
@@ -93,9 +93,10 @@ def test_entry_says_what_tables_need(name: str) -> None:
 def test_score_lies_in_its_range_and_repeats(name: str, code: str) -> None:
     entry = METRICS[name]
     low, high = entry.facts["range"]
-    value = score(entry, sheet(code), rng())
-    assert low <= value <= high
-    assert score(entry, sheet(code), rng()) == value
+    values = score(entry, sheet(code), rng())
+    assert tuple(values) == row_names(entry)
+    assert all(low <= value <= high for value in values.values())
+    assert score(entry, sheet(code), rng()) == values
 
 
 @pytest.mark.parametrize("code", ["constant", "random"])
@@ -104,8 +105,9 @@ def test_truth_beats_a_code_that_knows_nothing(name: str, code: str) -> None:
     entry = METRICS[name]
     if not {"factors", "label"} & set(needs(entry.value)):
         pytest.skip("the metric does not look at the truth")
-    better, worse = score(entry, sheet("truth"), rng()), score(entry, sheet(code), rng())
-    assert better > worse if entry.facts["higher_is_better"] else better < worse
+    truth, other = score(entry, sheet("truth"), rng()), score(entry, sheet(code), rng())
+    sign = 1 if entry.facts["higher_is_better"] else -1
+    assert all(sign * truth[row] > sign * other[row] for row in truth)
 
 
 def test_score_runs_on_one_thread() -> None:
@@ -115,7 +117,16 @@ def test_score_runs_on_one_thread() -> None:
     entry = Entry("threads", threads, "nobody", {"factors": 0})
     with threadpool_limits(2):
         assert threads(np.zeros((1, 1))) == 2
-        assert score(entry, {"codes": np.zeros((1, 1))}, rng()) == 1
+        assert score(entry, {"codes": np.zeros((1, 1))}, rng()) == {"threads": 1}
+
+
+def test_a_metric_of_several_numbers_has_a_row_for_each() -> None:
+    def spread(codes: Array) -> dict[str, float]:
+        return {"high": float(codes.max()), "low": float(codes.min())}
+
+    entry = Entry("spread", spread, "nobody", {"factors": 0, "parts": ("low", "high")})
+    found = score(entry, {"codes": np.array([[1.0, 3.0]])}, rng())
+    assert list(found.items()) == [("spread_low", 1.0), ("spread_high", 3.0)]
 
 
 # What a metric needs, and what the user is told.
