@@ -77,6 +77,7 @@ def test_cars3d_is_what_the_archive_holds(cars: Cars, folder: Path) -> None:
     images, factors = published.everything(dataset)
     assert factors == [list(cell) for cell in product(range(4), range(24), range(3))]
     expected = np.array([colour(car, azimuth, elevation) for elevation, azimuth, car in factors])
+    assert dataset.factor_names == ("elevation", "azimuth", "car")
     assert (images[:, :, :29] == 255).all()
     assert (images[:, :, 35:] == expected[:, :, None, None]).all()
 
@@ -159,7 +160,10 @@ def norb(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Toys:
 def test_smallnorb_is_the_left_images_in_the_order_of_the_grid(norb: Toys, folder: Path) -> None:
     norb()
     names = [one.name for one in smallnorb.FILES]
-    images, factors = published.everything(published.loaded("smallnorb", folder, *names))
+    dataset = published.loaded("smallnorb", folder, *names)
+    assert dataset.factor_names == ("category", "instance", "elevation", "azimuth", "lighting")
+    assert dataset.spec.label == "category"
+    images, factors = published.everything(dataset)
     assert factors == [list(cell) for cell in CELLS]
     grey = np.arange(48)[:, None, None, None]
     assert (images[:, :, :29] == grey + 100).all()

@@ -1,6 +1,7 @@
 """3D Chairs and 3D Faces on small files of the published formats."""
 
 import io
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -63,7 +64,9 @@ MIDDLE = name(1, 0, 1)
 
 @pytest.fixture
 def seats(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Seats:
-    """Write the archive of two chairs, its members in no order."""
+    """Write the archive of two chairs, its members in no order, to be decoded one by one."""
+    monkeypatch.setattr(archive, "CHUNK", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     for constant, count in {"CHAIRS": 2, "ELEVATIONS": 2, "AZIMUTHS": 3}.items():
         monkeypatch.setattr(chairs, constant, count)
     files = (replace(chairs.FILES[0], urls=(published.NOWHERE + "rendered_chairs.tar",)),)
@@ -115,6 +118,7 @@ def test_chairs_are_cropped_and_in_the_order_of_the_grid(
         unpacked(path)
     dataset = published.loaded(kind, folder, "rendered_chairs.tar", published.NOWHERE)
     assert dataset.shape == shape
+    assert dataset.factor_names == ("chair", "elevation", "azimuth")
     assert_chairs(*published.everything(dataset))
 
 
@@ -228,6 +232,7 @@ def test_faces3d_are_what_the_file_holds(heads: Heads, folder: Path, newer: bool
     dataset = published.loaded("faces3d", folder, "basel_face_renders.pth")
     images, factors = published.everything(dataset)
     assert (images == RENDERS.reshape(60, 1, 64, 64)).all()
+    assert dataset.factor_names == ("identity", "azimuth", "elevation", "light")
     assert factors == [list(cell) for cell in product(*map(range, HEADS.values()))]
 
 

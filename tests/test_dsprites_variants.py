@@ -97,7 +97,8 @@ def piece(ground: Images) -> tuple[int, int, Images]:
 def test_the_shape_inverts_a_piece_of_the_painting(folder: Path) -> None:
     images, where = load("scream_dsprites", folder).images(ROWS[:12]), shapes(ROWS[:12])
     found = [piece(ground) for ground in np.where(where, 255 - images, images)]
-    assert len({(y, x) for y, x, _ in found}) == 12
+    assert len({y for y, *_ in found}) > 8
+    assert len({x for _, x, _ in found}) > 8
     assert len({tuple(colour.tolist()) for *_, colour in found}) == 12
 
 

@@ -58,7 +58,8 @@ def test_shapes3d_is_what_the_file_holds(shapes: Shapes, folder: Path) -> None:
     images, factors = published.everything(dataset)
     assert (images == CHANNELS_FIRST).all()
     assert factors == [list(cell) for cell in product(*map(range, SHAPES))]
-    assert dataset.factor_names[0] == "floor_hue"
+    names = "floor_hue wall_hue object_hue scale shape orientation"
+    assert dataset.factor_names == tuple(names.split())
     assert dataset.spec.label == "shape"
 
 
@@ -137,7 +138,10 @@ def test_mpi3d_is_what_the_file_holds(arms: Arms, folder: Path, kind: str, withi
     for path in folder.glob("*.npz"):
         path.rename(place / path.name)
     made_from = f"mpi3d_{kind}.npz {mpi3d.FILES[kind].urls[0]} {mpi3d.FILES[kind].md5}"
-    images, factors = published.everything(published.loaded(f"mpi3d_{kind}", folder, made_from))
+    dataset = published.loaded(f"mpi3d_{kind}", folder, made_from)
+    assert dataset.factor_names[0] == "object_color"
+    assert dataset.factor_names[-2:] == ("horizontal_axis", "vertical_axis")
+    images, factors = published.everything(dataset)
     assert (images == np.roll(CHANNELS_FIRST, KINDS[kind], axis=0)).all()
     assert factors == [list(cell) for cell in product(*map(range, ARM.values()))]
 

@@ -286,6 +286,7 @@ def test_svhn_is_what_the_files_hold(houses: Houses, folder: Path, within: str) 
     dataset = published.loaded("svhn", folder, *made_from)
     images, factors = published.everything(dataset)
     assert (images == NUMBERS).all()
+    assert dataset.factor_names == ("digit",)
     assert factors == [[digit % 10] for digit in DIGITS.tolist()]
     assert isinstance(dataset, Table)
     assert (dataset.train.tolist(), dataset.test.tolist()) == ([*range(7)], [*range(7, 12)])
