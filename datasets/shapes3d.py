@@ -65,8 +65,8 @@ def _blocks(path: Path, count: int) -> Iterator[Images]:
             found = f"{images.dtype} {images.shape}"
             raise ValueError(f"its images are {found}, not uint8 {(count, 64, 64, 3)}")
         _check_order(file["labels"][()])
-        starts = track(range(0, count, BLOCK), "Packing 3D Shapes", console=Console(stderr=True))
-        for start in starts:
+        starts = range(0, count, BLOCK)
+        for start in track(starts, "Packing 3D Shapes", console=Console(stderr=True)):
             block = images[start : start + BLOCK].transpose(0, 3, 1, 2)
             yield np.ascontiguousarray(block).reshape(len(block), -1)
 
