@@ -1,5 +1,6 @@
 """What the tests of loaders share: small archives stand in for the published ones."""
 
+import gc
 import hashlib
 import io
 import pickle
@@ -79,6 +80,16 @@ def refused(name: str, folder: Path | None, *says: str) -> None:
     assert not cache.location(name).exists()
     assert not list(cache.root().rglob("*.part"))
     assert folder is None or contents(folder) == before
+
+
+def assert_silent_after(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Have the progress bar end before the error, which the user is to see last, comes."""
+    with pytest.raises(UserError) as caught:
+        load(name, folder)
+    assert "Packing" in capsys.readouterr().err
+    del caught
+    gc.collect()
+    assert capsys.readouterr().err == ""
 
 
 class Trap:

@@ -100,6 +100,13 @@ def test_a_car_that_cannot_be_read_is_named(
     published.refused("cars3d", folder, f"cannot read {path} ({CARS[1]}): ", says)
 
 
+def test_the_bar_of_cars3d_ends_before_an_error(
+    cars: Cars, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cars({CARS[1]: b""})
+    published.assert_silent_after("cars3d", folder, capsys)
+
+
 def test_cars_that_are_not_all_there_are_counted(cars: Cars, folder: Path) -> None:
     published.refused("cars3d", folder, str(cars(names=CARS[1:])), "it holds 2 cars, not 3")
 

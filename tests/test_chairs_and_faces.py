@@ -162,6 +162,13 @@ def test_a_render_that_cannot_be_read_is_named(
     published.refused("chairs_rgb", folder, f"cannot read {path} ({MIDDLE}): ", says)
 
 
+def test_the_bar_of_chairs_ends_before_an_error(
+    seats: Seats, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seats({MIDDLE: b""})
+    published.assert_silent_after("chairs", folder, capsys)
+
+
 def test_chairs_that_are_not_all_there_are_counted(seats: Seats, folder: Path) -> None:
     path = seats(without=MIDDLE)
     says = f"{path} holds 11 renders of 2 chairs from 2 x 3 sides, not 2 from 2 x 3"

@@ -103,6 +103,13 @@ def test_a_damaged_shapes3d_is_refused(
     published.refused("shapes3d", folder, f"cannot read {shapes(change)}: ")
 
 
+def test_the_bar_of_shapes3d_ends_before_an_error(
+    shapes: Shapes, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes(with_a_damaged_chunk)
+    published.assert_silent_after("shapes3d", folder, capsys)
+
+
 # MPI3D
 
 ARM = dict(zip(mpi3d.FACTORS, (2, 2, 1, 1, 2, 3, 2), strict=True))
@@ -176,6 +183,13 @@ def test_a_damaged_mpi3d_is_refused(
     arms: Arms, folder: Path, change: Callable[[Path], object]
 ) -> None:
     published.refused("mpi3d_toy", folder, f"cannot read {arms('toy', change)}: ")
+
+
+def test_the_bar_of_mpi3d_ends_before_an_error(
+    arms: Arms, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms("toy", with_a_damaged_image)
+    published.assert_silent_after("mpi3d_toy", folder, capsys)
 
 
 def test_code_in_an_mpi3d_is_not_run(arms: Arms, folder: Path, tmp_path: Path) -> None:

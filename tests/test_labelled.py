@@ -176,6 +176,13 @@ def test_a_damaged_member_of_the_archive_is_named(faces: Faces, folder: Path) ->
     published.refused("celeba_32", folder, f"cannot read {path} ({BAD}): Bad CRC-32")
 
 
+def test_the_bar_of_celeba_ends_before_an_error(
+    faces: Faces, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces(change=lambda path: published.spoil(path, face(4)[700:]))
+    published.assert_silent_after("celeba", folder, capsys)
+
+
 @pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
 def test_an_archive_of_faces_that_ends_early_is_refused(
     faces: Faces, folder: Path, part: float
