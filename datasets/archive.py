@@ -60,7 +60,8 @@ def _within(path: Path, names: list[str]) -> list[str]:
         parts = PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts:
             raise UserError(
-                f"{path} is not to be trusted: it holds {name!r}, which leads out of it"
+                f"{path} is not to be trusted: it holds {name!r}, which leads out of it; "
+                "move it away and fetch it again"
             )
     return names
 

@@ -64,7 +64,8 @@ def _contents(folder: Path | None) -> cache.Contents:
             raise ValueError(f"it holds {len(inside)} cars, not {cars}")
         order = sorted(inside, key=lambda name: PurePosixPath(name).name)
         for name in track(inside, "Packing Cars3D", console=Console(stderr=True)):
-            images[:, :, order.index(name)] = _sides(read(name))
+            with originals.reading(path, name):
+                images[:, :, order.index(name)] = _sides(read(name))
     rows = images.reshape(-1, 3 * 64 * 64)
     return cache.Contents(len(rows), [rows], facts=originals.about(FILES))
 

@@ -179,5 +179,6 @@ def decode(jpeg: bytes, side: int) -> Images:
     with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
         if image.size != (178, 218):
             raise ValueError(f"it has {image.size[0]} x {image.size[1]} pixels, not 178 x 218")
-        small = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR, box=CROP)
+        part = image.convert("RGB").crop(CROP)  # resize's own box would look beyond its borders
+    small = part.resize((side, side), Image.Resampling.BILINEAR)
     return np.asarray(small).transpose(2, 0, 1)

@@ -122,8 +122,10 @@ def ordered(path: Path, names: list[str]) -> list[str]:
 
 
 def decode(png: bytes, shape: tuple[int, int, int]) -> Images:
-    """Return the image (C, H, W) of a render."""
+    """Return the image (C, H, W) of a render of 600 x 600 pixels."""
     with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+        if image.size != (600, 600):
+            raise ValueError(f"it has {image.size[0]} x {image.size[1]} pixels, not 600 x 600")
         part = image.convert("RGB").crop(CROP)
     part = part.convert("L" if shape[0] == 1 else "RGB")
     small = np.asarray(part.resize(shape[1:], Image.Resampling.LANCZOS))

@@ -86,8 +86,8 @@ class Screaming(Variant):
     """A shape inverts a random piece of a painting, of which the colour is shifted at random."""
 
     def __init__(self, name: str, folder: Path | None) -> None:
+        self.painting = painting(folder)  # before dSprites is drawn
         super().__init__(name, folder)
-        self.painting = painting(folder)
 
     def painted(self, shape: Images, index: Index) -> Images:
         """Return images (n, 3, 64, 64) of shapes (n, 1, 64, 64) in {0, 1}."""

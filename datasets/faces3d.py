@@ -6,6 +6,7 @@ et al. (beta-TCVAE, 2018, https://arxiv.org/abs/1802.04942) reads: a tensor of b
 (50 identities, 21 azimuths, 11 elevations, 11 lights, 64, 64).
 """
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,12 @@ def _renders(path: Path) -> NDArray[np.uint8]:
 
     with originals.reading(path):
         try:
-            found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError:  # the older format, which cannot be mapped
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            try:
+                found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            except RuntimeError:  # the older format, which cannot be mapped
+                found = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:  # torch would advise to run what the file holds
+            raise ValueError("it is no tensor that torch can load safely") from error
         sizes = (*FACTORS.values(), 64, 64)
         if not isinstance(found, torch.Tensor) or found.dtype != torch.uint8:
             raise ValueError("it does not hold a tensor of bytes")

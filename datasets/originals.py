@@ -2,18 +2,12 @@
 
 import fcntl
 import hashlib
-import lzma
 import os
-import pickle
 import re
-import struct
 import sys
-import tarfile
 import textwrap
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -119,27 +113,13 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (
-        OSError,  # Pillow's UnidentifiedImageError is one
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        SyntaxError,  # of Pillow, for PNG
-        RuntimeError,  # of torch and h5py
-        pickle.UnpicklingError,
-        struct.error,
-        lzma.LZMAError,
-        zlib.error,
-        tarfile.TarError,
-        zipfile.BadZipFile,
-    ) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        reason = " ".join(str(reason).split())  # tarfile says four lines of a file that is no tar
+    except UserError:
+        raise
+    except Exception as error:  # on damaged files the readers raise whatever they stumble over
         part = f" ({what})" if what else ""
         raise UserError(
-            f"cannot read {path}{part}: {reason}; if it is damaged or not the published file, "
-            "move it away and fetch it again"
+            f"cannot read {path}{part}: {_reason(error)}; if it is damaged or not the published "
+            "file, move it away and fetch it again"
         ) from error
 
 

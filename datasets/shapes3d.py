@@ -61,11 +61,12 @@ def _blocks(path: Path, count: int) -> Iterator[Images]:
     """Yield the images in the order of the grid, channels first."""
     with originals.reading(path), h5py.File(path, locking=False) as file:
         images = file["images"]
-        if images.shape != (count, 64, 64, 3):
-            raise ValueError(f"its images are {images.shape}, not {(count, 64, 64, 3)}")
+        if images.shape != (count, 64, 64, 3) or images.dtype != np.uint8:
+            found = f"{images.dtype} {images.shape}"
+            raise ValueError(f"its images are {found}, not uint8 {(count, 64, 64, 3)}")
         _check_order(file["labels"][()])
-        starts = track(range(0, count, BLOCK), "Packing 3D Shapes", console=Console(stderr=True))
-        for start in starts:
+        starts = range(0, count, BLOCK)
+        for start in track(starts, "Packing 3D Shapes", console=Console(stderr=True)):
             block = images[start : start + BLOCK].transpose(0, 3, 1, 2)
             yield np.ascontiguousarray(block).reshape(len(block), -1)
 
@@ -73,8 +74,6 @@ def _blocks(path: Path, count: int) -> Iterator[Images]:
 def _check_order(labels: NDArray[np.float64]) -> None:
     """Raise ValueError unless the labels (N, 6) are those of the grid, in its order."""
     classes = [np.unique(column, return_inverse=True)[1] for column in labels.T]
-    cells = np.unravel_index(np.arange(len(labels)), SPEC.factor_sizes)
-    if len(classes) != len(cells) or any(
-        (a != b).any() for a, b in zip(classes, cells, strict=True)
-    ):
+    cells = np.unravel_index(np.arange(np.prod(SPEC.factor_sizes)), SPEC.factor_sizes)
+    if not np.array_equal(classes, cells):
         raise ValueError("its labels are not in the order of the grid")

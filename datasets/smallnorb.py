@@ -62,9 +62,10 @@ def _contents(folder: Path | None) -> cache.Contents:
     for start in range(0, len(paths), len(KINDS)):
         dat, cat, info = (_matrix(path) for path in paths[start : start + len(KINDS)])
         with originals.reading(paths[start]):
+            _check(dat, cat, info)
             images.append(_small(dat))
-            factors.append(_factors(cat, info, len(dat)))
-    with originals.reading(paths[0].parent, "smallnorb"):
+            factors.append(_factors(cat, info))
+    with originals.reading(paths[0].parent, "smallnorb-*.mat.gz"):
         rows = _ordered(np.concatenate(images), np.concatenate(factors))
     return cache.Contents(len(rows), [rows], facts=originals.about(FILES))
 
@@ -86,6 +87,17 @@ def _matrix(path: Path) -> NDArray[Any]:
         return values.reshape(tuple(sizes[:dimensions].tolist()))
 
 
+def _check(dat: NDArray[Any], cat: NDArray[Any], info: NDArray[Any]) -> None:
+    """Raise ValueError unless these are pairs of images, their categories and their info."""
+    count = len(dat)
+    found, wanted = (dat.shape, cat.shape, info.shape), ((count, 2, 96, 96), (count,), (count, 4))
+    if found != wanted or dat.dtype != np.uint8:
+        raise ValueError(
+            f"dat is {dat.shape} of {dat.dtype}, cat {cat.shape} and info {info.shape}, "
+            "not (N, 2, 96, 96) of uint8, (N,) and (N, 4)"
+        )
+
+
 def _small(pairs: NDArray[Any]) -> Images:
     """Return the left images (N, 4096) of pairs (N, 2, 96, 96)."""
     size = (64, 64)
@@ -93,10 +105,8 @@ def _small(pairs: NDArray[Any]) -> Images:
     return np.stack([np.asarray(image).ravel() for image in left])
 
 
-def _factors(cat: NDArray[Any], info: NDArray[Any], count: int) -> NDArray[np.int64]:
+def _factors(cat: NDArray[Any], info: NDArray[Any]) -> NDArray[np.int64]:
     """Return the factors (N, 5); azimuths are written down as even numbers."""
-    if len(cat) != count or len(info) != count:
-        raise ValueError(f"{count} images have {len(cat)} categories and {len(info)} rows of info")
     instance, elevation, azimuth, lighting = info.T
     return np.stack([cat, instance, elevation, azimuth // 2, lighting], 1).astype(np.int64)
 
@@ -109,6 +119,6 @@ def _ordered(images: Images, factors: NDArray[np.int64]) -> Images:
     """
     cells = np.ravel_multi_index(tuple(factors.T), SPEC.factor_sizes)
     order = np.argsort(cells)
-    if (cells[order] != np.arange(np.prod(SPEC.factor_sizes))).any():
+    if not np.array_equal(cells[order], np.arange(np.prod(SPEC.factor_sizes))):
         raise ValueError("its images are not every combination of factors once")
     return images[order]

@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.registry import DATASETS
 from datasets import cache, originals
-from datasets.base import Spec, Table
+from datasets.base import Images, Spec, Table
 from datasets.originals import Original
 
 SOURCE = (
@@ -43,16 +44,24 @@ def svhn(folder: Path | None = None) -> Table:
 
 
 def _contents(folder: Path | None) -> cache.Contents:
+    train, test = originals.get("svhn", FILES, folder, "SVHN")
+    (images, digits), (others, more) = _part(train, "train"), _part(test, "test")
+    labels = np.concatenate([digits, more])
+    tables = {"factors": labels[:, None], "held_out": np.arange(len(labels)) >= len(digits)}
+    return cache.Contents(len(labels), (images, others), tables, originals.about(FILES))
+
+
+def _part(path: Path, split: str) -> tuple[Images, NDArray[np.uint8]]:
+    """Return images (N, 3072) and digits (N,), read by torchvision from where it looks for them."""
     from torchvision.datasets import SVHN
 
-    paths = originals.get("svhn", FILES, folder, "SVHN")
-    with tempfile.TemporaryDirectory() as scratch:
-        for path in paths:
-            Path(scratch, path.name).symlink_to(path.resolve())
-        with originals.reading(paths[0].parent, "train_32x32.mat, test_32x32.mat"):
-            train, test = (SVHN(scratch, split) for split in ("train", "test"))
-    labels = np.concatenate([train.labels, test.labels]).astype(np.uint8)
-    held_out = np.arange(len(labels)) >= len(train.labels)
-    blocks = (part.data.reshape(-1, 3 * 32 * 32) for part in (train, test))
-    tables = {"factors": labels[:, None], "held_out": held_out}
-    return cache.Contents(len(labels), blocks, tables, originals.about(FILES))
+    with tempfile.TemporaryDirectory() as scratch, originals.reading(path):
+        Path(scratch, path.name).symlink_to(path.resolve())
+        part = SVHN(scratch, split)
+        images, digits = part.data, part.labels
+        wanted = (len(digits), 3, 32, 32)
+        if images.shape != wanted or images.dtype != np.uint8:
+            raise ValueError(f"its images are {images.dtype} {images.shape}, not uint8 {wanted}")
+        if not np.isin(digits, range(10)).all():
+            raise ValueError(f"its digits are {np.unique(digits).tolist()}, not 0 to 9")
+        return images.reshape(len(images), -1), digits.astype(np.uint8)
