@@ -70,8 +70,7 @@ def _factors(name: str) -> str:
     spec = facts.get("spec")
     if "factors" in facts or spec is None:
         return str(facts.get("factors", "-"))
-    pairs = zip(spec.factor_names, spec.factor_sizes, strict=True)
-    return ", ".join(f"{factor} {size}" for factor, size in pairs)
+    return str(spec.factors)
 
 
 def _megabytes(name: str) -> str:

@@ -39,6 +39,12 @@ class Spec:
         """The column of `factors` that holds the label."""
         return None if self.label is None else self.factor_names.index(self.label)
 
+    @property
+    def factors(self) -> str:
+        """The factors and how many values each takes, as text."""
+        pairs = zip(self.factor_names, self.factor_sizes, strict=True)
+        return ", ".join(f"{name} {size}" for name, size in pairs)
+
 
 class Dataset(ABC):
     """Images by row number, with their factors.

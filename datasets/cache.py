@@ -85,14 +85,11 @@ def _places(name: str, folder: Path | None, within: tuple[str, ...]) -> Iterator
             yield from (base / inner / name for inner in ("", *within))
 
 
-def packed(
-    name: str, size: int, make: Callable[[], Contents], *, source: str, **facts: Fact
-) -> Packed:
-    """Return the packed images of `name` from the cache, prepared first where they are not there.
+def packed(spec: Spec, make: Callable[[], Contents], *, source: str, **facts: Fact) -> Packed:
+    """Return a data set's packed images from the cache, prepared first where they are not there.
 
     Args:
-        name: of the data set; the file is `name`.h5.
-        size: bytes of an image.
+        spec: the data set; the file has its name, and says what it says.
         make: returns what the file is to hold; called only where it must be.
         source: authors, title, year and URL.
         facts: what the file must say of itself to be taken; prepared anew otherwise.
@@ -100,15 +97,17 @@ def packed(
     Raises:
         UserError: the file cannot be written or read.
     """
-    path = location(name)
+    path, bits = location(spec.name), 1 if spec.levels == 2 else 8
+    size = -(-int(np.prod(spec.shape)) * bits // 8)
     try:
         found = open_packed(path, size, **facts)
         if found is None:
-            found = _prepare(path, size, make, {"source": source, **facts})
+            said = {"source": source, "shape": str(spec.shape), "factors": spec.factors, **facts}
+            found = _prepare(path, size, make, said)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise UserError(
-            f"cannot prepare {name} in {path.parent}: {reason}; "
+            f"cannot prepare {spec.name} in {path.parent}: {reason}; "
             "set BENCHMARK_DATA to a folder with room that can be written to"
         ) from error
     return found

@@ -49,7 +49,7 @@ def cars3d(folder: Path | None = None) -> Grid:
     Raises:
         benchmark.registry.UserError: the file is damaged, or missing and cannot be fetched.
     """
-    packed = cache.packed("cars3d", 3 * 64 * 64, lambda: _contents(folder), source=SOURCE)
+    packed = cache.packed(SPEC, lambda: _contents(folder), source=SOURCE)
     return Grid(SPEC, packed.images)
 
 

@@ -113,12 +113,12 @@ def celeba_32(folder: Path | None = None) -> CelebA:
 
 
 def _load(name: str, side: int, folder: Path | None) -> CelebA:
-    packed = cache.packed(name, 3 * side**2, lambda: _contents(name, side, folder), source=SOURCE)
+    packed = cache.packed(spec(name, side, UNREAD), lambda: _contents(side, folder), source=SOURCE)
     names = tuple(packed.tables["attributes"].astype(str))
     return CelebA(spec(name, side, names), packed)
 
 
-def _contents(name: str, side: int, folder: Path | None) -> cache.Contents:
+def _contents(side: int, folder: Path | None) -> cache.Contents:
     path = find(IMAGES, folder)
     if path is None or path.is_file():
         (path,) = originals.get("celeba", [IMAGES], folder)

@@ -82,8 +82,7 @@ def chairs_128(folder: Path | None = None) -> Grid:
 
 
 def _load(name: str, shape: tuple[int, int, int], folder: Path | None) -> Grid:
-    size = int(np.prod(shape))
-    packed = cache.packed(name, size, lambda: _contents(shape, folder), source=SOURCE)
+    packed = cache.packed(spec(name, shape), lambda: _contents(shape, folder), source=SOURCE)
     return Grid(spec(name, shape), packed.images)
 
 

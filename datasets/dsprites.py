@@ -77,7 +77,7 @@ def dsprites(folder: Path | None = None) -> Grid:
     facts = {} if path is None else _stamp(path)
     count = 1024 * len(TURNS)
     packed = cache.packed(
-        "dsprites", 512, lambda: cache.Contents(count, _blocks(path)), source=SOURCE, **facts
+        SPEC, lambda: cache.Contents(count, _blocks(path)), source=SOURCE, **facts
     )
     return Grid(SPEC, packed.images)
 

@@ -57,7 +57,7 @@ def faces3d_32(folder: Path | None = None) -> Grid:
 
 
 def _load(name: str, side: int, folder: Path | None) -> Grid:
-    packed = cache.packed(name, side**2, lambda: _contents(side, folder), source=SOURCE)
+    packed = cache.packed(spec(name, side), lambda: _contents(side, folder), source=SOURCE)
     return Grid(spec(name, side), packed.images)
 
 

@@ -55,8 +55,7 @@ def faces_drawn(folder: Path | None = None) -> Grid:
     """Return the data set, drawn at first use and kept in the cache; `folder` is ignored."""
     count = int(np.prod(SPEC.factor_sizes))
     packed = cache.packed(
-        "faces_drawn",
-        64 * 64,
+        SPEC,
         lambda: cache.Contents(count, _blocks()),
         source=SOURCE,
         version=VERSION,

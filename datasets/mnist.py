@@ -151,7 +151,7 @@ def fashion_mnist(folder: Path | None = None) -> Table:
 
 def _load(name: str, folder: Path | None) -> Table:
     kind = KINDS[name]
-    packed = cache.packed(name, 28 * 28, lambda: _contents(kind, folder), source=kind.source)
+    packed = cache.packed(kind.spec, lambda: _contents(kind, folder), source=kind.source)
     return cache.table(kind.spec, packed)
 
 

@@ -80,8 +80,7 @@ def mpi3d_real(folder: Path | None = None) -> Grid:
 
 
 def _load(kind: str, folder: Path | None) -> Grid:
-    name = f"mpi3d_{kind}"
-    packed = cache.packed(name, 3 * 64 * 64, lambda: _contents(kind, folder), source=SOURCE)
+    packed = cache.packed(spec(kind), lambda: _contents(kind, folder), source=SOURCE)
     return Grid(spec(kind), packed.images)
 
 

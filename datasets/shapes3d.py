@@ -47,7 +47,7 @@ def shapes3d(folder: Path | None = None) -> Grid:
     Raises:
         benchmark.registry.UserError: the file is damaged, or missing and cannot be fetched.
     """
-    packed = cache.packed("shapes3d", 3 * 64 * 64, lambda: _contents(folder), source=SOURCE)
+    packed = cache.packed(SPEC, lambda: _contents(folder), source=SOURCE)
     return Grid(SPEC, packed.images)
 
 

@@ -52,7 +52,7 @@ def smallnorb(folder: Path | None = None) -> Grid:
     Raises:
         benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
     """
-    packed = cache.packed("smallnorb", 64 * 64, lambda: _contents(folder), source=SOURCE)
+    packed = cache.packed(SPEC, lambda: _contents(folder), source=SOURCE)
     return Grid(SPEC, packed.images)
 
 
@@ -71,14 +71,13 @@ def _contents(folder: Path | None) -> cache.Contents:
 
 
 def _matrix(path: Path) -> NDArray[Any]:
-    """Return the array in a file of NORB's binary format, gzipped or not.
+    """Return the array in a file of NORB's binary format, gzipped.
 
     A magic number tells the type of values, then come the number of dimensions and at least three
     sizes, all little-endian integers of four bytes.
     """
     with originals.reading(path):
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        content = gzip.decompress(path.read_bytes())
         magic, dimensions = np.frombuffer(content, "<i4", 2).tolist()
         if magic not in TYPES or not 1 <= dimensions <= 8:
             raise ValueError(f"it begins with {content[:8].hex()}, which is not NORB's format")

@@ -39,7 +39,7 @@ def svhn(folder: Path | None = None) -> Table:
     Raises:
         benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
     """
-    packed = cache.packed("svhn", 3 * 32 * 32, lambda: _contents(folder), source=SOURCE)
+    packed = cache.packed(SPEC, lambda: _contents(folder), source=SOURCE)
     return cache.table(SPEC, packed)
 
 

@@ -8,9 +8,10 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from methods.maxout import Maxout, uniform_init
-from methods.nets import FEATURES, Shape, generator, mlp, trunk
+from methods.nets import FEATURES, Shape, generator, trunk
 
 
 class Generator(nn.Module):
@@ -27,17 +28,23 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The shared trunk over an image; the label joins its features, as in the paper's network."""
+    """The shared trunk over an image; a label has weights of its own for the features.
+
+    Miyato & Koyama, cGANs with Projection Discriminator, ICLR 2018,
+    https://arxiv.org/abs/1802.05637, equation 3: where the label is but another input of a network
+    whose norm is spectral, the generator can do without it for long.
+    """
 
     def __init__(self, shape: Shape, labels: int) -> None:
         super().__init__()
-        self.trunk = trunk(shape)
-        self.both = nn.Sequential(*mlp((FEATURES + labels, FEATURES, 1), nn.ReLU))
+        self.trunk, self.head = trunk(shape), nn.Linear(FEATURES, 1)
+        self.projection = spectral_norm(nn.Linear(labels, FEATURES, bias=False))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Return logits (B, 1)."""
         features = self.trunk(x)
-        logits: Tensor = self.both(torch.cat([features, y.to(features)], 1))
+        own = self.projection(y.to(features.dtype)) * features
+        logits: Tensor = self.head(features) + own.sum(1, keepdim=True)
         return logits
 
 

@@ -168,6 +168,7 @@ CHANGED: Rows = ROWS[::-1]
 
 
 FACTORS = np.arange(600).reshape(300, 2)
+SPEC = Spec("x", (1, 8, 8), 256, ("left", "right"), (600, 600))
 
 
 def contents(blocks: Iterable[Rows]) -> cache.Contents:
@@ -176,7 +177,7 @@ def contents(blocks: Iterable[Rows]) -> cache.Contents:
 
 def packed(rows: Rows = ROWS, **facts: str | int) -> Rows:
     blocks = np.split(np.ascontiguousarray(rows), 3)
-    found = cache.packed("x", 64, lambda: contents(blocks), source="nobody", **facts)
+    found = cache.packed(SPEC, lambda: contents(blocks), source="nobody", **facts)
     assert (found.tables["factors"] == FACTORS).all()
     return found.images
 
@@ -216,6 +217,7 @@ def test_the_file_says_what_it_is(folder: Path) -> None:
     packed(colour="blue")
     facts = cache.about(folder / "x.h5")
     assert (facts["source"], facts["colour"], facts["made_from"]) == ("nobody", "blue", "nothing")
+    assert (facts["shape"], facts["factors"]) == ("(1, 8, 8)", "left 600, right 600")
     assert {"date", "versions", "sha256"} <= set(facts)
     digest = hashlib.sha256(ROWS.tobytes()).hexdigest()
     assert cache.checksum(folder / "x.h5") == (digest, digest)
@@ -269,13 +271,13 @@ def test_what_ends_early_leaves_no_file(folder: Path, end: type[BaseException]) 
         raise end
 
     with pytest.raises(end):
-        cache.packed("x", 64, lambda: contents(blocks()), source="nobody")
+        cache.packed(SPEC, lambda: contents(blocks()), source="nobody")
     assert [p.name for p in folder.iterdir()] == ["x.lock"]
 
 
 def test_too_few_rows_are_no_data_set(folder: Path) -> None:
     with pytest.raises(ValueError, match="given 100 rows, not 300"):
-        cache.packed("x", 64, lambda: contents([ROWS[:100]]), source="nobody")
+        cache.packed(SPEC, lambda: contents([ROWS[:100]]), source="nobody")
     assert not (folder / "x.h5").exists()
 
 
@@ -318,7 +320,7 @@ def _pack_and_count(counter: Path) -> None:
             file.write("packed\n")
         yield from np.split(ROWS, 3)
 
-    found = cache.packed("x", 64, lambda: contents(blocks()), source="nobody")
+    found = cache.packed(SPEC, lambda: contents(blocks()), source="nobody")
     assert (found.images == ROWS).all()
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.registry import UserError
-from datasets import archive, cache, originals
+from datasets import Spec, archive, cache, originals
 from datasets.originals import Original
 
 CONTENT = np.random.default_rng(0).bytes(5_000 * 64)
@@ -448,7 +448,8 @@ def _pack(start: Barrier, name: str, one: Original) -> None:
         return cache.Contents(len(rows), [rows])
 
     start.wait()
-    assert cache.packed(name, 64, make, source="nobody").images.tobytes() == CONTENT
+    found = cache.packed(Spec(name, (1, 8, 8), 256, (), ()), make, source="nobody")
+    assert found.images.tobytes() == CONTENT
 
 
 def test_processes_that_need_the_same_file_download_it_once(shop: Shop, place: Path) -> None:
