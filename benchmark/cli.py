@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
+from benchmark.registry import names as named
 
 app = typer.Typer(
     name="benchmark",
@@ -178,6 +179,41 @@ def speed(
     speed.measure_all(methods, dataset, turns, first, data_dir, device, json)
 
 
+@app.command()
+def score(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Folders of finished runs.")] = None,
+    codes: Annotated[
+        Path | None, typer.Option(help="An .npy of (N, L) numbers, or an .npz: codes and index.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="The data set that --codes are of.")] = "dsprites",
+    metrics: Names = None,
+    json: Annotated[Path | None, typer.Option(help="Write the scores there.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of --codes.")] = 0,
+    reference: Annotated[bool, typer.Option(help="Score floor and ceiling beside --codes.")] = True,
+    data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
+) -> None:
+    """Score codes that are there: finished runs', without the model, or any other program's."""
+    from benchmark import score as scores
+    from datasets import load
+    from results.files import write_json
+    from results.store import Folder
+    from results.terminal import console
+
+    if bool(runs) == (codes is not None):
+        raise UserError("score needs either folders of runs or --codes FILE")
+    chosen = METRICS.names() if metrics is None else named(metrics, "metric", METRICS.names())
+    if codes is not None:
+        found = dict(scores.brought(codes, load(dataset, data_dir), chosen, seed, reference))
+    else:
+        found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
+    console().print(scores.table(found))
+    for said in scores.reasons(found):
+        print(said, file=sys.stderr)
+    if json is not None:
+        write_json(json, scores.as_json(found))
+        print(f"wrote {json}", file=sys.stderr)
+
+
 data = typer.Typer(help="List, fetch, check and look at data sets.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
@@ -205,20 +241,18 @@ def data_about(name: str, data_dir: DataDir = None) -> None:
 @data.command(name="get")
 def data_get(names: list[str], data_dir: DataDir = None) -> None:
     """Fetch and pack data sets, so that runs need no network; on a cluster, on the login node."""
-    from benchmark import plan
     from benchmark.data import get
 
-    for line in get(plan.names(",".join(names), "data set", DATASETS.names()), data_dir):
+    for line in get(named(",".join(names), "data set", DATASETS.names()), data_dir):
         print(line)
 
 
 @data.command(name="check")
 def data_check(names: list[str], data_dir: DataDir = None) -> None:
     """Verify all files of data sets that are here; exit code 1 if one is damaged."""
-    from benchmark import plan
     from benchmark.data import check
 
-    chosen = plan.names(",".join(names), "data set", DATASETS.names())
+    chosen = named(",".join(names), "data set", DATASETS.names())
     found = [one for name in chosen for one in check(name, data_dir)]
     print("\n".join(line for _, line in found))
     if not all(whole for whole, _ in found):
@@ -278,7 +312,7 @@ def reproduce(
     from benchmark import reproduce as studies
     from benchmark.claims.base import Lab
 
-    names = plan.names(",".join(claims or ["all"]), "claim", CLAIMS.names())
+    names = named(",".join(claims or ["all"]), "claim", CLAIMS.names())
     chosen, where = plan.seeds(seeds), arithmetic.device(device)
     path = to or studies.REPRODUCED
     studies.stored(path)

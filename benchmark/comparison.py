@@ -12,6 +12,7 @@ import torch
 
 from benchmark import arithmetic, plan, screen
 from benchmark.registry import DATASETS, METHODS, METRICS, UserError, unknown
+from benchmark.registry import names as named
 from benchmark.run import Bench, Run, execute, missing
 from benchmark.train import Stopped
 from datasets import load
@@ -53,14 +54,14 @@ def ask(
     if budget not in plan.BUDGETS:
         raise unknown("budget", budget, plan.BUDGETS)
     given = None if steps is None else plan.count("--steps", steps)
-    chosen = plan.seeing(sees, plan.names(methods, "method", METHODS.names()))
+    chosen = plan.seeing(sees, named(methods, "method", METHODS.names()))
     if reference:
         chosen += [name for name in plan.REFERENCES if name not in chosen]
     where = arithmetic.device(device)
     arithmetic.precision(precision, where)
     runs = plan.plan(
         chosen,
-        plan.names(datasets, "data set", DATASETS.names()),
+        named(datasets, "data set", DATASETS.names()),
         plan.seeds(seeds),
         plan.parse_settings(settings, chosen),
         budget=budget,

@@ -12,7 +12,7 @@ from benchmark.arithmetic import Precision, autocast
 from benchmark.deal import Dealer
 from datasets import Dataset
 from methods.base import Code, Method
-from results.store import Codes, Traversal
+from results.store import Traversal
 
 ENCODE_BATCH = 512
 WIDE = 64
@@ -55,24 +55,6 @@ def encode(
         report(min(start + ENCODE_BATCH, len(rows)))
     assert codes is not None
     return codes
-
-
-def sheet(dataset: Dataset, found: Codes) -> dict[str, NDArray[Any]]:
-    """Return what metrics may need, by name: see `metrics.base`.
-
-    A data set without a split is halved at random, the same way every time.
-    """
-    factors = dataset.factors(found.rows)
-    given: dict[str, NDArray[Any]] = {"codes": found.codes, "factors": factors}
-    if dataset.spec.label_column is not None:
-        given["label"] = factors[:, dataset.spec.label_column]
-    if "categorical" in found.kinds:
-        given["c1"] = found.codes[:, found.kinds.index("categorical")].astype(np.int64)
-    if len(dataset.test) == len(dataset):
-        given["held_out"] = np.random.default_rng(0).random(len(found.rows)) < 0.5
-    else:
-        given["held_out"] = np.isin(found.rows, dataset.test)
-    return given
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
-from benchmark.registry import METHODS, METRICS, UserError, unknown
+from benchmark.registry import METHODS, METRICS, UserError, names, unknown
 from benchmark.run import Run
 from datasets import Dataset, Spec
 from methods.base import Method, Sees, defaults, settings
@@ -24,21 +24,6 @@ MOST_SEEDS = 10_000
 HINT = "; --sees images leaves out what needs more than images"
 
 Settings = Mapping[str, Mapping[str, Sequence[Any]]]
-
-
-def names(text: str, kind: str, known: Sequence[str]) -> list[str]:
-    """Return the comma-separated names of `text`, each once; `all` stands for all of them.
-
-    Raises:
-        UserError: a name is not known, or there is none.
-    """
-    found = [name.strip() for name in text.split(",") if name.strip()]
-    if not found:
-        raise UserError(f"no {kind} named; known: all, {', '.join(known)}")
-    for name in found:
-        if name not in known and name != "all":
-            raise unknown(kind, name, [*known, "all"])
-    return list(known) if "all" in found else list(dict.fromkeys(found))
 
 
 def seeing(text: str | None, methods: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ registers it:
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -29,6 +29,21 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name, choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UserError(f"unknown {kind} {name!r}; {hint}known: {', '.join(choices)}")
+
+
+def names(text: str, kind: str, known: Sequence[str]) -> list[str]:
+    """Return the comma-separated names of `text`, each once; `all` stands for all of them.
+
+    Raises:
+        UserError: a name is not known, or there is none.
+    """
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise UserError(f"no {kind} named; known: all, {', '.join(known)}")
+    for name in found:
+        if name not in known and name != "all":
+            raise unknown(kind, name, [*known, "all"])
+    return list(known) if "all" in found else list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from benchmark import arithmetic, machine
 from benchmark.deal import Dealer
-from benchmark.encode import encode, rows_to_encode, sheet, traverse
+from benchmark.encode import encode, rows_to_encode, traverse
 from benchmark.registry import METHODS, METRICS, UserError
+from benchmark.score import scored, sheet
 from benchmark.train import Diverged, Report, Stopped, Training, read
 from datasets import Dataset
 from methods.base import Method, defaults
 from methods.posthoc import PostHoc
-from metrics.base import inapplicable, row_names, score
+from metrics.base import row_names
 from results.store import Folder, place, written
 
 FIT_IMAGES = 10_000
@@ -279,16 +280,4 @@ class Execution:
 
     def score(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of one metric: values, or a reason why there are none."""
-        entry = METRICS[name]
-        start = time.perf_counter()
-        given, values = self.sheet, dict.fromkeys(row_names(entry))
-        reason = inapplicable(entry, has=given, factors=len(self.dataset.factor_sizes))
-        images = 0 if reason else len(given["codes"])
-        rng = np.random.default_rng([self.run.seed, zlib.crc32(name.encode())])
-        try:
-            values |= score(entry, given, rng) if reason is None else {}
-        except ValueError as error:
-            reason = str(error)
-        told = {"protocol": entry.facts["protocol"], "images": images, "reason": reason}
-        told["seconds"] = time.perf_counter() - start
-        return [{"metric": row, "value": value, **told} for row, value in values.items()]
+        return scored(name, self.sheet, self.dataset, self.run.seed)

@@ -23,11 +23,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import arithmetic, plan
+from benchmark import arithmetic
 from benchmark.arithmetic import HELD, Precision
 from benchmark.deal import Dealer
 from benchmark.machine import describe
 from benchmark.registry import METHODS, UserError
+from benchmark.registry import names as named
 from benchmark.train import advance
 from datasets import load
 from methods.base import Batch, Method, defaults
@@ -75,9 +76,7 @@ def measure_all(
     """
     where = arithmetic.device(device)
     names = [
-        name
-        for name in plan.names(methods, "method", METHODS.names())
-        if METHODS[name].value.trains()
+        name for name in named(methods, "method", METHODS.names()) if METHODS[name].value.trains()
     ]
     if not names:
         raise UserError(f"{methods} is not trained by steps: there is no speed to measure")

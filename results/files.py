@@ -75,7 +75,16 @@ def write_record(path: Path, record: Mapping[str, Any], shape: Shape) -> None:
     """
     record = plain(record)
     check(record, shape, path.name, ValueError)
-    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
+    write_json(path, record)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write `record` as JSON; NumPy numbers are unwrapped, numbers that are not finite become null.
+
+    Raises:
+        UserError: the system refused.
+    """
+    text = json.dumps(plain(record), indent=1, allow_nan=False) + "\n"
     with written(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from benchmark.deal import Dealer, unpack
-from benchmark.encode import COLUMNS, encode, rows_to_encode, sheet, traverse
+from benchmark.encode import COLUMNS, encode, rows_to_encode, traverse
 from benchmark.registry import METHODS
+from benchmark.score import sheet
 from datasets import Dataset, Spec, Table
 from methods.base import Batch, Code, Method
 from results.store import Codes
