@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def read_codes(path: Path, dataset: Dataset) -> Codes:
     try:
         found = np.load(path, allow_pickle=False)
         arrays = {"codes": found} if isinstance(found, np.ndarray) else dict(found)
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
         raise UserError(f"cannot read codes from {path}: {error}") from error
     codes = arrays.get("codes")
     if codes is None or codes.ndim != 2 or codes.dtype.kind not in "fiu":

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from benchmark.registry import UserError
 from datasets import Dataset
 from tests.command import Command
 
-Values = dict[str, dict[str, dict[str, float]]]
+Values = dict[str, dict[str, dict[str, Any]]]
 
 
 def test_a_run_is_scored_later_without_its_model(command: Command, tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_codes_of_another_program_are_scored(
     assert found.code == 0
     scores: Values = json.loads((tmp_path / "o.json").read_text())
     assert list(scores) == ["mine", "random (floor)", "truth (ceiling)"]
-    assert scores["mine"]["mig"]["value"] == scores["truth (ceiling)"]["mig"]["value"] == 1
+    assert scores["mine"]["mig"]["value"] == scores["truth (ceiling)"]["mig"]["value"] > 0.99
     assert scores["random (floor)"]["mig"]["value"] < 0.2
     assert scores["mine"]["mig"]["protocol"] == "disentanglement_lib-1"
     assert scores["mine"]["mig"]["seconds"] > 0
@@ -99,15 +100,15 @@ def test_nothing_is_unpickled(tmp_path: Path, toy: Dataset) -> None:
 def test_what_does_not_fit_is_named(
     tmp_path: Path,
     toy: Dataset,
-    arrays: dict[str, np.ndarray],
-    said: str,  # type: ignore[type-arg]
+    arrays: dict[str, Any],
+    said: str,
 ) -> None:
-    np.savez(tmp_path / "codes.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(tmp_path / "codes.npz", **arrays)
     with pytest.raises(UserError, match=said):
         score.read_codes(tmp_path / "codes.npz", toy)
 
 
-@pytest.mark.parametrize("content", [b"", b"no numbers", b"\x93NUMPY\x01"])
+@pytest.mark.parametrize("content", [b"", b"no numbers", b"\x93NUMPY\x01", b"PK\x03\x04no"])
 def test_a_damaged_file_of_codes_is_named(tmp_path: Path, toy: Dataset, content: bytes) -> None:
     (tmp_path / "codes.npy").write_bytes(content)
     with pytest.raises(UserError, match="cannot read codes from"):
