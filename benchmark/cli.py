@@ -306,6 +306,9 @@ def reproduce(
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Print what the CSV holds, as Markdown; make nothing.")
+    ] = False,
 ) -> None:
     """Make the studies that show what papers claim; exit code 1 if one does not hold."""
     from benchmark import arithmetic, comparison, plan
@@ -315,7 +318,10 @@ def reproduce(
     names = named(",".join(claims or ["all"]), "claim", CLAIMS.names())
     chosen, where = plan.seeds(seeds), arithmetic.device(device)
     path = to or studies.REPRODUCED
-    studies.stored(path)
+    before = studies.stored(path)
+    if stored:
+        print(studies.markdown([row for row in before if row["claim"] in names]))
+        return
     minutes = len(chosen) * sum(CLAIMS[name].facts["minutes"] for name in names)
     print(
         f"about {minutes:.0f} minutes on two cores, less what is trained already", file=sys.stderr

@@ -3,7 +3,7 @@
 import csv
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,6 +155,19 @@ def show(rows: Sequence[Row]) -> None:
         ours = f"{row.ours:.4g}" + (f" ({row.interval})" if row.interval else "")
         table.add_row(row.claim, row.quantity.replace("_", " "), row.published, ours, row.verdict)
     console().print(table)
+
+
+def markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return stored rows as a table for a README."""
+    lines = [
+        "| claim | quantity | published | ours | seeds | verdict |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        ours = f"{float(row['ours']):.3g}" + (f" ({row['interval']})" if row["interval"] else "")
+        cells = (row["claim"], row["quantity"].replace("_", " "), row["published"], ours)
+        lines.append("| " + " | ".join([*cells, row["seeds"], row["verdict"]]) + " |")
+    return "\n".join(lines)
 
 
 def failed(rows: Sequence[Row]) -> bool:

@@ -9,6 +9,7 @@ import torch
 from benchmark import plan
 from benchmark.deal import Dealer
 from benchmark.registry import METHODS, UserError
+from benchmark.reproduce import REPRODUCED, markdown, stored
 from benchmark.train import advance
 from datasets import Dataset, load
 
@@ -44,3 +45,7 @@ def test_the_data_set_is_used_as_shown(dsprites: Dataset) -> None:
     assert getattr(names["images"], "shape", None) == (64, 1, 64, 64)
     factors = names["factors"]
     assert [len(set(column)) > 1 for column in factors.T] == [False] * 3 + [True, False]  # type: ignore[attr-defined]
+
+
+def test_the_table_of_claims_is_the_stored_one() -> None:
+    assert markdown(stored(REPRODUCED)) in README
