@@ -19,6 +19,7 @@ from metrics.base import REASONS, inapplicable, needs, score
 from metrics.betavae import betavae
 from metrics.c1_accuracy import c1_accuracy, c1_accuracy_many_to_one
 from metrics.discretise import discretise, entropy, mutual_information
+from metrics.groups import partners
 from metrics.mig import mig
 
 Array = NDArray[Any]
@@ -359,10 +360,10 @@ def test_betavae_scores_points_it_was_not_fitted_on() -> None:
 def test_partners_are_uniform_among_rows_of_the_same_value() -> None:
     column = np.array([4, -2, 4, 4, 70_000, -2])
     rows = np.repeat(np.arange(6), 30_000).reshape(-1, 2)
-    partners = betavae_module._partners(column, rows, rng())
-    assert np.array_equal(column[partners], column[rows])
+    drawn = partners(column, rows, rng())
+    assert np.array_equal(column[drawn], column[rows])
     counts = np.zeros((6, 6))
-    np.add.at(counts, (rows, partners), 1)
+    np.add.at(counts, (rows, drawn), 1)
     same = column[:, None] == column
     assert np.abs(counts / 30_000 - same / same.sum(1)).max() < 0.015
 
