@@ -60,9 +60,12 @@ def modularity(
             "modularity needs at least 2 factors with several values; "
             f"the drawn rows have {table.shape[1]}"
         )
-    squares = mutual_information(discretise(codes[rows], bins), table) ** 2
+    information = mutual_information(discretise(codes[rows], bins), table)
+    # The information of a constant is 0 but for the last bit of a float; the least that N rows
+    # can give is near 1/N.
+    told = information.max(axis=1) > 1e-12
+    squares = information**2
     most = squares.max(axis=1)
-    told = most > 0
     spread = (squares.sum(axis=1) - most)[told] / (most[told] * (table.shape[1] - 1))
     # Of equal parts, the sum may exceed its terms by the last bit of a float.
     return max(0.0, float(np.sum(1 - spread)) / len(squares))
