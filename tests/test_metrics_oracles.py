@@ -137,6 +137,12 @@ def test_noise(name: str, known: float) -> None:
     assert value(name, codes, factors) == pytest.approx(known, abs=0.06)
 
 
+def test_modularity_of_codes_that_tell_equally_of_all_factors() -> None:
+    for K in range(2, 12):
+        table = rng(K).integers(5, size=(300, 1))
+        assert 0 <= value("modularity", table + rng(1).random((300, 1)), table.repeat(K, 1)) < 1e-12
+
+
 # What a change of the codes changes.
 
 
@@ -167,6 +173,13 @@ def test_factorvae_drops_codes_of_small_deviation() -> None:
     assert value("factorvae", codes * 0.097, factors) == 0
     assert value("factorvae", codes * [1, 0.097], factors) == pytest.approx(0.5, abs=0.05)
     assert value("factorvae", codes * 0.097, factors, threshold=0.0) == 1
+
+
+def test_factorvae_divides_variances_by_one_less_than_the_rows() -> None:
+    # Two rows 0.08 apart: deviation 0.057, where a division by two would make it 0.04.
+    seed = next(seed for seed in range(9) if len(set(rng(seed).integers(2, size=2))) == 2)
+    factors = grid(2).repeat(2, axis=1)
+    assert value("factorvae", factors[:, :1] * 0.08, factors, seed, variance=2) > 0.4
 
 
 @pytest.mark.parametrize("name", FEW)

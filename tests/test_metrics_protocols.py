@@ -173,7 +173,7 @@ def test_factorvae_samples_as_published() -> None:
             batch[:, k] = batch[0, k]
         votes = slow_votes(codes, np.ravel_multi_index(tuple(np.moveaxis(v, 2, 0)), sizes), scale)
         table = np.zeros((3, 3), int)
-        np.add.at(table, (fixed[:500], votes[:500]), 1)
+        np.add.at(table, (fixed[:500], np.array(votes[:500])), 1)
         return float(np.mean(table.argmax(0)[votes[500:]] == fixed[500:]))
 
     few: dict[str, Any] = {"batch": 8, "train": 500, "evaluation": 500, "variance": 2000}
