@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmark.registry import METRICS
 from metrics import factorvae as factorvae_module
+from metrics import svm
 from metrics.base import score
 from metrics.explicitness import explicitness, roc_areas
 from metrics.factorvae import factorvae
@@ -88,6 +89,29 @@ def test_support_vector_machines_are_at_their_minimum(name: str) -> None:
         scale = 1 + np.abs(pull * x).sum()
         assert abs(w[c] - np.sum(pull * x)) < 1e-9 * scale
         assert abs(b[c] - np.sum(pull)) < 1e-9 * scale
+
+
+def test_steps_that_overshoot_are_halved() -> None:
+    """Newton's method alone runs away from the minimum of sqrt(1 + (u - 3)^2)."""
+
+    class Far:
+        classes = np.arange(1)
+
+        def at(self, u: Array) -> tuple[Array, Array, Array]:
+            d = u - 3
+            f = np.sqrt(1 + d**2)
+            return f.sum(1), d / f, (f**-3)[:, :, None] * np.eye(2)
+
+    problem: Any = Far()
+    assert np.abs(svm._minimise(problem) - 3).max() < 1e-6
+
+
+def test_a_weight_of_minus_zero_is_zero() -> None:
+    x, y = features()["classes in order"]
+    problem = svm._Margins(x, y, np.arange(7), np.ones(7), np.ones(7))
+    u = np.tile([0.0, 0.5], (7, 1))
+    for plus, minus in zip(problem.at(u), problem.at(u * [-1, 1]), strict=True):
+        assert np.array_equal(plus, minus)
 
 
 def slow_sap(codes: Array, factors: Array, seed: int, train: int, test: int) -> float:
