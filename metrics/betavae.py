@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Integers
+from metrics.groups import partners
 
 
 @METRICS.register(
@@ -79,19 +80,8 @@ def _draw(
     second = np.empty_like(first)
     for k, column in enumerate(factors.T):
         points = shared == k
-        second[points] = _partners(column, first[points], rng)
+        second[points] = partners(column, first[points], rng)
     return first, second
-
-
-def _partners(column: Integers, rows: Integers, rng: np.random.Generator) -> Integers:
-    """Return for each of `rows` a random row with the same value in `column` (M,)."""
-    # Sorting small unsigned integers is a radix sort: ten times faster than sorting int64.
-    values = column - column.min()
-    values = values.astype(np.min_scalar_type(values.max()))
-    order = np.argsort(values, kind="stable")
-    start, stop = (np.searchsorted(values[order], values[rows], side) for side in ("left", "right"))
-    partners: Integers = order[rng.integers(start, stop)]
-    return partners
 
 
 def _differences(

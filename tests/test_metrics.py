@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score
@@ -19,29 +18,11 @@ from metrics.base import REASONS, inapplicable, needs, row_names, score
 from metrics.betavae import betavae
 from metrics.c1_accuracy import c1_accuracy, c1_accuracy_many_to_one
 from metrics.discretise import discretise, entropy, mutual_information
+from metrics.groups import partners
 from metrics.mig import mig
+from tests.tables import DSPRITES, Array, agree, grid, noisy_mixture, rng, rotation, standard
 
-Array = NDArray[Any]
 SIZES = (3, 4, 5)
-DSPRITES = (3, 6, 40, 32, 32)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def grid(*sizes: int) -> NDArray[np.int64]:
-    return np.indices(sizes).reshape(len(sizes), -1).T.copy()
-
-
-def rotation(n: int, seed: int = 0) -> Array:
-    return np.linalg.qr(rng(seed).standard_normal((n, n)))[0]
-
-
-def standard(factors: Array) -> Array:
-    scaled: Array = (factors - factors.mean(0)) / factors.std(0)
-    return scaled
-
 
 CODES: dict[str, Callable[[Array], Array]] = {
     "truth": lambda f: f.astype(np.float32),
@@ -370,10 +351,10 @@ def test_betavae_scores_points_it_was_not_fitted_on() -> None:
 def test_partners_are_uniform_among_rows_of_the_same_value() -> None:
     column = np.array([4, -2, 4, 4, 70_000, -2])
     rows = np.repeat(np.arange(6), 30_000).reshape(-1, 2)
-    partners = betavae_module._partners(column, rows, rng())
-    assert np.array_equal(column[partners], column[rows])
+    drawn = partners(column, rows, rng())
+    assert np.array_equal(column[drawn], column[rows])
     counts = np.zeros((6, 6))
-    np.add.at(counts, (rows, partners), 1)
+    np.add.at(counts, (rows, drawn), 1)
     same = column[:, None] == column
     assert np.abs(counts / 30_000 - same / same.sum(1)).max() < 0.015
 
@@ -388,12 +369,6 @@ def test_differences_do_not_depend_on_the_block() -> None:
 
 
 # The published protocols, written a second time from their description, one image at a time.
-
-
-def noisy_mixture() -> tuple[Array, Array]:
-    factors = grid(4, 5, 6)
-    codes = standard(factors) @ (np.eye(3) + 0.7 * rotation(3, 5))
-    return codes + 1.2 * rng(6).standard_normal(codes.shape), factors
 
 
 def slow_mig(codes: Array, sizes: tuple[int, ...], samples: int, seed: int) -> float:
@@ -424,11 +399,6 @@ def slow_betavae(codes: Array, sizes: tuple[int, ...], points: int, seed: int) -
 
     classifier = LogisticRegression().fit(*batch())
     return float(classifier.score(*batch()))
-
-
-def agree(ours: list[float], theirs: list[float]) -> bool:
-    error = np.sqrt((np.var(ours, ddof=1) + np.var(theirs, ddof=1)) / len(ours))
-    return bool(abs(np.mean(ours) - np.mean(theirs)) < 2 * error)
 
 
 def test_mig_is_the_published_protocol() -> None:

@@ -1,0 +1,99 @@
+"""The FactorVAE metric, as disentanglement_lib computes it.
+
+Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983, section 4;
+protocol: Locatello et al., 2019, https://arxiv.org/abs/1811.12359, code
+https://github.com/google-research/disentanglement_lib, evaluation/metrics/factor_vae.py.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.registry import METRICS
+from metrics.base import Codes, Integers
+from metrics.groups import partners
+
+
+@METRICS.register(
+    "factorvae",
+    source="Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983; "
+    "protocol of Locatello et al., 2019, https://github.com/google-research/disentanglement_lib",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    protocol="disentanglement_lib-1",
+    factors=2,
+)
+def factorvae(
+    codes: Codes,
+    factors: Integers,
+    rng: np.random.Generator,
+    *,
+    batch: int = 64,
+    train: int = 10_000,
+    evaluation: int = 5_000,
+    variance: int = 10_000,
+    threshold: float = 0.05,
+) -> float:
+    """Return how often the code that varies least tells which factor is fixed, in [0, 1].
+
+    A vote is a batch of rows with the same value of one factor: it names the factor and the code
+    whose variance within the batch is the smallest part of its variance over all rows. A code
+    stands for the factor that it got most training votes for, the first of equals and factor 0 if
+    it got none; the score is the share of new votes that this names rightly. 1/K: chance. 1: every
+    factor has a code, or several, that it alone moves. Codes of standard deviation below
+    `threshold` count as collapsed and get no vote: the score depends on the scale of the codes,
+    and is 0 if all are collapsed, where chance would be 1/K.
+
+    The value that a batch shares is that of a random row, its rows are any with that value: on a
+    full grid that is the published sampling of factors, elsewhere it keeps the table's
+    distribution. A factor with a single value is drawn like the others, as published.
+
+    Args:
+        codes: (M, L).
+        factors: (M, K).
+        rng: draws factors and rows.
+        batch: rows in one vote, at least 2.
+        train: votes that say which factor a code stands for.
+        evaluation: votes that are scored.
+        variance: rows, drawn with replacement, that the variances over all rows are taken from.
+        threshold: the smallest standard deviation of a code in use, in the unit of the code.
+
+    Raises:
+        ValueError: there are fewer than two factors to tell apart.
+    """
+    K, L = factors.shape[1], codes.shape[1]
+    if K < 2:
+        raise ValueError(f"factorvae needs at least 2 factors; the table has {K}")
+    scale = np.var(codes[rng.integers(len(codes), size=variance)], axis=0, ddof=1)
+    active = np.sqrt(scale) >= threshold
+    if not active.any():
+        return 0.0
+    fixed = rng.integers(K, size=train + evaluation)
+    rows = _draw(factors, fixed, batch, rng)
+    still = _least(codes, rows, np.where(active, scale, np.nan))
+    votes = np.bincount(fixed[:train] * L + still[:train], minlength=K * L).reshape(K, L)
+    return float(np.mean(votes.argmax(0)[still[train:]] == fixed[train:]))
+
+
+def _draw(factors: Integers, fixed: Integers, batch: int, rng: np.random.Generator) -> Integers:
+    """Return the rows (votes, batch) of every vote; they agree in factor `fixed` (votes,)."""
+    rows = np.empty((len(fixed), batch), dtype=np.int64)
+    for k, column in enumerate(factors.T):
+        votes = np.flatnonzero(fixed == k)
+        first = rng.integers(len(factors), size=(len(votes), 1))
+        rows[votes] = partners(column, first, rng, (len(votes), batch))
+    return rows
+
+
+def _least(
+    codes: Codes, rows: Integers, scale: NDArray[np.floating], block: int = 2**20
+) -> Integers:
+    """Return the code (votes,) whose variance in a batch is the smallest part of its `scale` (L,).
+
+    A code whose scale is NaN is none. `block` numbers are gathered at a time.
+    """
+    still = np.empty(len(rows), dtype=np.int64)
+    step = max(1, block // (rows.shape[1] * codes.shape[1]))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        still[part] = np.nanargmin(np.var(codes[rows[part]], axis=1, ddof=1) / scale, axis=1)
+    return still
