@@ -1,25 +1,25 @@
-"""Disentanglement, completeness and informativeness in seconds: `dci` with histogram trees.
+"""Disentanglement, completeness and informativeness in seconds: `dci` from fewer, larger steps.
 
 Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled Representations,
-ICLR 2018, https://openreview.net/forum?id=By-7dz-AZ; the estimator is ours.
+ICLR 2018, https://openreview.net/forum?id=By-7dz-AZ; the estimators are ours.
 """
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Integers
-from metrics.cores import on_all_cores
+from metrics.cores import on_all_cores, seeds
 from metrics.dci import PARTS, Matrix, draw, scores
 
 
 @METRICS.register(
     "dci_fast",
     source="Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled "
-    "Representations, ICLR 2018, https://openreview.net/forum?id=By-7dz-AZ; the estimator is ours",
+    "Representations, ICLR 2018, https://openreview.net/forum?id=By-7dz-AZ; estimators are ours",
     range=(0.0, 1.0),
     higher_is_better=True,
-    protocol="histogram-trees-1",
+    protocol="few-stages-1",
     factors=2,
     parts=PARTS,
 )
@@ -30,65 +30,61 @@ def dci_fast(
     *,
     train: int = 10_000,
     test: int = 5_000,
-    stages: int = 40,
-    learning_rate: float = 0.2,
-    bins: int = 64,
+    boosted: int = 3_000,
+    stages: int = 6,
+    learning_rate: float = 0.5,
+    trees: int = 20,
+    leaf: int = 20,
+    workers: int | None = None,
 ) -> dict[str, float]:
-    """Return the three scores of `dci` from trees that split between `bins` bins, in [0, 1].
+    """Return the three scores of `dci` from cheaper trees, in [0, 1].
 
-    Trees of depth 3 as in `dci`, boosted in fewer, larger steps; the importance of a code is the
-    gain of its splits. Equal codes share it. Within 0.02 of `dci` on codes that are the factors,
-    rotated, mixed or noisy (five factors of 3 to 10 values), about 40 times as fast: still another
-    estimator, so compare it with itself only.
+    Importances are those of `dci`'s gradient boosting with `stages` large steps on `boosted` of
+    the training rows; so few of them predict badly, so informativeness is the accuracy of
+    extremely randomised trees on all. Compare it with itself only: on codes that were the factors,
+    rotated, noisy or mixed, disentanglement and completeness came within 0.04 of `dci` and
+    informativeness within 0.03, at a fiftieth of the time; in a small table, whose test rows are
+    training rows too, the informativeness of random codes differs more.
 
     Args:
         codes: (M, L).
         factors: (M, K).
-        rng: draws the rows.
-        train: rows that the trees are fitted on.
-        test: rows that they are scored on.
-        stages: trees per value of a factor.
+        rng: draws the rows and seeds each factor's trees.
+        train: rows that informativeness is fitted on.
+        test: rows that it is scored on.
+        boosted: how many of the training rows give the importances.
+        stages: of boosting, one tree per value of a factor each.
         learning_rate: of each stage.
-        bins: quantiles of each code, at most 255.
+        trees: that vote, all codes tried at every split.
+        leaf: the least rows in a leaf of theirs.
+        workers: processes at a time, None: all cores; changes no number.
 
     Raises:
-        ValueError: fewer than two factors vary in the drawn training rows.
+        ValueError: fewer than two factors vary in the drawn rows that give the importances.
     """
-    z, columns = draw(codes, factors, rng, train + test, train)
-    different, group = _different(z)
-    trees = HistGradientBoostingClassifier(
-        max_iter=stages,
-        learning_rate=learning_rate,
-        max_depth=3,
-        max_leaf_nodes=8,
-        max_bins=bins,
-        early_stopping=False,
-        random_state=0,
-    )
-    # Processes would take as long to start as these fits take.
-    fits = on_all_cores(_fit, [(trees, different, column, train) for column in columns], workers=1)
-    copies = np.bincount(group)[group]
-    return scores([(gains[group] / copies, accuracy) for gains, accuracy in fits])
-
-
-def _different(z: Codes) -> tuple[Codes, Integers]:
-    """Return the codes without copies (N, L'), and for each of z's which of them it is (L,)."""
-    # The trees would give all to the first of equals.
-    groups: dict[bytes, int] = {}
-    keys = [np.ascontiguousarray(column).tobytes() for column in z.T]
-    group = np.array([groups.setdefault(key, len(groups)) for key in keys])
-    return z[:, np.unique(group, return_index=True)[1]], group
+    boosted = min(boosted, train)
+    z, columns = draw(codes, factors, rng, train + test, boosted)
+    fits = []
+    for seed, column in zip(seeds(rng, len(columns)), columns, strict=True):
+        boosting = GradientBoostingClassifier(
+            learning_rate=learning_rate, n_estimators=stages, random_state=seed
+        )
+        forest = ExtraTreesClassifier(
+            trees, min_samples_leaf=leaf, max_features=None, random_state=seed
+        )
+        fits.append((boosting, forest, z, column, boosted, train))
+    return scores(on_all_cores(_fit, fits, workers))
 
 
 def _fit(
-    trees: HistGradientBoostingClassifier, z: Codes, column: Integers, train: int
+    boosting: GradientBoostingClassifier,
+    forest: ExtraTreesClassifier,
+    z: Codes,
+    column: Integers,
+    boosted: int,
+    train: int,
 ) -> tuple[Matrix, float]:
-    """Return the share of every code in the gain of all splits (L',), and the test accuracy."""
-    trees.fit(z[:train], column[:train])
-    gains = np.zeros(z.shape[1])
-    # scikit-learn has no public name for the grown trees.
-    for stage in trees._predictors:
-        for tree in stage:
-            splits = tree.nodes[tree.nodes["is_leaf"] == 0]
-            np.add.at(gains, splits["feature_idx"], splits["gain"])
-    return gains / max(gains.sum(), 1e-300), float(trees.score(z[train:], column[train:]))
+    """Return the importance of every code (L,), and the accuracy on the test rows."""
+    boosting.fit(z[:boosted], column[:boosted])
+    forest.fit(z[:train], column[:train])
+    return np.abs(boosting.feature_importances_), float(forest.score(z[train:], column[train:]))

@@ -54,9 +54,12 @@ def infomec(
     Codes of integers are discrete latents: information from counts, active if they vary, one-hot
     for the classifier. Floats are continuous: nearest neighbours, standardised. Rows are drawn
     without replacement, for the neighbours of a repeated row are its copies; the number of rows
-    is ours. Where the published code divides by zero: factors with a single value are left out,
-    latents that tell of no source share equally, a single active latent is compact, and without
-    any active latent all three are 0. Losses above chance (unbalanced factors) count as chance.
+    is ours. Codes that tell nothing share noise: their InfoM and InfoC are far from 0 (0.6 and 0.5
+    for random codes on dSprites), their InfoE is not.
+
+    Where the published code divides by zero: factors with a single value are left out, latents
+    that tell of no source share equally, a single active latent is compact, and without any active
+    latent all three are 0. Losses above chance (unbalanced factors) count as chance.
 
     Args:
         codes: (M, L).
