@@ -110,9 +110,8 @@ def mutual_information_codes(
 ) -> float:
     """Return the mean mutual information of two different codes, in nats, from 0 to log `bins`.
 
-    Unlike the Gaussian scores it sees dependence without correlation. Independent codes score
-    about (bins - 1)^2 / 2 samples, the bias of counting: 0.018. Quadratic in the number of codes:
-    for raw pixels it takes hours.
+    Unlike the Gaussian scores it sees dependence without correlation. Counting biases it upwards:
+    independent codes score 0.018. Quadratic in the number of codes: hours for raw pixels.
 
     Args:
         codes: (M, L).

@@ -169,9 +169,9 @@ def test_dci_does_not_know_order_or_scale_of_codes(metric: Score) -> None:
     codes = rotated(factors) + 0.3 * rng(4).standard_normal((60, 3))
     value = few(metric, codes, factors)
     assert 0.05 < value["disentanglement"] < 0.9
-    for changed in (codes[:, [2, 0, 1]], codes[:, ::-1] * [1, 1024, 0.5]):
-        # Splits that are equally good are taken in the order of the codes.
-        assert few(metric, changed, factors) == pytest.approx(value, abs=0.03)
+    # Splits that are equally good are taken in the order of the codes.
+    changed = codes[:, [2, 0, 1]] * [1, 1024, 0.5]
+    assert few(metric, changed, factors) == pytest.approx(value, abs=0.03)
 
 
 @BOTH
