@@ -1,0 +1,90 @@
+"""Disentanglement, completeness and informativeness in seconds: `dci` from fewer, larger steps.
+
+Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled Representations,
+ICLR 2018, https://openreview.net/forum?id=By-7dz-AZ; the estimators are ours.
+"""
+
+import numpy as np
+from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
+
+from benchmark.registry import METRICS
+from metrics.base import Codes, Integers
+from metrics.cores import on_all_cores, seeds
+from metrics.dci import PARTS, Matrix, draw, scores
+
+
+@METRICS.register(
+    "dci_fast",
+    source="Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled "
+    "Representations, ICLR 2018, https://openreview.net/forum?id=By-7dz-AZ; estimators are ours",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    protocol="few-stages-1",
+    factors=2,
+    parts=PARTS,
+)
+def dci_fast(
+    codes: Codes,
+    factors: Integers,
+    rng: np.random.Generator,
+    *,
+    train: int = 10_000,
+    test: int = 5_000,
+    boosted: int = 3_000,
+    stages: int = 6,
+    learning_rate: float = 0.5,
+    trees: int = 20,
+    leaf: int = 20,
+    workers: int | None = None,
+) -> dict[str, float]:
+    """Return the three scores of `dci` from cheaper trees, in [0, 1].
+
+    Importances are those of `dci`'s gradient boosting with `stages` large steps on `boosted` of
+    the training rows; so few of them predict badly, so informativeness is the accuracy of
+    extremely randomised trees on all. Compare it with itself only: on codes that were the factors,
+    rotated, noisy or mixed, each of the three came within 0.05 of `dci`, at a fiftieth of the time;
+    in a small table, whose test rows are training rows too, the informativeness of random codes
+    differs more.
+
+    Args:
+        codes: (M, L).
+        factors: (M, K).
+        rng: draws the rows and seeds each factor's trees.
+        train: rows that informativeness is fitted on.
+        test: rows that it is scored on.
+        boosted: how many of the training rows give the importances.
+        stages: of boosting, one tree per value of a factor each.
+        learning_rate: of each stage.
+        trees: that vote, all codes tried at every split.
+        leaf: the least rows in a leaf of theirs.
+        workers: processes at a time, None: all cores; changes no number.
+
+    Raises:
+        ValueError: fewer than two factors vary in the drawn rows that give the importances.
+    """
+    boosted = min(boosted, train)
+    z, columns = draw(codes, factors, rng, train + test, boosted)
+    fits = []
+    for seed, column in zip(seeds(rng, len(columns)), columns, strict=True):
+        boosting = GradientBoostingClassifier(
+            learning_rate=learning_rate, n_estimators=stages, random_state=seed
+        )
+        forest = ExtraTreesClassifier(
+            trees, min_samples_leaf=leaf, max_features=None, random_state=seed
+        )
+        fits.append((boosting, forest, z, column, boosted, train))
+    return scores(on_all_cores(_fit, fits, workers))
+
+
+def _fit(
+    boosting: GradientBoostingClassifier,
+    forest: ExtraTreesClassifier,
+    z: Codes,
+    column: Integers,
+    boosted: int,
+    train: int,
+) -> tuple[Matrix, float]:
+    """Return the importance of every code (L,), and the accuracy on the test rows."""
+    boosting.fit(z[:boosted], column[:boosted])
+    forest.fit(z[:train], column[:train])
+    return np.abs(boosting.feature_importances_), float(forest.score(z[train:], column[train:]))

@@ -1,0 +1,93 @@
+"""How well a linear classifier reads the factors from the codes, and from how few rows.
+
+Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of Disentangled
+Representations, 2019, https://arxiv.org/abs/1811.12359, section 5.5; code
+https://github.com/google-research/disentanglement_lib, evaluation/metrics/downstream_task.py.
+"""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.model_selection import KFold
+
+from benchmark.registry import METRICS
+from metrics.base import Codes, Integers
+from metrics.cores import on_all_cores
+
+SIZES = (10, 100, 1000, 10_000)
+EFFICIENCY = "efficiency"
+
+
+@METRICS.register(
+    "downstream",
+    source="Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of "
+    "Disentangled Representations, 2019, https://arxiv.org/abs/1811.12359, code "
+    "https://github.com/google-research/disentanglement_lib",
+    range=(0.0, 1.0),
+    higher_is_better=True,
+    protocol="disentanglement_lib-1",
+    factors=1,
+    parts=(*map(str, SIZES), EFFICIENCY),
+)
+def downstream(
+    codes: Codes,
+    factors: Integers,
+    rng: np.random.Generator,
+    *,
+    sizes: tuple[int, ...] = SIZES,
+    test: int = 5000,
+    workers: int | None = None,
+) -> dict[str, float]:
+    """Return the accuracy after 10, 100, 1,000 and 10,000 training rows, and the sample efficiency.
+
+    Accuracy: scikit-learn's LogisticRegressionCV (ten penalties, five folds, unscaled codes) per
+    factor, its share of right answers on test rows, mean over the factors, in [0, 1]. Efficiency:
+    accuracy at 100 rows divided by that at 10,000, at most 1. Chance is the mean over the factors
+    of 1 / values on a full grid, where a code that knows nothing has an efficiency near 1: read it
+    beside the accuracies.
+
+    Rows are drawn with replacement, anew for every size. A factor with a single value in the table
+    is left out; one with a single value among the training rows is predicted as that value, where
+    the published code stops.
+
+    Args:
+        codes: (M, L).
+        factors: (M, K).
+        rng: draws the rows.
+        sizes: numbers of training rows; efficiency compares the second with the last.
+        test: rows that each classifier is scored on.
+        workers: processes at a time, None: all cores; changes no number.
+
+    Raises:
+        ValueError: no factor varies.
+    """
+    columns = [column for column in factors.T if np.ptp(column) > 0]
+    if not columns:
+        raise ValueError("downstream needs a factor that varies; every one has a single value")
+    fits = []
+    for size in reversed(sizes):
+        rows = rng.integers(len(codes), size=size + test)
+        fits += [(codes[rows], column[rows], size) for column in columns]
+    right = np.reshape(on_all_cores(_accuracy, fits, workers), (len(sizes), len(columns)))
+    accuracy = right.mean(axis=1)[::-1].tolist()
+    scores = dict(zip(map(str, sizes), accuracy, strict=True))
+    return scores | {EFFICIENCY: _efficiency(accuracy[1], accuracy[-1])}
+
+
+def _accuracy(z: Codes, column: Integers, size: int) -> float:
+    """Return the accuracy, on the other rows, of a classifier fitted on the first `size`."""
+    if np.ptp(column[:size]) == 0:
+        return float(np.mean(column[size:] == column[0]))
+    model = LogisticRegressionCV(Cs=10, cv=KFold(5), scoring="accuracy")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        # Two defaults that we leave alone will change their names.
+        warnings.simplefilter("ignore", FutureWarning)
+        model.fit(z[:size], column[:size])
+        return float(model.score(z[size:], column[size:]))
+
+
+def _efficiency(few: float, many: float) -> float:
+    return min(1.0, few / many) if many > 0 else 0.0
