@@ -30,13 +30,16 @@ Supervision = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print records as JSON and nothing else.")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated names; all if not given.")]
+Scores = Annotated[
+    str | None, typer.Option(help="Comma-separated names, or all; the usual ones if not given.")
+]
 
 
 @app.command()
 def run(
     methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "",
     datasets: Annotated[str, typer.Option(help="Comma-separated names.")] = "dsprites",
-    metrics: Names = None,
+    metrics: Scores = None,
     seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0",
     budget: Annotated[
         str, typer.Option(help="quick, or paper: the steps of each paper.")
@@ -186,7 +189,7 @@ def score(
         Path | None, typer.Option(help="An .npy of (N, L) numbers, or an .npz: codes and index.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="The data set that --codes are of.")] = "dsprites",
-    metrics: Names = None,
+    metrics: Scores = None,
     json: Annotated[Path | None, typer.Option(help="Write the scores there.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of --codes.")] = 0,
     reference: Annotated[bool, typer.Option(help="Score floor and ceiling beside --codes.")] = True,
@@ -195,13 +198,14 @@ def score(
     """Score codes that are there: finished runs', without the model, or any other program's."""
     from benchmark import score as scores
     from datasets import load
+    from metrics.base import usual
     from results.files import write_json
     from results.store import Folder
     from results.terminal import console
 
     if bool(runs) == (codes is not None):
         raise UserError("score needs either folders of runs or --codes FILE")
-    chosen = METRICS.names() if metrics is None else named(metrics, "metric", METRICS.names())
+    chosen = usual(METRICS) if metrics is None else named(metrics, "metric", METRICS.names())
     if codes is not None:
         found = dict(scores.brought(codes, load(dataset, data_dir), chosen, seed, reference))
     else:

@@ -13,7 +13,7 @@ from benchmark.registry import METHODS, METRICS, UserError, names, unknown
 from benchmark.run import Run
 from datasets import Dataset, Spec
 from methods.base import Method, Sees, defaults, settings
-from metrics.base import REASONS, inapplicable
+from metrics.base import REASONS, inapplicable, usual
 
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
@@ -177,8 +177,8 @@ def plan(
 
 
 def metrics_for(text: str | None) -> list[str]:
-    """Return the metrics that `text` names; all without one."""
-    return METRICS.names() if text is None else names(text, "metric", METRICS.names())
+    """Return the metrics that `text` names; the usual ones without it."""
+    return usual(METRICS) if text is None else names(text, "metric", METRICS.names())
 
 
 def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:

@@ -29,6 +29,7 @@ from metrics.base import Codes, Integers
     higher_is_better=True,
     protocol="held-out-1",
     factors=1,
+    by_name=True,
 )
 def attribute_auc(
     codes: Codes,

@@ -20,6 +20,9 @@ registers it:
 A metric of several numbers names them as `parts=("disentanglement", ...)`; each is a row of its
 own, `dci_disentanglement`, and all have the range and the direction.
 
+A metric with `by_name=True` is scored where it, or `all`, is asked for: it takes long, or says the
+same as others.
+
 `protocol` changes whenever a number could change; `factors` is the smallest number of
 ground-truth factors with which the metric means something (0: it needs none).
 """
@@ -32,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmark.registry import Entry
+from benchmark.registry import Entry, Registry
 
 Codes = NDArray[Any]
 Integers = NDArray[np.int64]
@@ -46,6 +49,11 @@ REASONS = {
     "held_out": "needs held-out rows, and there are none",
     "rng": "needs a random generator",
 }
+
+
+def usual(registry: Registry[Any]) -> list[str]:
+    """Return the metrics that are scored where none is named."""
+    return [name for name in registry.names() if not registry[name].facts.get("by_name")]
 
 
 def row_names(entry: Entry[Any]) -> tuple[str, ...]:

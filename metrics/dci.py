@@ -28,6 +28,7 @@ Matrix = NDArray[np.float64]
     protocol="disentanglement_lib-1",
     factors=2,
     parts=PARTS,
+    by_name=True,
 )
 def dci(
     codes: Codes,

@@ -22,6 +22,7 @@ from metrics.dci import PARTS, Matrix, draw, scores
     protocol="few-stages-1",
     factors=2,
     parts=PARTS,
+    by_name=True,
 )
 def dci_fast(
     codes: Codes,

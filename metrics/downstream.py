@@ -30,6 +30,7 @@ EFFICIENCY = "efficiency"
     protocol="disentanglement_lib-1",
     factors=1,
     parts=(*map(str, SIZES), EFFICIENCY),
+    by_name=True,
 )
 def downstream(
     codes: Codes,

@@ -25,6 +25,7 @@ from metrics.base import Codes, Integers
     higher_is_better=True,
     protocol="disentanglement_lib-1",
     factors=1,
+    by_name=True,
 )
 def explicitness(
     codes: Codes,

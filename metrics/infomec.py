@@ -33,6 +33,7 @@ Matrix = NDArray[np.float64]
     protocol="latent_quantization-1",
     factors=2,
     parts=("infom", "infoe", "infoc"),
+    by_name=True,
 )
 def infomec(
     codes: Codes,

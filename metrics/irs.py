@@ -23,6 +23,7 @@ from metrics.discretise import discretise
     higher_is_better=True,
     protocol="disentanglement_lib-1",
     factors=1,
+    by_name=True,
 )
 def irs(
     codes: Codes,

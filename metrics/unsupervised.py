@@ -27,6 +27,7 @@ Matrix = NDArray[np.float64]
     higher_is_better=False,
     protocol="disentanglement_lib-1",
     factors=0,
+    by_name=True,
 )
 def gaussian_tc(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000) -> float:
     """Return the total correlation of the Gaussian with the codes' covariance, in nats, >= 0.
@@ -58,6 +59,7 @@ def gaussian_tc(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000
     higher_is_better=False,
     protocol="disentanglement_lib-1",
     factors=0,
+    by_name=True,
 )
 def wasserstein(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000) -> float:
     """Return the Gaussian Wasserstein correlation: squared units of the codes, >= 0.
@@ -81,6 +83,7 @@ def wasserstein(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000
     higher_is_better=False,
     protocol="disentanglement_lib-1",
     factors=0,
+    by_name=True,
 )
 def wasserstein_norm(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000) -> float:
     """Return the Gaussian Wasserstein correlation divided by the codes' total variance, in [0, 2).
@@ -104,6 +107,7 @@ def wasserstein_norm(codes: Codes, rng: np.random.Generator, *, samples: int = 1
     higher_is_better=False,
     protocol="disentanglement_lib-1",
     factors=0,
+    by_name=True,
 )
 def mutual_information_codes(
     codes: Codes, rng: np.random.Generator, *, samples: int = 10_000, bins: int = 20
