@@ -33,7 +33,7 @@ class CGAN(Method):
         latents: how many codes beside the label, N(0, 1); with the paper's nets U(-1, 1), and the
             paper has 100.
         nets: `shared` by all methods, with Adam: the label's one-hot vector joins the inputs of G
-            and the features that D sees in the image; or the `paper`'s of MNIST, with SGD.
+            and the image of D as constant channels; or the `paper`'s of MNIST, with SGD.
         lr_d, lr_g: Adam's learning rates.
         batch_size: images a batch.
     """

@@ -8,10 +8,9 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from methods.maxout import Maxout, uniform_init
-from methods.nets import FEATURES, Shape, generator, trunk
+from methods.nets import Shape, discriminator, generator
 
 
 class Generator(nn.Module):
@@ -28,23 +27,16 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The shared trunk over an image; a label has weights of its own for the features.
-
-    Miyato & Koyama, cGANs with Projection Discriminator, ICLR 2018,
-    https://arxiv.org/abs/1802.05637, equation 3: where the label is but another input of a network
-    whose norm is spectral, the generator can do without it for long.
-    """
+    """The shared trunk over an image and one constant channel a label."""
 
     def __init__(self, shape: Shape, labels: int) -> None:
         super().__init__()
-        self.trunk, self.head = trunk(shape), nn.Linear(FEATURES, 1)
-        self.projection = spectral_norm(nn.Linear(labels, FEATURES, bias=False))
+        self.net = discriminator((shape[0] + labels, *shape[1:]))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Return logits (B, 1)."""
-        features = self.trunk(x)
-        own = self.projection(y.to(features.dtype)) * features
-        logits: Tensor = self.head(features) + own.sum(1, keepdim=True)
+        plane = y[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x.dtype)
+        logits: Tensor = self.net(torch.cat([x, plane], 1))
         return logits
 
 
