@@ -113,7 +113,8 @@ def _list(console: Console, room: str, registry: Registry[object]) -> None:
         entry = registry[name]
         what = entry.facts.get("says") or (entry.value.__doc__ or "").strip().splitlines()[0]
         told = [str(entry.facts.get(c) or getattr(entry.value, c)) for c in more]
-        table.add_row(name, *(Text(text, overflow="fold") for text in (what, *told, entry.source)))
+        texts = (name, what, *told, entry.source)
+        table.add_row(*(Text(text, overflow="fold") for text in texts))
     console.print(table)
 
 

@@ -91,7 +91,10 @@ class TestMistakes:
         ("words", "expected"),
         [
             (["run"], ["no method named; known: all, adavae, annealedvae"]),
-            (["nope"], ["No such command 'nope'", "list, plot, reproduce, run, speed, table"]),
+            (
+                ["nope"],
+                ["No such command 'nope'", "data, list, plot, reproduce, run, score, speed, table"],
+            ),
             (["reproduce", "gan-optimun"], ["claim 'gan-optimun'; did you mean 'gan-optimum'?"]),
             (["rum"], ["rum"]),
             (["list", "method"], ["kind 'method'; did you mean 'methods'?", "metrics"]),
