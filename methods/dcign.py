@@ -64,7 +64,7 @@ class DCIGN(VAE):
         k = len(spec.factor_sizes)
         last = k - 1 if spec.label_column is None else spec.label_column
         super().__init__(spec, latents=k - 1 + intrinsic, lr=lr, batch_size=batch_size, nets=nets)
-        self.intrinsic, self.clamp = intrinsic, clamp
+        self.intrinsic, self.clamp, self.ratio = intrinsic, clamp, ratio
         others = [factor for factor in range(k) if factor != last]
         self.groups = {factor: slice(i, i + 1) for i, factor in enumerate(others)}
         self.groups[last] = slice(k - 1, None)

@@ -219,6 +219,8 @@ def test_a_server_that_keeps_breaking_off_is_left_for_later(shop: Shop, place: P
 
 
 def _get(one: Original) -> None:
+    # A shell's background job, and what it starts, would not hear of it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     originals.get("d", [one], None)
 
 
