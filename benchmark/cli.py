@@ -3,6 +3,7 @@
 Only the commands that train import torch: a laptop can draw what a cluster computed.
 """
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -206,7 +207,8 @@ def score(
 
     if bool(runs) == (codes is not None):
         raise UserError("score needs either folders of runs or --codes FILE")
-    chosen = usual(METRICS) if metrics is None else named(metrics, "metric", METRICS.names())
+    default = usual(METRICS) if codes is None else scores.usual_without_c1()
+    chosen = default if metrics is None else named(metrics, "metric", METRICS.names())
     if codes is not None:
         found = dict(scores.brought(codes, load(dataset, data_dir), chosen, seed, reference))
     else:
@@ -248,8 +250,12 @@ def data_get(names: list[str], data_dir: DataDir = None) -> None:
     """Fetch and pack data sets, so that runs need no network; on a cluster, on the login node."""
     from benchmark.data import get
 
-    for line in get(named(",".join(names), "data set", DATASETS.names()), data_dir):
-        print(line)
+    lost = []
+    for line, failed in get(named(",".join(names), "data set", DATASETS.names()), data_dir):
+        lost += [line] if failed else []
+        print(line) if not failed else None
+    if lost:
+        raise UserError("; ".join(lost))
 
 
 @data.command(name="check")
@@ -324,12 +330,15 @@ def reproduce(
     chosen, where = plan.seeds(seeds), arithmetic.device(device)
     path = to or studies.REPRODUCED
     before = studies.stored(path)
+    if stored and not before:
+        raise UserError(f"there is no table of claims in {path}")
     if stored:
         print(studies.markdown([row for row in before if row["claim"] in names]))
         return
     minutes = len(chosen) * sum(CLAIMS[name].facts["minutes"] for name in names)
     print(
-        f"about {minutes:.0f} minutes on two cores, less what is trained already", file=sys.stderr
+        f"about {math.ceil(minutes)} minutes on two cores, less what is trained already",
+        file=sys.stderr,
     )
     with comparison.stoppable() as stop:
         rows = studies.reproduce(names, chosen, Lab(out, where, data_dir, stop), path)

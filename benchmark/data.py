@@ -34,12 +34,12 @@ def packed(name: str) -> Path | None:
 
 
 def state(name: str, folder: Path | None) -> str:
-    """Return `packed`, `files` where it can be packed, `drawn` where it needs no file, or `-`."""
+    """Return `packed`, `files` where it can be packed, `to draw` where it needs none, or `-`."""
     path, needed = packed(name), files(name)
     here = all(find(name, one, folder) for one in needed)
     if path is not None and path.is_file() and (here or path == cache.location(name)):
         return "packed"
-    return "-" if not here else "files" if needed else "drawn"
+    return "-" if not here else "files" if needed else "to draw"
 
 
 def find(name: str, one: Original, folder: Path | None) -> Path | None:
@@ -55,6 +55,8 @@ def listed(folder: Path | None) -> Table:
     """Return the table of all data sets."""
     columns = ("name", "images", "factors", "size", "MB", "licence", "here")
     table = Table(*columns, box=box.SIMPLE)
+    table.columns[0].no_wrap = True
+    table.columns[0].min_width = max(map(len, DATASETS.names()))
     for name in DATASETS.names():
         facts = DATASETS[name].facts
         spec = facts.get("spec")
@@ -108,12 +110,20 @@ def about(name: str, folder: Path | None) -> Iterator[str]:
         )
 
 
-def get(names: Sequence[str], folder: Path | None) -> Iterator[str]:
-    """Have the data sets packed, fetched first where need be; yield a line for each."""
+def get(names: Sequence[str], folder: Path | None) -> Iterator[tuple[str, bool]]:
+    """Have the data sets packed, fetched first where need be.
+
+    Yields:
+        a line for each, and whether it is the reason why that one cannot be had.
+    """
     for name in names:
-        dataset, path = load(name, folder), packed(name)
-        where = "drawn when asked for" if path is None else str(path)
-        yield f"{name}: {len(dataset):,} images, {where}"
+        try:
+            dataset, path = load(name, folder), packed(name)
+        except UserError as error:
+            yield str(error), True
+        else:
+            where = "drawn when asked for" if path is None else str(path)
+            yield f"{name}: {len(dataset):,} images, {where}", False
 
 
 def check(name: str, folder: Path | None) -> Iterator[tuple[bool, str]]:
@@ -140,7 +150,7 @@ def _checked(name: str, path: Path) -> tuple[bool, str]:
     try:
         stated, actual = cache.checksum(path)
     except (OSError, KeyError, RuntimeError) as error:
-        return False, f"{path}: damaged: {error}; remove it to have {name} packed again"
+        return False, f"{path}: damaged: {error}; remove it to have it packed again"
     if stated != actual:
         return False, f"{path}: damaged: not as it was packed; remove it to have it packed again"
     about = cache.about(path)
@@ -163,6 +173,8 @@ def show(name: str, folder: Path | None, to: Path, seed: int) -> Path:
     """Draw a contact sheet: one row per factor, in which only that factor varies."""
     from results import looks, plots
 
+    if to.suffix not in looks.KINDS:
+        raise UserError(f"--to {to}: a picture's name ends in {', '.join(looks.KINDS)}")
     found = sheet(load(name, folder), np.random.default_rng(seed))
     path: Path = looks.save_as(plots.draw_sheet(found, f"{name}\n{found.title}"), to)
     return path

@@ -57,11 +57,16 @@ class Entry(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """The plug-ins of one room, imported when first asked for."""
+    """The plug-ins of one room, imported when first asked for.
 
-    def __init__(self, kind: str, room: str) -> None:
-        self.kind = kind
-        self.room = room
+    Args:
+        kind: what one is called.
+        room: the package that they are in.
+        facts: what each must say of itself.
+    """
+
+    def __init__(self, kind: str, room: str, facts: Sequence[str] = ()) -> None:
+        self.kind, self.room, self.facts = kind, room, tuple(facts)
         self._entries: dict[str, Entry[T]] = {}
         self._loaded = False
 
@@ -77,6 +82,9 @@ class Registry(Generic[T]):
         def add(value: T) -> T:
             if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
+            lacking = [fact for fact in self.facts if fact not in facts]
+            if lacking:
+                raise UserError(f"{self.kind} {name!r} is registered without {', '.join(lacking)}")
             self._entries[name] = Entry(name, value, source, facts)
             return value
 
@@ -105,6 +113,8 @@ class Registry(Generic[T]):
 
 
 METHODS: Registry[Any] = Registry("method", "methods")
-METRICS: Registry[Any] = Registry("metric", "metrics")
+METRICS: Registry[Any] = Registry(
+    "metric", "metrics", ("range", "higher_is_better", "protocol", "factors")
+)
 DATASETS: Registry[Any] = Registry("data set", "datasets")
 CLAIMS: Registry[Any] = Registry("claim", "benchmark.claims")

@@ -164,7 +164,7 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        ours = f"{float(row['ours']):.3g}" + (f" ({row['interval']})" if row["interval"] else "")
+        ours = f"{float(row['ours']):.4g}" + (f" ({row['interval']})" if row["interval"] else "")
         cells = (row["claim"], row["quantity"].replace("_", " "), row["published"], ours)
         lines.append("| " + " | ".join([*cells, row["seeds"], row["verdict"]]) + " |")
     return "\n".join(lines)

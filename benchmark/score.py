@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmark.registry import METRICS, UserError
 from datasets import Dataset, load
-from metrics.base import inapplicable, row_names, score
+from metrics.base import inapplicable, needs, row_names, score, usual
 from results.store import Codes, Folder
 
 Sheet = dict[str, NDArray[Any]]
@@ -64,12 +64,19 @@ def again(folder: Folder, names: Sequence[str], data_dir: Path | None) -> list[d
     Raises:
         UserError: the run is not done, or its codes cannot be read.
     """
+    if not folder.path.is_dir():
+        raise UserError(f"there is no folder {folder.path}")
     before = folder.scores
     if before is None:
         raise UserError(f"{folder.path} is not a finished run; python -m benchmark run finishes it")
-    run = folder.asked["run"]
+    run, coded = folder.asked["run"], folder.asked["representation"] != "none"
+    if coded and not folder.has_codes:
+        raise UserError(
+            f"{folder.path} has lost its codes.h5; remove its scores.json, and the command that "
+            "made the run encodes again"
+        )
     dataset = load(run["dataset"], data_dir)
-    given = sheet(dataset, folder.codes()) if folder.has_codes else {}
+    given = sheet(dataset, folder.codes()) if coded else {}
     rows = [row for name in names for row in scored(name, given, dataset, run["seed"])]
     new = {row["metric"] for row in rows}
     kept = [row for row in before["rows"] if row["metric"] not in new]
@@ -89,11 +96,24 @@ def read_codes(path: Path, dataset: Dataset) -> Codes:
         found = np.load(path, allow_pickle=False)
         arrays = {"codes": found} if isinstance(found, np.ndarray) else dict(found)
     except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-        raise UserError(f"cannot read codes from {path}: {error}") from error
+        reason = "it is no .npy or .npz of numbers" if "pickle" in str(error) else error
+        raise UserError(f"cannot read codes from {path}: {reason}") from error
     codes = arrays.get("codes")
-    if codes is None or codes.ndim != 2 or codes.dtype.kind not in "fiu":
+    if codes is None or codes.ndim != 2 or codes.dtype.kind not in "fiub":
         there = {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
         raise UserError(f"{path} has no table `codes` of numbers (N, L); it has {there}")
+    if not codes.size:
+        raise UserError(f"{path} has no codes: their shape is {codes.shape}")
+    if not np.isfinite(codes).all():
+        row, column = np.argwhere(~np.isfinite(codes))[0]
+        raise UserError(
+            f"{path} has codes that are not finite, first in row {row}, column {column}"
+        )
+    if "index" not in arrays and len(codes) != len(dataset):
+        raise UserError(
+            f"{path} has {len(codes):,} lines and {dataset.name} {len(dataset):,} images; "
+            "an .npz with `index` may say which images they are of"
+        )
     rows = arrays.get("index", np.arange(len(codes)))
     _check_rows(path, rows, len(codes), dataset)
     names = [f"z{number}" for number in range(1, codes.shape[1] + 1)]
@@ -106,11 +126,6 @@ def _check_rows(path: Path, rows: NDArray[Any], count: int, dataset: Dataset) ->
         raise UserError(f"{path}: `index` is {rows.dtype} {rows.shape}, not {count:,} integers")
     if count and not 0 <= rows.min() <= rows.max() < images:
         raise UserError(f"{path}: `index` is not within the {images:,} images of {dataset.name}")
-    if count != images and (rows == np.arange(count)).all():
-        raise UserError(
-            f"{path} has {count:,} lines and {dataset.name} {images:,} images; "
-            "an .npz with `index` may say which images they are of"
-        )
 
 
 def brought(
@@ -141,6 +156,11 @@ def table(found: Mapping[str, list[dict[str, Any]]]) -> Table:
         shown = ["-" if row["value"] is None else f"{row['value']:.3f}" for row in cells]
         lines.add_row(cells[0]["metric"], *shown)
     return lines
+
+
+def usual_without_c1() -> list[str]:
+    """Return the metrics that are scored where none is named, of codes without categories."""
+    return [name for name in usual(METRICS) if "c1" not in needs(METRICS[name].value)]
 
 
 def reasons(found: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -269,6 +270,10 @@ def _lock(path: Path) -> Iterator[bool]:
     """
     with path.open("w") as file:
         try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            print(f"waiting for another process that prepares {path.stem}", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
             alone = True
         except OSError:

@@ -177,7 +177,9 @@ def _size(one: Original) -> str:
 
 def missing(dataset: str, one: Original, path: Path, reason: str) -> UserError:
     """Return the error that says what is missing, and how to get it by hand."""
-    where = f"get it from {' or '.join(one.urls)} and " if one.urls else ""
+    where = f"get it from {' or '.join(one.urls)} and "
+    if not one.urls:
+        where = f"python -m benchmark data about {dataset} says whose it is; "
     check = f" (its MD5 is {one.md5})" if one.md5 else ""
     tried = f", and it cannot be downloaded: {reason}" if reason else ""
     return UserError(

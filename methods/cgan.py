@@ -47,8 +47,8 @@ class CGAN(Method):
         *,
         latents: int = 10,
         nets: Literal["shared", "paper"] = "shared",
-        lr_d: float = 2e-4,
-        lr_g: float = 1e-3,
+        lr_d: float = 1e-3,
+        lr_g: float = 2e-4,
         batch_size: int = 64,
     ) -> None:
         super().__init__()

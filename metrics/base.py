@@ -114,6 +114,9 @@ def score(
     with threadpool_limits(1):
         found = entry.value(**given, **chance)
     values = found if isinstance(found, Mapping) else {None: found}
+    if set(values) != set(entry.facts.get("parts", (None,))):
+        said = entry.facts.get("parts", "no parts")
+        raise ValueError(f"{entry.name} gives {list(values)} and is registered with {said}")
     names = dict(zip(entry.facts.get("parts", (None,)), row_names(entry), strict=True))
     return {names[part]: float(values[part]) for part in names}
 

@@ -78,6 +78,10 @@ def save(figure: Figure, stem: Path, dpi: int = 300) -> list[Path]:
     return [save_as(figure, path, dpi) for path in paths]
 
 
+KINDS = (".png", ".pdf", ".svg")
+"""Suffixes of pictures."""
+
+
 def save_as(figure: Figure, path: Path, dpi: int = 300) -> Path:
     """Write the file that `path` names, of the kind that its suffix names, and return `path`.
 

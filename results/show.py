@@ -46,11 +46,18 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
     known = sorted({str(name) for name in frame[column].dropna()} - {""})
     found: list[str] = []
     for name in (name.strip() for name in text.split(",")):
-        parts = [one for one in known if one == name or one.startswith(f"{name}_")]
-        if not parts:
+        rows = {name, *_parts(name)} if column == "metric" else {name}
+        there = [one for one in known if one in rows]
+        if not there:
             raise unknown(f"{column} among the runs", name, known)
-        found += [name] if name in parts else parts
+        found += there
     return found
+
+
+def _parts(metric: str) -> list[str]:
+    """Return the rows of a metric of several numbers."""
+    facts = METRICS[metric].facts if metric in METRICS.names() else {}
+    return [f"{metric}_{part}" for part in facts.get("parts", ())]
 
 
 def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:

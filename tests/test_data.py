@@ -22,7 +22,7 @@ def test_every_data_set_is_listed_with_what_it_takes(command: Command, tmp_path:
         facts = DATASETS[name].facts
         assert f"{facts['images']:,}" in lines[name]
         assert facts["licence"] in lines[name]
-        assert lines[name].split()[-1] == ("-" if facts.get("files") else "drawn")
+        assert lines[name].split()[-1] == ("-" if facts.get("files") else "draw")
     assert "floor_hue 10, wall_hue 10" in lines["shapes3d"]
     assert " 5,898 " in lines["shapes3d"]
 
@@ -74,6 +74,7 @@ def test_a_damaged_original_is_found(command: Command, tmp_path: Path) -> None:
         (("about", "nothing"), "unknown data set 'nothing'"),
         (("nothing",), "Known: about, check, get, list, path, show, speed"),
         (("get", "faces3d"), "faces3d needs basel_face_renders.pth"),
+        (("show", "toy", "--to", "toy.foo"), "toy.foo: a picture's name ends in .png, .pdf, .svg"),
         (("get", "scream_dsprites"), "scream_dsprites needs a picture"),
     ],
 )
@@ -152,3 +153,15 @@ def test_packing_and_dealing_are_measured() -> None:
     found = list(data_speed.measure(130, 70))
     assert [one.unit for one in found] == ["images/s", "MB", "images/s", "ms", "ms", "ms"]
     assert all(one.value > 0 for one in found)
+
+
+def test_what_can_be_had_is_had_though_another_cannot(command: Command, tmp_path: Path) -> None:
+    found = command("data", "get", "faces3d", "toy", BENCHMARK_DATA=str(tmp_path))
+    assert found.code == 2
+    assert "toy: 96 images" in found.out
+    assert "faces3d needs" in found.err
+
+
+def test_names_of_data_sets_are_whole_in_a_narrow_list(command: Command) -> None:
+    out = command("data", "list", COLUMNS="60").out
+    assert all(name in out for name in DATASETS.names())

@@ -117,3 +117,9 @@ class TestRegistry:
             assert (entry.value.__doc__ or "").strip().splitlines()[0].endswith((".", ":"))
             assert name == name.lower()
             assert "," not in name
+
+
+def test_a_plug_in_that_does_not_say_what_it_must_is_named() -> None:
+    registry: Registry[object] = Registry("metric", "nowhere", ("range", "factors"))
+    with pytest.raises(UserError, match="metric 'mine' is registered without factors"):
+        registry.register("mine", source="me", range=(0, 1))(object())

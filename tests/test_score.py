@@ -56,6 +56,26 @@ def test_codes_of_another_program_are_scored(
     assert "mine: c1_accuracy: needs a categorical code" in found.err
 
 
+def test_an_index_may_name_the_first_images(tmp_path: Path, toy: Dataset) -> None:
+    np.savez(tmp_path / "some.npz", codes=np.eye(50), index=np.arange(50))
+    assert score.read_codes(tmp_path / "some.npz", toy).rows.tolist() == list(range(50))
+
+
+def test_a_run_that_lost_its_codes_keeps_its_scores(command: Command, tmp_path: Path) -> None:
+    words = ("--methods", "pca", "--datasets", "toy", "--no-reference", "--metrics", "mig")
+    assert command("run", *words, "--out", tmp_path).code == 0
+    (folder,) = tmp_path.glob("toy-pca-*")
+    before = (folder / "scores.json").read_text()
+    (folder / "codes.h5").unlink()
+    found = command("score", folder, "--metrics", "mig")
+    assert found.code == 2
+    assert "has lost its codes.h5" in found.err
+    assert (folder / "scores.json").read_text() == before
+    (folder / "scores.json").unlink()
+    assert command("run", *words, "--out", tmp_path).code == 0
+    assert (folder / "codes.h5").is_file()
+
+
 def test_an_index_says_which_images_codes_are_of(tmp_path: Path, toy: Dataset) -> None:
     rows = np.random.default_rng(0).permutation(96)[:60]
     np.savez(tmp_path / "some.npz", codes=toy.factors(rows), index=rows)
@@ -89,6 +109,8 @@ def test_nothing_is_unpickled(tmp_path: Path, toy: Dataset) -> None:
     [
         ({"codes": np.zeros((95, 2))}, "95 lines and toy 96 images"),
         ({"codes": np.zeros(96)}, "no table `codes`"),
+        ({"codes": np.zeros((96, 0))}, "has no codes"),
+        ({"codes": np.diag([1.0] * 95 + [np.nan])}, "not finite, first in row 95, column 95"),
         ({"codes": np.full((96, 2), "a")}, "no table `codes`"),
         ({"z": np.zeros((96, 2))}, "no table `codes`"),
         ({"codes": np.zeros((3, 2)), "index": np.array([0, 1, 96])}, "not within the 96 images"),
@@ -119,7 +141,7 @@ def test_a_damaged_file_of_codes_is_named(tmp_path: Path, toy: Dataset, content:
     ("words", "said"),
     [
         ((), "needs either folders of runs or --codes"),
-        (("nowhere",), "nowhere is not a finished run"),
+        (("nowhere",), "there is no folder nowhere"),
         (("--codes", "nowhere.npy", "--dataset", "toy"), "cannot read codes from nowhere.npy"),
         (("--codes", "nowhere.npy", "--dataset", "toys"), "unknown data set 'toys'"),
         (("nowhere", "--metrics", "mug"), "unknown metric 'mug'"),
