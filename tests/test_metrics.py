@@ -86,7 +86,7 @@ def test_entry_says_what_tables_need(name: str) -> None:
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("name", METRICS.names())
 def test_score_lies_in_its_range_and_repeats(name: str, code: str) -> None:
-    if name == "downstream" and code not in ("constant", "random"):
+    if name == "downstream" and code != "constant":
         pytest.skip("it takes long on codes that can be learned; it has tests of its own")
     entry = small(name)
     low, high = entry.facts["range"]
@@ -100,13 +100,12 @@ def test_score_lies_in_its_range_and_repeats(name: str, code: str) -> None:
 @pytest.mark.parametrize("name", METRICS.names())
 def test_truth_beats_a_code_that_knows_nothing(name: str, code: str) -> None:
     entry = small(name)
-    if not {"factors", "label"} & set(needs(entry.value)):
-        pytest.skip("the metric does not look at the truth")
+    if name == "downstream" or not {"factors", "label"} & set(needs(entry.value)):
+        pytest.skip("it does not look at the truth, or takes long and has tests of its own")
     truth, other = score(entry, sheet("truth"), rng()), score(entry, sheet(code), rng())
     sign = 1 if entry.facts["higher_is_better"] else -1
-    # A code that knows nothing loses nothing with fewer examples, and few rows that are drawn
-    # often are learned by heart.
-    rows = set(truth) - {"downstream_efficiency", "dci_fast_informativeness"}
+    # Few rows that are drawn often are learned by heart.
+    rows = set(truth) - {"dci_fast_informativeness"}
     assert all(sign * truth[row] > sign * other[row] for row in rows)
 
 
