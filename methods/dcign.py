@@ -7,6 +7,7 @@ https://github.com/willwhitney/dc-ign.
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,8 +31,9 @@ Scheme = Literal["paper", "code", "none"]
 class DCIGN(VAE):
     """A VAE of batches in which one factor varies and one latent, or group of them, may.
 
-    Every factor has a latent of its own, in order, except the intrinsic one: the label, or the last
-    factor where there is none. All latents beyond are its group.
+    Every factor has a latent of its own, in order, except the intrinsic one: the label or, where
+    there is none, the factor of most values, which is whose face or chair it is. All latents beyond
+    are its group.
 
     Args:
         spec: the data set; it has factors.
@@ -62,13 +64,14 @@ class DCIGN(VAE):
         nets: vae_nets.Nets = "shared",
     ) -> None:
         k = len(spec.factor_sizes)
-        last = k - 1 if spec.label_column is None else spec.label_column
+        own = spec.label_column
+        own = int(np.argmax(spec.factor_sizes)) if own is None else own
         super().__init__(spec, latents=k - 1 + intrinsic, lr=lr, batch_size=batch_size, nets=nets)
         self.intrinsic, self.clamp, self.ratio = intrinsic, clamp, ratio
-        others = [factor for factor in range(k) if factor != last]
+        others = [factor for factor in range(k) if factor != own]
         self.groups = {factor: slice(i, i + 1) for i, factor in enumerate(others)}
-        self.groups[last] = slice(k - 1, None)
-        self.factor_weights = tuple(ratio if factor == last else 1.0 for factor in range(k))
+        self.groups[own] = slice(k - 1, None)
+        self.factor_weights = tuple(ratio if factor == own else 1.0 for factor in range(k))
 
     @staticmethod
     def paper_nets(spec: Spec, latents: int) -> vae_nets.Pair:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
+from datasets.faces_drawn import SPEC as FACES
 from datasets.toy import SPEC as TOY
 from methods.adavae import AdaVAE, shared_where_alike
 from methods.base import Batch
@@ -84,6 +85,9 @@ class TestDCIGN:
 
     def test_ten_batches_of_the_intrinsic_factor_for_one_of_another(self) -> None:
         assert DCIGN(TOY).factor_weights == (10, 1, 1, 1)
+        method = DCIGN(FACES, intrinsic=7)
+        assert method.factor_weights == (10, 1, 1, 1)
+        assert method.groups == {0: slice(3, None), 1: slice(0, 1), 2: slice(1, 2), 3: slice(2, 3)}
         assert DCIGN(TOY, ratio=1.0).factor_weights == (1, 1, 1, 1)
 
     def decoded(self, clamp: Any, active: int) -> tuple[Tensor, Tensor]:
