@@ -10,7 +10,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def measure_all(
     dealer = Dealer(load(dataset, data_dir), where)
     peak = matmul_peak(where, precision)
     found = [measure(name, dealer, precision, peak, rounds, warm) for name in names]
-    about = describe(where) | {"precision": precision, "matmul_gflops": round(peak / 1e9)}
+    about = describe(where) | {"precision": precision, "matmul_gflops": float(f"{peak / 1e9:.3g}")}
     if as_json:
         record = {"machine": about, "speeds": [asdict(one) for one in found]}
         sys.stdout.write(json.dumps(record, indent=1) + "\n")
@@ -200,7 +200,7 @@ def _sync(device: torch.device) -> Callable[[], None]:
     return torch.cuda.synchronize if device.type == "cuda" else lambda: None
 
 
-def _print(found: list[Speed], about: dict[str, str | int], dataset: str) -> None:
+def _print(found: list[Speed], about: Mapping[str, str | float], dataset: str) -> None:
     title = f"{dataset}: training steps per second; " + ", ".join(
         f"{name} {value}" for name, value in about.items()
     )
