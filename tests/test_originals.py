@@ -360,8 +360,8 @@ def test_all_that_the_user_needs_to_know_is_in_one_line(shop: Shop, place: Path)
 def test_a_file_that_is_published_nowhere(place: Path) -> None:
     line = refused(Original("f.bin"))
     assert line == (
-        f"d needs f.bin, which is neither in {place} nor in a --data-dir; put it there as "
-        f"{place / 'f.bin'}"
+        f"d needs f.bin, which is neither in {place} nor in a --data-dir; "
+        f"python -m benchmark data about d says whose it is; put it there as {place / 'f.bin'}"
     )
 
 
