@@ -120,7 +120,8 @@ def painting(folder: Path | None) -> NDArray[np.uint8]:
     if path is None:
         raise UserError(
             "scream_dsprites needs a picture of Munch's The Scream (or any other): put it into "
-            f"a --data-dir or {cache.root()} as {', '.join(PAINTINGS[:-1])} or {PAINTINGS[-1]}"
+            f"{folder or cache.root()} as {', '.join(PAINTINGS[:-1])} or {PAINTINGS[-1]}; "
+            "--data-dir names another folder"
         )
     with originals.reading(path), Image.open(path, formats=["JPEG", "PNG"]) as image:
         return np.asarray(image.convert("RGB").resize(SIZE)).transpose(2, 0, 1)
