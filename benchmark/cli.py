@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmark.data_cli import data
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
 from benchmark.registry import names as named
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(data, name="data")
 
 Out = Annotated[Path, typer.Option(help="The folder of run folders.")]
 Supervision = Annotated[
@@ -219,92 +221,6 @@ def score(
     if json is not None:
         write_json(json, scores.as_json(found))
         print(f"wrote {json}", file=sys.stderr)
-
-
-data = typer.Typer(help="List, fetch, check and look at data sets.", no_args_is_help=True)
-app.add_typer(data, name="data")
-
-DataDir = Annotated[Path | None, typer.Option(help="Where you keep original files.")]
-
-
-@data.command(name="list")
-def data_list(data_dir: DataDir = None) -> None:
-    """List data sets: size, factors, licence, and what of them is here."""
-    from benchmark.data import listed
-    from results.terminal import console
-
-    console().print(listed(data_dir))
-
-
-@data.command(name="about")
-def data_about(name: str, data_dir: DataDir = None) -> None:
-    """Print a data set's source, files and checksums, and what does not apply to it."""
-    from benchmark.data import about
-
-    for line in about(name, data_dir):
-        print(line)
-
-
-@data.command(name="get")
-def data_get(names: list[str], data_dir: DataDir = None) -> None:
-    """Fetch and pack data sets, so that runs need no network; on a cluster, on the login node."""
-    from benchmark.data import get
-
-    lost = []
-    for line, failed in get(named(",".join(names), "data set", DATASETS.names()), data_dir):
-        lost += [line] if failed else []
-        print(line) if not failed else None
-    if lost:
-        raise UserError("; ".join(lost))
-
-
-@data.command(name="check")
-def data_check(names: list[str], data_dir: DataDir = None) -> None:
-    """Verify all files of data sets that are here; exit code 1 if one is damaged."""
-    from benchmark.data import check
-
-    chosen = named(",".join(names), "data set", DATASETS.names())
-    found = [one for name in chosen for one in check(name, data_dir)]
-    print("\n".join(line for _, line in found))
-    if not all(whole for whole, _ in found):
-        raise typer.Exit(1)
-
-
-@data.command(name="path")
-def data_path() -> None:
-    """Print the folder where data sets are kept."""
-    from datasets.cache import root
-
-    print(root())
-
-
-@data.command(name="show")
-def data_show(
-    name: str,
-    to: Annotated[Path | None, typer.Option(help="NAME.png if not given.")] = None,
-    seed: int = 0,
-    data_dir: DataDir = None,
-) -> None:
-    """Draw a contact sheet: one row per factor, in which only that factor varies."""
-    from benchmark.data import show
-
-    print(f"wrote {show(name, data_dir, to or Path(f'{name}.png'), seed)}", file=sys.stderr)
-
-
-@data.command(name="speed")
-def data_speed(
-    faces: Annotated[int, typer.Option(help="JPEGs to pack.")] = 20_000,
-    renders: Annotated[int, typer.Option(help="PNGs to pack.")] = 2_000,
-) -> None:
-    """Measure packing and dealing, on archives made for it; exit code 1 under a bar."""
-    from benchmark.data_speed import measure, table
-
-    found = list(measure(faces, renders))
-    from results.terminal import console
-
-    console().print(table(found))
-    if not all(one.holds for one in found):
-        raise typer.Exit(1)
 
 
 @app.command()

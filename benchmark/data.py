@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.registry import DATASETS, METHODS, METRICS, UserError
-from datasets import Dataset, cache, load, originals
+from datasets import Dataset, Grid, cache, load, originals
 from datasets.originals import Original
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def _megabytes(name: str) -> str:
         return f"{path.stat().st_size / 1e6:,.0f}"
     if spec is None:
         return "-"
-    bits = 1 if spec.levels == 2 else 8
-    return f"{facts['images'] * np.prod(spec.shape) * bits / 8e6:,.0f}"
+    return f"{facts['images'] * spec.size / 1e6:,.0f}"
 
 
 def about(name: str, folder: Path | None) -> Iterator[str]:
@@ -214,11 +213,10 @@ def _row(
     values: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    if not dataset.spec.grid:
+    if not isinstance(dataset, Grid):
         return np.concatenate(
             [dataset.sample_fixed(factor, int(value), 1, rng) for value in values]
         )
     factors = np.repeat(base[None], len(values), 0)
     factors[:, factor] = values
-    rows: NDArray[np.int64] = np.ravel_multi_index(tuple(factors.T), dataset.factor_sizes)
-    return rows
+    return dataset.index(factors)

@@ -40,6 +40,12 @@ class Spec:
         return None if self.label is None else self.factor_names.index(self.label)
 
     @property
+    def size(self) -> int:
+        """The bytes of a packed image: a bit a pixel where there are two levels."""
+        pixels = int(np.prod(self.shape))
+        return -(-pixels // 8) if self.levels == 2 else pixels
+
+    @property
     def factors(self) -> str:
         """The factors and how many values each takes, as text."""
         pairs = zip(self.factor_names, self.factor_sizes, strict=True)

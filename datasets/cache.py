@@ -98,8 +98,7 @@ def packed(spec: Spec, make: Callable[[], Contents], *, source: str, **facts: Fa
     Raises:
         UserError: the file cannot be written or read.
     """
-    path, bits = location(spec.name), 1 if spec.levels == 2 else 8
-    size = -(-int(np.prod(spec.shape)) * bits // 8)
+    path, size = location(spec.name), spec.size
     try:
         found = open_packed(path, size, **facts)
         if found is None:

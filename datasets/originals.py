@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from typing import BinaryIO
 
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
@@ -48,19 +49,18 @@ class Incomplete(Exception):
     """A download ended before all of the file was there."""
 
 
-def get(dataset: str, files: Sequence[Original], folder: Path | None, *within: str) -> list[Path]:
+def get(dataset: str, files: Sequence[Original], folder: Path | None) -> list[Path]:
     """Return where the files are: in `folder`, in the cache, or fetched into the cache.
 
     Args:
         dataset: its name, which is that of a folder in both.
         files: all that are needed.
         folder: where the user keeps original files; nothing is written there.
-        within: other folders in those two that are searched.
 
     Raises:
         UserError: a file is not there and cannot be fetched, or is not what it should be.
     """
-    return [_get(dataset, one, folder, within) for one in files]
+    return [_get(dataset, one, folder) for one in files]
 
 
 def about(files: Sequence[Original]) -> dict[str, cache.Fact]:
@@ -69,13 +69,13 @@ def about(files: Sequence[Original]) -> dict[str, cache.Fact]:
     return {"made_from": "; ".join(said)}
 
 
-def find(dataset: str, one: Original, folder: Path | None, *within: str) -> Path | None:
+def find(dataset: str, one: Original, folder: Path | None) -> Path | None:
     """Return where the file is, None where it is not on this machine."""
-    return cache.find(one.name, folder, dataset, *within)
+    return cache.find(one.name, folder, dataset)
 
 
-def _get(dataset: str, one: Original, folder: Path | None, within: Sequence[str]) -> Path:
-    path = find(dataset, one, folder, *within)
+def _get(dataset: str, one: Original, folder: Path | None) -> Path:
+    path = find(dataset, one, folder)
     if path is None:
         path = cache.root() / dataset / one.name
         fetch(dataset, one, path)
@@ -247,7 +247,7 @@ def _range(headers: Message) -> tuple[int | None, int | None]:
     return None if first is None else int(first), None if size is None else int(size)
 
 
-def _copy(answer, file, have: int, total: int | None) -> None:  # type: ignore[no-untyped-def]
+def _copy(answer: HTTPResponse, file: BinaryIO, have: int, total: int | None) -> None:
     columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Fetching", total=total, completed=have)

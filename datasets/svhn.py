@@ -44,7 +44,7 @@ def svhn(folder: Path | None = None) -> Table:
 
 
 def _contents(folder: Path | None) -> cache.Contents:
-    train, test = originals.get("svhn", FILES, folder, "SVHN")
+    train, test = originals.get("svhn", FILES, folder)
     (images, digits), (others, more) = _part(train, "train"), _part(test, "test")
     labels = np.concatenate([digits, more])
     tables = {"factors": labels[:, None], "held_out": np.arange(len(labels)) >= len(digits)}

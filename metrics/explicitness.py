@@ -8,8 +8,8 @@ evaluation/metrics/modularity_explicitness.py.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
 
 from benchmark.registry import METRICS
@@ -92,17 +92,7 @@ def _explicitness(x: NDArray[np.float64], v: Integers, train: int) -> float:
     # The state is not used, but without one scikit-learn takes a number from the global generator.
     one = LogisticRegression(solver="liblinear", random_state=0)
     probability = OneVsRestClassifier(one).fit(x[:train], v[:train]).predict_proba(x[train:])
-    areas = roc_areas(probability, v[train:, None] == values)
-    return float(np.nanmean(areas)) if np.isfinite(areas).any() else np.nan
-
-
-def roc_areas(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the area under the ROC curve of every column of `scores` (N, C), in [0, 1].
-
-    The share of (positive, negative) pairs of rows in the right order, ties half; NaN without both.
-    """
-    ranks = rankdata(scores, axis=0)
-    P = positive.sum(axis=0)
-    pairs = P * (len(scores) - P)
-    right = np.sum(ranks * positive, axis=0) - P * (P + 1) / 2
-    return np.where(pairs > 0, right / np.maximum(pairs, 1), np.nan)
+    positive = v[train:, None] == values
+    both = positive.any(axis=0) & ~positive.all(axis=0)
+    areas = [roc_auc_score(positive[:, c], probability[:, c]) for c in np.flatnonzero(both)]
+    return float(np.mean(areas)) if areas else np.nan

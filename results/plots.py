@@ -73,7 +73,7 @@ def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure
         panels = figure.subplots(down, across, sharey=True, squeeze=False)
         panels[0, 0].set_ylim(tall, 0)
         for axes, metric in zip(panels.flat, metrics, strict=False):
-            _panel(axes, frame[frame["metric"] == metric], places, _range(metric, ranges or {}))
+            _panel(axes, frame[frame["metric"] == metric], places, (ranges or {}).get(metric))
         for axes in panels.flat[len(metrics) :]:
             axes.remove()
         figure.suptitle(frame["dataset"].iloc[0], fontsize="medium")
@@ -118,12 +118,6 @@ def draw_sheet(found: Traversal, heading: str) -> Figure:
             _strips(axes, found, block, cell)
         figure.suptitle(title, fontsize="medium")
     return figure
-
-
-def _range(row: str, ranges: Ranges) -> tuple[float, float] | None:
-    """Return the range of a row, which is that of its metric, of which it may be a part."""
-    whole = [name for name in ranges if row == name or row.startswith(f"{name}_")]
-    return ranges[max(whole, key=len)] if whole else None
 
 
 def _methods(frame: pd.DataFrame) -> pd.DataFrame:

@@ -89,7 +89,11 @@ def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
         print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
     paths: list[Path] = []
     if plots.drawable(frame):
-        ranges = {name: METRICS[name].facts["range"] for name in METRICS.names()}
+        ranges = {
+            row: METRICS[name].facts["range"]
+            for name in METRICS.names()
+            for row in (name, *_parts(name))
+        }
         paths += plots.comparison(frame, to / "comparison", ranges)
     for name in frame["folder"].unique():
         folder, stem = Folder(out / name), to / f"traversal-{name}"

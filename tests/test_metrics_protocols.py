@@ -13,7 +13,7 @@ from benchmark.registry import METRICS
 from metrics import factorvae as factorvae_module
 from metrics import svm
 from metrics.base import score
-from metrics.explicitness import explicitness, roc_areas
+from metrics.explicitness import explicitness
 from metrics.factorvae import factorvae
 from metrics.groups import partners
 from metrics.irs import irs
@@ -288,19 +288,14 @@ def test_explicitness_is_the_published_protocol(seed: int) -> None:
     assert 0.7 < value < 0.999
 
 
-def test_areas_are_those_of_sklearn() -> None:
-    scores = rng().integers(9, size=(400, 6)) / 9
-    positive = rng(1).random((400, 6)) < scores * [0.1, 0.3, 0.5, 0.7, 0.9, 1]
-    positive[:, 5] = scores[:, 5] > 0.5
-    expected = [roc_auc_score(t, s) for t, s in zip(positive.T, scores.T, strict=True)]
-    assert np.abs(roc_areas(scores, positive) - expected).max() < 1e-9
-    assert roc_areas(scores, positive)[5] == 1
-
-
-def test_areas_need_both_sides() -> None:
-    scores = rng().random((5, 3))
-    areas = roc_areas(scores, np.array([[True, False, i == 0] for i in range(5)]))
-    assert np.isnan(areas).tolist() == [True, True, False]
+def test_explicitness_leaves_out_a_value_that_one_side_lacks() -> None:
+    factors = np.array([[0], [1]] * 200)
+    factors[7] = 2
+    drawn = factors[rng().integers(400, size=4020), 0]
+    assert set(drawn[:4000]) == {0, 1, 2}
+    assert set(drawn[4000:]) == {0, 1}
+    codes = np.eye(3)[factors[:, 0]]
+    assert explicitness(codes, factors, rng(), train=4000, test=20) == 1
 
 
 @pytest.mark.parametrize("quantile", [0.99, 1.0, 0.5])
