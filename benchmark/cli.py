@@ -160,12 +160,17 @@ def plot(
     to: Annotated[
         Path | None, typer.Option(help="Where to write; <out>/figures if not given.")
     ] = None,
+    figures: Annotated[
+        str | None, typer.Option(help="Comma-separated names of figures; all if not given.")
+    ] = None,
 ) -> None:
-    """Draw the comparison and the traversals of the runs in a folder."""
+    """Draw figures of the runs in a folder: scores, correlations, ranks, traversals and more."""
+    from results.figures import chosen as kinds
     from results.show import chosen, draw
 
+    wanted = kinds(figures)
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
-    for path in draw(frame, out, to or out / "figures"):
+    for path in draw(frame, out, to or out / "figures", wanted):
         print(path)
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark import arithmetic, machine
+from benchmark import arithmetic, machine, pictures
 from benchmark.deal import Dealer
 from benchmark.encode import encode, rows_to_encode, traverse
-from benchmark.registry import METHODS, METRICS, UserError
+from benchmark.registry import DATASETS, METHODS, METRICS, UserError
 from benchmark.score import scored, sheet
 from benchmark.train import Diverged, Report, Stopped, Training, read
 from datasets import Dataset
@@ -173,6 +173,8 @@ class Execution:
         self.seed("traverse")
         if method.decodes:
             self.folder.write_traversal(*traverse(method, self.dealer, self.precision))
+        self.seed("pictures")
+        pictures.keep(self.folder, method, reader, self.dealer, self.precision)
         return train
 
     def build(self) -> Method:
@@ -268,6 +270,10 @@ class Execution:
             "key": self.run.key,
             "sees": method.sees,
             "representation": representation,
+            "sources": {
+                "method": METHODS[self.run.method].source,
+                "dataset": DATASETS[self.run.dataset].source,
+            },
             "versions": machine.versions(),
             "machine": machine.describe(self.bench.device),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,13 +1,14 @@
 """What commands print and draw of the runs in a folder."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from benchmark.registry import METRICS, UserError, unknown
-from results import plots
-from results.store import Folder
+from benchmark.registry import UserError, unknown
+from results import figures
+from results.study import Study, parts
 from results.table import as_json, rich_tables, tidy
 from results.terminal import console
 from results.trained import rich_trained, trained
@@ -46,18 +47,12 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
     known = sorted({str(name) for name in frame[column].dropna()} - {""})
     found: list[str] = []
     for name in (name.strip() for name in text.split(",")):
-        rows = {name, *_parts(name)} if column == "metric" else {name}
+        rows = {name, *parts(name)} if column == "metric" else {name}
         there = [one for one in known if one in rows]
         if not there:
             raise unknown(f"{column} among the runs", name, known)
         found += there
     return found
-
-
-def _parts(metric: str) -> list[str]:
-    """Return the rows of a metric of several numbers."""
-    facts = METRICS[metric].facts if metric in METRICS.names() else {}
-    return [f"{metric}_{part}" for part in facts.get("parts", ())]
 
 
 def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
@@ -80,25 +75,8 @@ def print_table(frame: pd.DataFrame, json: bool) -> None:
         screen.print(part)
 
 
-def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
-    """Write the comparison and a traversal grid per run that has one; return the paths.
-
-    A grid that is newer than what it shows is left as it is.
-    """
+def draw(frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str]) -> list[Path]:
+    """Write the figures of these names and return their paths; say which runs are left out."""
     for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
         print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
-    paths: list[Path] = []
-    if plots.drawable(frame):
-        ranges = {
-            row: METRICS[name].facts["range"]
-            for name in METRICS.names()
-            for row in (name, *_parts(name))
-        }
-        paths += plots.comparison(frame, to / "comparison", ranges)
-    for name in frame["folder"].unique():
-        folder, stem = Folder(out / name), to / f"traversal-{name}"
-        if folder.has_traversal:
-            drawn = [stem.with_name(f"{stem.name}.{kind}") for kind in ("pdf", "png")]
-            fresh = all(folder.traversal_older_than(path) for path in drawn)
-            paths += drawn if fresh else plots.traversal(folder, stem)
-    return paths
+    return figures.draw(Study(out, frame), to, wanted)
