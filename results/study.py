@@ -51,10 +51,11 @@ class Study:
 
     @cached_property
     def lines(self) -> pd.DataFrame:
-        """The rows with a column `line`, the name of the table's line that each is in."""
-        named = [with_lines(rows) for _, rows in self.frame.groupby("dataset") if len(rows)]
+        """The rows of readable runs with a column `line`, the name of the table's line of each."""
+        readable = self.frame[self.frame["dataset"] != ""]
+        named = [with_lines(rows) for _, rows in readable.groupby("dataset")]
         parts = [part.assign(line=part["line"].astype(str)) for part in named]
-        return pd.concat(parts) if parts else self.frame.assign(line="")
+        return pd.concat(parts) if parts else readable.assign(line="")
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -101,7 +102,8 @@ class Study:
             only: a file that the folder must hold.
         """
         runs = self.runs
-        runs = runs[[(self.out / name / only).exists() for name in runs["folder"]]]
+        there = [(self.out / name / only).exists() for name in runs["folder"]]
+        runs = runs[pd.Series(there, runs.index, dtype=bool)]
         if len(runs) <= most:
             return runs
         firsts = runs.sort_values("seed", kind="stable").drop_duplicates(["dataset", "line"])

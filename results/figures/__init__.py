@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmark.registry import names
+from benchmark.registry import UserError, names
 from results.figures import (
     correlations,
     curves,
@@ -70,15 +70,24 @@ def draw(study: Study, to: Path, wanted: Sequence[str]) -> list[Path]:
 
 
 def write(picture: Picture, to: Path) -> list[Path]:
-    """Write a picture's files, those that are older than what they show, and return their paths."""
+    """Write a picture's files, unless they are newer than what they show; return their paths.
+
+    There are none, but a line on standard error, of what cannot be read.
+    """
     kinds = ("pdf", "png", "gif") if picture.frames else ("pdf", "png")
     paths = [to / f"{picture.stem}.{kind}" for kind in kinds]
     if picture.shows is not None and all(_newer(path, picture.shows) for path in paths):
         return paths
-    with paper():
-        save(picture.draw(), to / picture.stem, picture.dpi)
-    if picture.frames is not None:
-        _animate(picture.frames(), paths[-1])
+    try:
+        with paper():
+            figure = picture.draw()
+        frames = [] if picture.frames is None else picture.frames()
+    except UserError as error:
+        print(f"left out: {picture.stem}: {error}", file=sys.stderr)
+        return []
+    save(figure, to / picture.stem, picture.dpi)
+    if frames:
+        _animate(frames, paths[-1])
     return paths
 
 

@@ -2,11 +2,12 @@
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from benchmark.registry import UserError
 from results.looks import DOUBLE, SINGLE, look
 from results.stats import interval
+from results.store import Folder
+
+T = TypeVar("T")
 
 STYLES: tuple[Any, ...] = (
     "-",
@@ -72,6 +77,15 @@ def estimate(values: Iterable[float]) -> Estimate:
 def _estimate(values: tuple[float, ...]) -> Estimate:
     low, high = interval(values) or (math.nan, math.nan)
     return Estimate(len(values), float(np.mean(values)), low, high)
+
+
+def read_or_say(read: Callable[[Folder], T], folder: Folder) -> T | None:
+    """Return what is read of a run folder; None, and a line on standard error, if it is damaged."""
+    try:
+        return read(folder)
+    except UserError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return None
 
 
 def stem(*parts: str) -> str:

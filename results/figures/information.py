@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.figures.base import NothingToDraw, Picture, stem
+from results.figures.base import NothingToDraw, Picture, read_or_say, stem
 from results.looks import DOUBLE, SINGLE
 from results.pictures import Information, read_information
 from results.study import Study
@@ -24,7 +24,7 @@ def information(study: Study) -> Iterator[Picture]:
     """Yield a figure per data set: a heat map per run."""
     runs = study.shown(MOST, "information.h5")
     tables = {name: _table(study, name) for name in runs["folder"]}
-    runs = runs[[tables[name].size > 0 for name in runs["folder"]]]
+    runs = runs[runs["folder"].map(lambda name: tables[name].size > 0).astype(bool)]
     if runs.empty:
         raise NothingToDraw("no run holds information.h5 of a data set with factors")
     for dataset, part in runs.groupby("dataset"):
@@ -107,5 +107,5 @@ def _said(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _table(study: Study, name: str) -> pd.DataFrame:
-    found = read_information(study.folder(name))
+    found = read_or_say(read_information, study.folder(name))
     return pd.DataFrame() if found is None else shares(found)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from results.figures.base import NothingToDraw, Picture, stem
+from results.figures.base import NothingToDraw, Picture, read_or_say, stem
 from results.figures.sheets import draw_sheet
 from results.pictures import Images, Pictures, read_pictures
 from results.store import Traversal
@@ -43,7 +43,7 @@ def reconstructions(study: Study) -> Iterator[Picture]:
 
 def _kept(study: Study) -> Iterator[tuple[Record, Pictures]]:
     for run in records(study.shown(MOST, "pictures.h5")):
-        found = read_pictures(study.folder(run["folder"]))
+        found = read_or_say(read_pictures, study.folder(run["folder"]))
         if found is not None:
             yield run, found
 

@@ -59,11 +59,11 @@ def _strips(axes: Axes, found: Traversal, block: Sequence[int], cell: float) -> 
     axes.spines[:].set_visible(False)
 
 
-def tiled(strips: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def tiled(strips: NDArray[np.uint8], gap: int = GAP) -> NDArray[np.uint8]:
     """Lay (R, V, C, H, W) out as (H', W', 3) or, of one channel, (H', W'), white between them."""
     count, steps, channels, height, width = strips.shape
-    tiles = np.full((count, steps, channels, height + GAP, width + GAP), 255, np.uint8)
+    tiles = np.full((count, steps, channels, height + gap, width + gap), 255, np.uint8)
     tiles[..., :height, :width] = strips
-    sheet = tiles.transpose(0, 3, 1, 4, 2).reshape(count * (height + GAP), -1, channels)
-    sheet = sheet[:-GAP, :-GAP]
+    sheet = tiles.transpose(0, 3, 1, 4, 2).reshape(count * (height + gap), -1, channels)
+    sheet = sheet[: len(sheet) - gap, : sheet.shape[1] - gap]
     return sheet[..., 0] if channels == 1 else sheet

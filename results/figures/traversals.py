@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from results.figures.base import NothingToDraw, Picture
+from results.figures.base import NothingToDraw, Picture, read_or_say
 from results.figures.information import order
 from results.figures.sheets import GAP, draw_sheet, tiled
 from results.looks import COLOURS, DOUBLE, MARKERS
@@ -227,7 +227,7 @@ def _picture(axes: Axes, sheet: NDArray[np.uint8]) -> None:
 
 
 def _alt(folder: Folder, name: str) -> str:
-    known = read_information(folder)
+    known = read_or_say(read_information, folder)
     what = {
         "traversal": "a row of images per code",
         "prior": "a panel of images per code, a row per draw from the prior",
