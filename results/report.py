@@ -66,11 +66,13 @@ def page(study: Study, known: Sources) -> dict[str, Any]:
     """Return what the template shows."""
     runs = study.frame.drop_duplicates("folder")
     metrics = sorted(study.lines.loc[study.lines["metric"] != "", "metric"].unique())
+    notes: dict[str, int] = {}
     return {
         "states": Counter(runs["state"]).most_common(),
         "studied": studied(runs),
         "metrics": metrics,
-        "lines": table(study, metrics),
+        "lines": table(study, metrics, notes),
+        "notes": [*notes],
         "facts": {metric: study.facts[metric] for metric in metrics if metric in study.facts},
         "missing": missing(runs),
         "figures": [shown for shown in map(_figure, figures.pictures(study, SHOWN)) if shown],
@@ -88,18 +90,20 @@ def studied(runs: pd.DataFrame) -> list[Record]:
     return records(done.agg(done="sum", all="size").reset_index())
 
 
-def table(study: Study, metrics: Sequence[str]) -> list[Record]:
+def table(study: Study, metrics: Sequence[str], notes: dict[str, int]) -> list[Record]:
     """Return a record per line of the table: what was run, its seeds, and a cell per metric.
 
-    A cell is `value` (the mean, or None), `text` ("0.301"), `more` ("95 % interval 0.2 to 0.4, 3
-    seeds", or why there is no value).
+    A cell is `value` (the mean, or None), `text` ("0.301") and `more`, its 95 % interval. Where a
+    seed has no value the text ends with the number in `notes` of the reason; new ones are added.
     """
     found = []
     for (dataset, line), rows in study.lines.groupby(["dataset", "line"], sort=False):
         first, runs = records(rows)[0], rows.drop_duplicates("folder")
         done = int((runs["state"] == "done").sum())
-        cells = {str(metric): _cell(part) for metric, part in rows.groupby("metric") if metric}
-        nothing = {"value": None, "text": "", "more": "not scored"}
+        cells = {
+            str(metric): _cell(part, notes) for metric, part in rows.groupby("metric") if metric
+        }
+        nothing = {"value": None, "text": "", "more": ""}
         found.append(
             {
                 "dataset": dataset,
@@ -116,17 +120,17 @@ def table(study: Study, metrics: Sequence[str]) -> list[Record]:
     return sorted(found, key=lambda row: (row["dataset"], row["reference"]))
 
 
-def _cell(rows: pd.DataFrame) -> dict[str, Any]:
-    values = rows["value"].dropna()
+def _cell(rows: pd.DataFrame, notes: dict[str, int]) -> dict[str, Any]:
+    values, mark = rows["value"].dropna(), ""
+    if len(values) < len(rows):
+        why = "; ".join(sorted(set(rows.loc[rows["value"].isna(), "reason"]) - {""}))
+        number = notes.setdefault(why or "no reason was given", len(notes) + 1)
+        mark = f" ({number})"
     if values.empty:
-        why = "; ".join(sorted(set(rows["reason"]) - {""}))
-        return {"value": None, "text": "-", "more": why or "no value"}
+        return {"value": None, "text": f"-{mark}", "more": ""}
     found = estimate(values)
-    seeds = f"{found.n} seed{'s' if found.n > 1 else ''}"
-    more = f"{seeds}; too few for an interval"
-    if not math.isnan(found.low):
-        more = f"95 % interval {found.low:.3f} to {found.high:.3f}, {seeds}"
-    return {"value": found.mean, "text": f"{found.mean:.3f}", "more": more}
+    more = "" if math.isnan(found.low) else f"{found.low:.3f} to {found.high:.3f}"
+    return {"value": found.mean, "text": f"{found.mean:.3f}{mark}", "more": more}
 
 
 def missing(runs: pd.DataFrame) -> list[Record]:

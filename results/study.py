@@ -91,7 +91,7 @@ class Study:
         """Return the run folder of that name."""
         return Folder(self.out / name)
 
-    def shown(self, most: int, only: str = "") -> pd.DataFrame:
+    def shown(self, most: int, only: str = "", *, one_a_line: bool = False) -> pd.DataFrame:
         """Return the runs that pictures are drawn of.
 
         All of them up to `most`; else one of each line, that of the lowest seed, and the first
@@ -100,11 +100,12 @@ class Study:
         Args:
             most: how many runs.
             only: a file that the folder must hold.
+            one_a_line: whether to choose one of each line even of few runs.
         """
         runs = self.runs
         there = [(self.out / name / only).exists() for name in runs["folder"]]
         runs = runs[pd.Series(there, runs.index, dtype=bool)]
-        if len(runs) <= most:
+        if len(runs) <= most and not one_a_line:
             return runs
         firsts = runs.sort_values("seed", kind="stable").drop_duplicates(["dataset", "line"])
         turn = firsts.sort_index().groupby("dataset").cumcount()

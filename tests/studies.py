@@ -5,6 +5,9 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from results.pictures import Information, Pictures, write_information, write_pictures
 from results.store import Folder, place
 
 TEN = "0123456789"
@@ -44,3 +47,21 @@ def small_study(out: Path) -> Path:
     done(out, "random", 0, row("mig", 0.05), row("sap", 0.01), steps=0, sees="nothing")
     done(out, "truth", 0, row("mig", 1.0), row("sap", 0.9), steps=0, sees="factors")
     return out
+
+
+def with_pictures(
+    folder: Folder, rng: np.random.Generator, factors: tuple[str, ...] = ("x",)
+) -> None:
+    """Give a run a traversal, pictures and information of two codes, of 8 x 8 pixels."""
+    strips = rng.integers(0, 256, (2, 4, 1, 8, 8)).astype(np.uint8)
+    values = np.array([[-3.0, -1, 1, 3], [0, 1, 2, np.nan]])
+    folder.write_traversal(strips, ["z1", "c1"], values, "around a draw")
+    prior = rng.integers(0, 256, (3, 2, 4, 1, 8, 8)).astype(np.uint8)
+    images = rng.integers(0, 256, (5, 1, 8, 8)).astype(np.uint8)
+    write_pictures(folder, Pictures(images, images[:2], images[2:4], prior, ["z1", "c1"], values))
+    known = rng.random((2, len(factors)))
+    means, sizes = rng.random((3 * len(factors), 2)), np.full(len(factors), 3)
+    found = Information(
+        known, np.ones(len(factors)), np.array([0.5, 2.0]), ["z1", "c1"], [*factors], means, sizes
+    )
+    write_information(folder, found)

@@ -40,7 +40,9 @@ def rank_correlations(scores: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["dataset", "one", "other", "rho", "n"]
     tables = [
-        _correlated(part).assign(dataset=dataset) for dataset, part in scores.groupby("dataset")
+        _correlated(part).assign(dataset=dataset)
+        for dataset, part in scores.groupby("dataset")
+        if part["metric"].nunique() > 1
     ]
     found = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
     return found.loc[found["n"] >= FEWEST, columns].reset_index(drop=True)
@@ -49,8 +51,6 @@ def rank_correlations(scores: pd.DataFrame) -> pd.DataFrame:
 def _correlated(scores: pd.DataFrame) -> pd.DataFrame:
     wide = scores.pivot_table(index="folder", columns="metric", values="value")
     metrics, there = [*wide], wide.notna().to_numpy().astype(int)
-    if len(metrics) < 2:
-        return pd.DataFrame(columns=["one", "other", "rho", "n"])
     rho = wide.corr(method="spearman", min_periods=FEWEST).to_numpy()
     pairs = {"rho": rho.ravel(), "n": (there.T @ there).ravel()}
     one, other = np.repeat(metrics, len(metrics)), np.tile(metrics, len(metrics))

@@ -16,13 +16,13 @@ from results.pictures import Information, read_information
 from results.study import Study
 from results.summary import records, wrapped
 
-MOST = 24
-"""Runs that are drawn."""
+MOST = 12
+"""Runs that are drawn, each of another line of the table."""
 
 
 def information(study: Study) -> Iterator[Picture]:
     """Yield a figure per data set: a heat map per run."""
-    runs = study.shown(MOST, "information.h5")
+    runs = study.shown(MOST, "information.h5", one_a_line=True)
     tables = {name: _table(study, name) for name in runs["folder"]}
     runs = runs[runs["folder"].map(lambda name: tables[name].size > 0).astype(bool)]
     if runs.empty:

@@ -80,7 +80,7 @@ def _ranked(metric: str, part: pd.DataFrame, facts: Mapping[str, Fact]) -> Ranks
     entry = "line" if lines["line"].nunique() <= MOST else "method"
     table = lines.pivot_table(index="dataset", columns=entry, values="value")
     # Data sets with the most entries decide; then only entries that all of those have.
-    table = table[table.notna().sum(1) > table.shape[1] / 2].dropna(axis=1)
+    table = table[table.notna().sum(axis=1) > table.shape[1] / 2].dropna(axis=1)
     count, k = table.shape
     if count < 2 or k < 3:
         return None

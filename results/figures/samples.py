@@ -12,7 +12,7 @@ from results.study import Study
 from results.summary import Record, records, wrapped
 
 MOST = 24
-"""Runs that have a row."""
+"""Runs that have a row, each of another line of the table."""
 ACROSS = 12
 
 
@@ -42,7 +42,7 @@ def reconstructions(study: Study) -> Iterator[Picture]:
 
 
 def _kept(study: Study) -> Iterator[tuple[Record, Pictures]]:
-    for run in records(study.shown(MOST, "pictures.h5")):
+    for run in records(study.shown(MOST, "pictures.h5", one_a_line=True)):
         found = read_or_say(read_pictures, study.folder(run["folder"]))
         if found is not None:
             yield run, found
