@@ -1,7 +1,7 @@
 """One row per run and metric: what every table, figure and file of results starts from."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmark.registry import UserError
 from results.files import written
+from results.index import collected
 from results.store import Folder, folders
 
 COLUMNS = {
@@ -51,15 +52,21 @@ def tidy(
         out: the folder of run folders.
         datasets, methods, metrics, seeds: keep only these; empty keeps all.
     """
-    rows = [row for folder in folders(out) for row in _rows(folder)]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
-    wanted = {"dataset": datasets, "method": methods, "metric": metrics, "seed": seeds}
+    frame = only(
+        collected(Path(out), folders(out), _read),
+        {"dataset": datasets, "method": methods, "metric": metrics, "seed": seeds},
+    )
+    return frame.reset_index(drop=True)
+
+
+def only(frame: pd.DataFrame, wanted: Mapping[str, Collection[Any]]) -> pd.DataFrame:
+    """Return the rows whose columns have one of the `wanted` values; none wanted keeps all."""
     for column, keep in wanted.items():
         if keep:
             # What is missing cannot be ruled out: a failed run has no metric, a broken one no name.
             missing = frame[column].isna() if column == "seed" else frame[column] == ""
             frame = frame[missing | frame[column].isin(list(keep))]
-    return frame.reset_index(drop=True)
+    return frame
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
@@ -94,16 +101,17 @@ def as_json(frame: pd.DataFrame) -> str:
     return json.dumps(plain.to_dict("records"), indent=1, allow_nan=False)
 
 
+def _read(found: Sequence[Folder]) -> pd.DataFrame:
+    rows = [row for folder in found for row in _rows(folder)]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
 def _rows(folder: Folder) -> Iterator[dict[str, Any]]:
-    state, reason = folder.judge()
+    state, reason, asked, scores = folder.account()
     row = {name: "" if kind == "str" else None for name, kind in COLUMNS.items()}
     row |= {"folder": folder.name, "state": state, "reason": reason}
-    try:
-        row |= _asked(folder)
-    except UserError:
-        yield row
-        return
-    scores = folder.scores if state == "done" else None
+    if asked is not None:
+        row |= _asked(asked)
     if scores is None or not scores["rows"]:
         yield row
         return
@@ -112,8 +120,7 @@ def _rows(folder: Folder) -> Iterator[dict[str, Any]]:
         yield {**row, **told, "reason": score["reason"] or ""}
 
 
-def _asked(folder: Folder) -> dict[str, Any]:
-    asked = folder.asked
+def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
     run = asked["run"]
     told = {name: run[name] for name in ("dataset", "method", "seed", "steps")}
     told |= {name: run[name] for name in ("budget", "precision")}

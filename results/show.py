@@ -2,11 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from benchmark.registry import METRICS, UserError, unknown
 from results import plots
+from results.rows import only
 from results.store import Folder
 from results.table import as_json, rich_tables, tidy
 from results.terminal import console
@@ -29,15 +31,16 @@ def chosen(
     frame = tidy(out)
     if frame.empty:
         raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
-    kept = {
-        "methods": _names(frame, "method", methods),
-        "datasets": _names(frame, "dataset", datasets),
-        "metrics": _names(frame, "metric", metrics),
-        "seeds": [int(s) for s in _names(frame, "seed", seeds)],
+    kept: dict[str, list[Any]] = {
+        "method": _names(frame, "method", methods),
+        "dataset": _names(frame, "dataset", datasets),
+        "metric": _names(frame, "metric", metrics),
+        "seed": [int(s) for s in _names(frame, "seed", seeds)],
     }
     supervision = _names(frame, "sees", sees)
-    frame = tidy(out, **kept)  # type: ignore[arg-type]
-    return frame[frame["sees"].isin(supervision)] if supervision else frame
+    frame = only(frame, kept)
+    frame = frame[frame["sees"].isin(supervision)] if supervision else frame
+    return frame.reset_index(drop=True)
 
 
 def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
