@@ -22,6 +22,8 @@ COLUMNS = {
     "steps": "Int64",
     "budget": "str",
     "precision": "str",
+    "defaults": "str",
+    "version": "str",
     "metric": "str",
     "value": "float64",
     "reason": "str",
@@ -32,6 +34,8 @@ COLUMNS = {
     "key": "str",
     "folder": "str",
 }
+
+OURS = "disentanglement-benchmark"
 
 
 def tidy(
@@ -46,7 +50,8 @@ def tidy(
 
     A run without scores has one row: no metric, value NaN, its state and the reason. A run whose
     `run.json` cannot be read names no data set and no method, and passes every filter. Text that is
-    missing is "", `seconds` is what the metric took, `images` how many it looked at.
+    missing is "", `seconds` is what the metric took, `images` how many it looked at; `settings` are
+    the hyper-parameters that are not the method's `defaults`, `version` is the code that trained.
 
     Args:
         out: the folder of run folders.
@@ -125,7 +130,18 @@ def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: run[name] for name in ("dataset", "method", "seed", "steps")}
     told |= {name: run[name] for name in ("budget", "precision")}
     told |= {name: asked[name] for name in ("sees", "representation", "key")}
-    return {**told, "settings": settings_text(run["settings"])}
+    told |= {name: settings_text(_record(run.get(name))) for name in ("settings", "defaults")}
+    return {**told, "version": _version(_record(asked.get("versions")))}
+
+
+def _record(found: Any) -> dict[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _version(versions: Mapping[str, Any]) -> str:
+    """Return what trained: "0.1.0, torch 2.15.0", or less if a run says less."""
+    ours, torch = versions.get(OURS), versions.get("torch")
+    return ", ".join([*([str(ours)] if ours else []), *([f"torch {torch}"] if torch else [])])
 
 
 def _setting(value: Any) -> str:

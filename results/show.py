@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from benchmark.registry import METRICS, UserError, unknown
-from results import plots
 from results.rows import only
 from results.store import Folder
 from results.table import as_json, rich_tables, tidy
@@ -79,8 +78,17 @@ def print_table(frame: pd.DataFrame, json: bool) -> None:
         sys.stdout.write(as_json(frame) + "\n")
         return
     screen = console()
-    for part in rich_tables(frame, screen.width):
+    for part in rich_tables(frame, screen.width, directions()):
         screen.print(part)
+
+
+def directions() -> dict[str, bool]:
+    """Return whether higher is better, by the names of the rows that registered metrics come to."""
+    return {
+        row: METRICS[name].facts["higher_is_better"]
+        for name in METRICS.names()
+        for row in (name, *_parts(name))
+    }
 
 
 def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
@@ -88,6 +96,8 @@ def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
 
     A grid that is newer than what it shows is left as it is.
     """
+    from results import plots  # which takes a second to import, and tables do without
+
     for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
         print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
     paths: list[Path] = []

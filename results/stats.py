@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,13 +79,14 @@ def _bca(values: Matrix, drawn: Matrix, level: float) -> Matrix:
     means = values @ drawn.T / values.shape[1]
     # Resamples whose mean is the sample's count half for the bias: rounding must not part them.
     tied = np.abs(means - mean) < 1e-12 * np.ptp(values, axis=1, keepdims=True)
+    known: Any = SimpleNamespace(bootstrap_distribution=np.where(tied, mean, means))
     found = bootstrap(
         (values,),
         np.mean,
         axis=-1,
         confidence_level=level,
         n_resamples=0,
-        bootstrap_result=SimpleNamespace(bootstrap_distribution=np.where(tied, mean, means)),
+        bootstrap_result=known,
     ).confidence_interval
     return np.stack([found.low, found.high], axis=1)
 
@@ -125,10 +127,11 @@ def paired_test(differences: ArrayLike, *, rng: np.random.Generator | None = Non
 def _signs(n: int, rng: np.random.Generator) -> Matrix:
     """Return changes of signs (C, n) of 1 and -1: all of them, or `RESAMPLES` and the identity."""
     if n <= EXACT:
-        bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
+        bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
     else:
         bits = np.vstack([np.zeros((1, n), int), rng.integers(0, 2, (RESAMPLES, n))])
-    return 1.0 - 2.0 * bits
+    signs: Matrix = 1.0 - 2.0 * bits.astype(np.float64)
+    return signs
 
 
 def smallest_p(n: int) -> float:
@@ -152,4 +155,5 @@ def holm(p: ArrayLike) -> Matrix:
     order = np.argsort(raw, kind="stable")
     adjusted = np.empty_like(raw)
     adjusted[order] = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
-    return np.minimum(adjusted, 1.0)
+    capped: Matrix = np.minimum(adjusted, 1.0)
+    return capped
