@@ -1,13 +1,12 @@
 """What a table says, before it is printed or typeset: per data set lines, cells, notes."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
-from results.compared import compared
 from results.stats import FEWEST, pairs_needed
 from results.summary import (
     REFERENCES,
@@ -40,6 +39,7 @@ class Line:
     """One configuration.
 
     Attributes:
+        method: as it is registered.
         name: what it is called, and whatever sets it apart from the others.
         sees, codes: what supervision it had, and where its codes come from.
         seeds: how many are done; "2/3" if more were asked for.
@@ -48,6 +48,7 @@ class Line:
         cells: by metric.
     """
 
+    method: str
     name: tuple[str, ...]
     sees: str
     codes: str
@@ -62,6 +63,7 @@ class Sheet:
     """The table of one data set.
 
     Attributes:
+        dataset: its name; "" of runs that cannot be read.
         title: the data set and what most of its lines have in common.
         lines: in the order of the table: ours, floor and ceiling, published ones.
         metrics: the columns.
@@ -70,6 +72,7 @@ class Sheet:
         missing: each state that is not done, with the runs and the reason.
     """
 
+    dataset: str
     title: str
     lines: tuple[Line, ...]
     metrics: tuple[str, ...]
@@ -78,14 +81,13 @@ class Sheet:
     missing: tuple[tuple[str, str], ...]
 
 
-def sheets(frame: pd.DataFrame, higher: Mapping[str, bool] | None = None) -> list[Sheet]:
+def sheets(frame: pd.DataFrame, lines: pd.DataFrame) -> list[Sheet]:
     """Return the tables of `tidy`, one for each data set.
 
     Args:
         frame: what `tidy` returned.
-        higher: by metric, whether higher is better; in others nothing is bold.
+        lines: what `compared` made of it.
     """
-    lines = compared(frame, higher or {})
     return [
         _sheet(str(name), lines[lines["dataset"] == name], frame[frame["dataset"] == name])
         for name in sorted(frame["dataset"].unique(), key=lambda name: (name == "", name))
@@ -95,7 +97,7 @@ def sheets(frame: pd.DataFrame, higher: Mapping[str, bool] | None = None) -> lis
 def _sheet(name: str, lines: pd.DataFrame, rows: pd.DataFrame) -> Sheet:
     missing = tuple(_missing(rows))
     if not name:
-        return Sheet("runs that cannot be read", (), (), (), (), missing)
+        return Sheet("", "runs that cannot be read", (), (), (), (), missing)
     usual, scored_as = usual_asked(lines), usual_signs(lines)
     footnotes: dict[str, int] = {}
     written = tuple(_line(group, usual, scored_as, footnotes) for group in by_line(lines))
@@ -104,7 +106,7 @@ def _sheet(name: str, lines: pd.DataFrame, rows: pd.DataFrame) -> Sheet:
         title += f", {usual['version'] or 'version not known'}"
     metrics = tuple(sorted({metric for line in written for metric in line.cells}))
     notes = tuple(_notes(lines))
-    return Sheet(printable(title), written, metrics, notes, tuple(footnotes), missing)
+    return Sheet(name, printable(title), written, metrics, notes, tuple(footnotes), missing)
 
 
 def _line(rows: list[Record], usual: Record, scored_as: Signs, footnotes: dict[str, int]) -> Line:
@@ -112,6 +114,7 @@ def _line(rows: list[Record], usual: Record, scored_as: Signs, footnotes: dict[s
     asked = first["seeds"] + first["failed"] + first["unfinished"]
     name = [label(first["method"], first["settings"]), *differences(rows, usual, scored_as)]
     return Line(
+        first["method"],
         tuple(map(printable, name)),
         printable(first["sees"]),
         printable(first["representation"]),
@@ -168,10 +171,10 @@ def _test(rivals: pd.DataFrame) -> str:
     untested = rivals[rivals["p"].isna() & ~rivals["best"]]
     if rivals["p"].isna().all():
         return (
-            "bold (*): the best mean only; too few seeds to test others against it "
+            "bold: the best mean only; too few seeds to test others against it "
             f"({how} {compared_with}: {needed})"
         )
-    text = f"bold (*): the best mean, and those not told from it ({how} {compared_with})"
+    text = f"bold: the best mean, and those not told from it ({how} {compared_with})"
     if untested.empty:
         return text
     names = {label(row["method"], row["settings"]): None for row in records(untested)}

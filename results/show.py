@@ -1,15 +1,20 @@
 """What commands print and draw of the runs in a folder."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmark.registry import METRICS, UserError, unknown
+from results import export
+from results.compared import compared
+from results.published import published, with_published
 from results.rows import only
+from results.sheet import sheets
 from results.store import Folder
-from results.table import as_json, rich_tables, tidy
+from results.table import as_json, printed, tidy
 from results.terminal import console
 from results.trained import rich_trained, trained
 
@@ -72,14 +77,37 @@ def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
         console().print(part)
 
 
-def print_table(frame: pd.DataFrame, json: bool) -> None:
-    """Print the table, or the rows as JSON."""
+def print_table(
+    frame: pd.DataFrame, json: bool, to: Sequence[Path] = (), with_others: bool = False
+) -> None:
+    """Print the table, or the rows as JSON, and write the table `to` files.
+
+    Args:
+        frame: what `tidy` returned.
+        json: whether to print the rows instead.
+        to: .csv or .parquet (the table's numbers), .md or .tex (the table as it is printed).
+        with_others: whether to put published numbers beside ours.
+
+    Raises:
+        UserError: a file of another suffix, or one that cannot be written.
+    """
+    for path in to:
+        export.suffix(path)
     if json:
         sys.stdout.write(as_json(frame) + "\n")
+    if json and not to:
         return
+    lines = compared(frame, directions())
+    tables = sheets(frame, lines)
+    if with_others:
+        theirs = published()
+        lines, tables = export.with_published(lines, theirs), with_published(tables, theirs)
     screen = console()
-    for part in rich_tables(frame, screen.width, directions()):
-        screen.print(part)
+    for table in () if json else tables:
+        screen.print(printed(table, screen.width))
+    for path in to:
+        export.write_table(path, tables, lines)
+        print(f"wrote {path}", file=sys.stderr)
 
 
 def directions() -> dict[str, bool]:

@@ -88,7 +88,8 @@ def _bca(values: Matrix, drawn: Matrix, level: float) -> Matrix:
         n_resamples=0,
         bootstrap_result=known,
     ).confidence_interval
-    return np.stack([found.low, found.high], axis=1)
+    bounds = np.stack([found.low, found.high], axis=1)
+    return np.clip(bounds, values[:, :1], values[:, -1:])  # which only rounding goes beyond
 
 
 def _widened(level: float, n: int) -> float:

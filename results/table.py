@@ -1,5 +1,6 @@
 """The printed table: per data set, methods x metrics over seeds, and all that is missing."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from results.compared import compared
 from results.rows import as_json as as_json
 from results.rows import read_csv as read_csv
 from results.rows import tidy as tidy
@@ -43,7 +45,7 @@ def rich_tables(
         width: columns of the terminal; more metrics than fit go into further tables below.
         higher: by metric, whether higher is better; in others nothing is bold.
     """
-    return [printed(sheet, width) for sheet in sheets(frame, higher)]
+    return [printed(sheet, width) for sheet in sheets(frame, compared(frame, higher or {}))]
 
 
 def printed(sheet: Sheet, width: int) -> RenderableType:
@@ -52,7 +54,7 @@ def printed(sheet: Sheet, width: int) -> RenderableType:
     return Group(
         Text(sheet.title, "bold"),
         *(_tables(sheet, width) if sheet.lines else ()),
-        *(Text(note, "dim") for note in sheet.notes),
+        *(Text(re.sub("^bold:", "* (bold):", note), "dim") for note in sheet.notes),
         *map(Text, footnotes),
         *(
             Text(text, "yellow" if state == "unfinished" else "red")
