@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmark.registry import METHODS, METRICS, UserError, names, unknown
 from benchmark.run import Run
+from benchmark.score import GENERATOR
 from datasets import Dataset, Spec
 from methods.base import Method, Sees, defaults, settings
 from metrics.base import REASONS, inapplicable, usual
@@ -176,9 +177,17 @@ def plan(
                 yield Run(dataset, method, seed, n, chosen, name, precision)
 
 
-def metrics_for(text: str | None) -> list[str]:
-    """Return the metrics that `text` names; the usual ones without it."""
-    return usual(METRICS) if text is None else names(text, "metric", METRICS.names())
+def metrics_for(text: str | None, side: str = "encoder") -> list[str]:
+    """Return the metrics that `text` names, of a side or both; the usual ones without it.
+
+    Raises:
+        UserError: a metric or a side is not known.
+    """
+    chosen = usual(METRICS) if text is None else names(text, "metric", METRICS.names())
+    ends = {"encoder": [""], "generator": [GENERATOR], "both": ["", GENERATOR]}
+    if side not in ends:
+        raise unknown("side", side, ends)
+    return [name + end for end in ends[side] for name in chosen]
 
 
 def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
@@ -206,7 +215,11 @@ def misfit(method: str, spec: Spec) -> str | None:
 def unscored(metric: str, spec: Spec) -> str | None:
     """Return why a metric has no meaning on a data set, whatever the method, None where it has."""
     lacking = set() if spec.label is not None else {"label"}
-    entry = METRICS[metric]
+    if metric.endswith(GENERATOR):
+        if not spec.factor_sizes:
+            return "needs an oracle of ground-truth factors, and the data set has none"
+        lacking |= {"std", "squared_errors"}
+    entry = METRICS[metric.removesuffix(GENERATOR)]
     return inapplicable(entry, has=set(REASONS) - lacking, factors=len(spec.factor_sizes))
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers
 
 
 @METRICS.register(
@@ -62,11 +62,10 @@ def explicitness(
     """
     rows = rng.integers(len(codes), size=train + test)
     x, table = _standardise(codes[rows], train), factors[rows]
-    areas = [_explicitness(x, v, train) for v in table.T]
-    areas = [area for area in areas if not np.isnan(area)]
-    if not areas:
+    areas = np.array([_explicitness(x, v, train) for v in table.T])
+    if np.isnan(areas).all():
         raise ValueError("every factor has a single value in the drawn rows: no explicitness")
-    return float(np.mean(areas))
+    return Detailed(np.nanmean(areas), factor=areas)
 
 
 def _standardise(codes: Codes, train: int) -> NDArray[np.float64]:
