@@ -48,7 +48,7 @@ def generate(
         if stop():
             raise Stopped
         with autocast(dealer.device, precision):
-            z, x = _pairs(method, dealer, rows[start : start + size])
+            z, x = pairs(method, dealer, rows[start : start + size])
         codes.append(z[:, : len(method.informative)].float().cpu().numpy())
         factors.append(oracle.read(x))
     names, kinds = zip(*((code.name, code.kind) for code in method.informative), strict=True)
@@ -61,7 +61,7 @@ def generate(
     )
 
 
-def _pairs(method: Method, dealer: Dealer, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def pairs(method: Method, dealer: Dealer, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """Return as many codes with images of them as there are rows, which a reference row takes."""
     if method.decodes:
         z = method.sample(len(rows), dealer.device)

@@ -9,9 +9,10 @@ from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
+from benchmark import inception
 from benchmark.registry import METHODS, METRICS, UserError, names, unknown
 from benchmark.run import Run
-from benchmark.score import GENERATOR
+from benchmark.score import GENERATOR, of_images
 from datasets import Dataset, Spec
 from methods.base import Method, Sees, defaults, settings
 from metrics.base import REASONS, inapplicable, usual
@@ -187,7 +188,8 @@ def metrics_for(text: str | None, side: str = "encoder") -> list[str]:
     ends = {"encoder": [""], "generator": [GENERATOR], "both": ["", GENERATOR]}
     if side not in ends:
         raise unknown("side", side, ends)
-    return [name + end for end in ends[side] for name in chosen]
+    wanted = [name if of_images(name) else name + end for end in ends[side] for name in chosen]
+    return list(dict.fromkeys(wanted))
 
 
 def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
@@ -214,6 +216,8 @@ def misfit(method: str, spec: Spec) -> str | None:
 
 def unscored(metric: str, spec: Spec) -> str | None:
     """Return why a metric has no meaning on a data set, whatever the method, None where it has."""
+    if of_images(metric) and inception.weights() is None:
+        return inception.lacking()
     lacking = set() if spec.label is not None else {"label"}
     if metric.endswith(GENERATOR):
         if not spec.factor_sizes:

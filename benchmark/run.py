@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import arithmetic, machine
+from benchmark import arithmetic, inception, machine
 from benchmark.deal import Dealer
 from benchmark.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
 from benchmark.generate import generate, generates
 from benchmark.oracle import oracle
 from benchmark.registry import METHODS, UserError
-from benchmark.score import GENERATOR, Subjects, protocol, replaced, rows_of, scored
+from benchmark.score import GENERATOR, Subjects, of_images, protocol, replaced, rows_of, scored
 from benchmark.train import Begin, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
 from methods.base import Method, defaults
@@ -82,8 +82,10 @@ class Bench:
 
 def missing(run: Run, out: Path, metrics: list[str]) -> list[str]:
     """Return the metrics, of either side, that the folder has no row of under today's protocol."""
-    scores = run.folder(out).scores
-    there = {(row["metric"], row["protocol"]) for row in (scores or {"rows": []})["rows"]}
+    rows = (run.folder(out).scores or {"rows": []})["rows"]
+    # What Inception was not there to see, it may see today.
+    kept = [row for row in rows if "Inception" not in (row["reason"] or "")]
+    there = {(row["metric"], row["protocol"]) for row in kept}
     wanted = {name: {(row, protocol(name)) for row in rows_of(name)} for name in metrics}
     return [name for name, rows in wanted.items() if not rows <= there]
 
@@ -142,6 +144,8 @@ class Execution:
             before["train"] = self.learn()
         if any(name.endswith(GENERATOR) for name in todo) and not self.folder.has_generated:
             self.generate()
+        if any(map(of_images, todo)) and inception.weights() and not self.folder.has_features:
+            self.look()
         subjects = Subjects(self.folder, self.dataset)
         rows = [row for name in todo for row in scored(name, subjects.of(name), self.run.seed)]
         self.folder.finish({**before, "rows": replaced(before["rows"], rows)})
@@ -261,6 +265,19 @@ class Execution:
         self.seed("generate")
         made = generate(method.eval(), self.dealer, judge, self.precision, stop)
         self.folder.write_generated(made)
+
+    def look(self) -> None:
+        """Write what Inception sees in images of the prior's codes, if the method makes any."""
+        method = self.build()
+        if not inception.shows(type(method)):
+            return
+        self.train(method, "train", self.run.steps)
+        stop, images = self.bench.stop, len(inception.real_rows(self.dealer))
+        inception.of_real(self.dealer, self.begin("real images", images), stop)
+        self.seed("look")
+        told = self.begin("generated images", images)
+        made = inception.of_generated(method.eval(), self.dealer, self.precision, told, stop)
+        self.folder.write_features(made)
 
     def asked(self, method: Method) -> dict[str, Any]:
         """Return the record of what was asked, of whom, and where."""

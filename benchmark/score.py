@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
-from benchmark.registry import METRICS, UserError
+from benchmark import inception
+from benchmark.deal import Dealer
+from benchmark.registry import METHODS, METRICS, UserError
 from datasets import Dataset, load
-from metrics.base import Detailed, inapplicable, needs, row_names, score
+from methods.base import Method
+from metrics.base import REASONS, Detailed, inapplicable, needs, row_names, score
 from results.store import Codes, Folder, Generated
 
 Sheet = dict[str, NDArray[Any]]
@@ -81,7 +85,9 @@ class Subjects:
     dataset: Dataset
 
     def of(self, request: str) -> Subject:
-        """Return what a request like `mig` or `mig@generator` is about."""
+        """Return what a request like `mig`, `mig@generator` or `fid` is about."""
+        if of_images(request):
+            return self._images
         return self._generator if request.endswith(GENERATOR) else self._encoder
 
     @cached_property
@@ -98,6 +104,25 @@ class Subjects:
         if not self.dataset.factor_names:
             reason = "needs an oracle of ground-truth factors, and the data set has none"
         return Subject({}, {"factor": self.dataset.factor_names}, reason)
+
+    @cached_property
+    def _images(self) -> Subject:
+        names = {"factor": self.dataset.factor_names}
+        method: type[Method] = METHODS[self.folder.asked["run"]["method"]].value
+        if not inception.shows(method):
+            return Subject({}, names, REASONS["features_generated"])
+        if inception.weights() is None:
+            return Subject({}, names, inception.lacking())
+        if not self.folder.has_features:
+            return Subject({}, names, inception.UNSEEN)
+        real = inception.of_real(Dealer(self.dataset, torch.device("cpu")))
+        made = self.folder.features()
+        return Subject({"features_real": real, "features_generated": made}, names)
+
+
+def of_images(request: str) -> bool:
+    """Return whether a request like `fid` is about images, not codes."""
+    return "features_generated" in needs(METRICS[request.removesuffix(GENERATOR)].value)
 
 
 def rows_of(request: str) -> tuple[str, ...]:

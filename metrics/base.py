@@ -10,6 +10,8 @@ of them. Its parameters without default name what it needs:
     held_out  bool (M,)              True for test rows, False for training rows
     std       float (M, L)           the standard deviations of the codes' posteriors
     squared_errors  float (n,)       of images that were encoded and decoded, mean over pixels
+    features_real, features_generated  float (n, D)  what a network sees in n held-out images, and
+                                     in as many that the method made
     rng       np.random.Generator    the only source of chance
 
 A value may be `Detailed`: what it is the mean of, by factor or by code, goes with it.
@@ -84,6 +86,8 @@ REASONS = {
     "held_out": "needs held-out rows, and there are none",
     "std": "needs a posterior of the codes, and the method has none",
     "squared_errors": "needs a decoder of the codes alone, and the method has none",
+    "features_real": "needs Inception's features of images, and there are none",
+    "features_generated": "needs images of the method's prior, and it makes none",
     "rng": "needs a random generator",
 }
 

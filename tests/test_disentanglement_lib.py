@@ -106,6 +106,6 @@ def test_the_same_importances_give_the_same_dci() -> None:
     library = importlib.import_module("disentanglement_lib.evaluation.metrics.dci")
     R = rng(5).random((6, 4)) * [1, 0.1, 1, 1]
     R[3], R[4, 1:] = 0, 0
-    found = dci.scores([(column, 0.5) for column in R.T])
+    found = dci.scores({k: (column, 0.5) for k, column in enumerate(R.T)}, 4)
     assert found["disentanglement"] == pytest.approx(library.disentanglement(R), abs=1e-9)
     assert found["completeness"] == pytest.approx(library.completeness(R), abs=1e-9)
