@@ -39,6 +39,7 @@ def sheet(code: str) -> dict[str, Array]:
     """Every array that a metric may ask for, read-only: metrics are pure functions."""
     factors = np.tile(grid(*SIZES), (5, 1))
     codes = CODES[code](factors)
+    seen = {"features_real": codes, "features_generated": codes + rng(4).random(codes.shape)}
     label = factors[:, 1]
     c1 = {"truth": label, "constant": 0 * label, "random": rng(2).integers(4, size=len(label))}
     held_out = np.arange(len(factors)) % 5 == 0
@@ -49,6 +50,7 @@ def sheet(code: str) -> dict[str, Array]:
         "label": label,
         "held_out": held_out,
     }
+    arrays |= seen
     for array in arrays.values():
         array.setflags(write=False)
     return arrays
