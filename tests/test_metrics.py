@@ -49,6 +49,8 @@ def sheet(code: str) -> dict[str, Array]:
         "c1": c1.get(code, (label + factors[:, 0]) % 4),
         "label": label,
         "held_out": held_out,
+        "std": np.full(codes.shape, 0.1, np.float16),
+        "squared_errors": rng(3).random(50).astype(np.float32),
     }
     arrays |= seen
     for array in arrays.values():
@@ -63,6 +65,7 @@ SMALLER: dict[str, dict[str, Any]] = {
     "dci": {"train": 250, "test": 200, "workers": 1},
     "dci_fast": {"workers": 1},
     "downstream": {"workers": 1},
+    "mig_chen": {"samples": 100, "workers": 1},
 }
 
 
