@@ -36,6 +36,13 @@ Names = Annotated[str | None, typer.Option(help="Comma-separated names; all if n
 Scores = Annotated[
     str | None, typer.Option(help="Comma-separated names, or all; the usual ones if not given.")
 ]
+Side = Annotated[
+    str,
+    typer.Option(
+        help="encoder: codes of real images; generator: images of the prior's codes, read by an "
+        "oracle that is trained once per data set; or both."
+    ),
+]
 
 
 @app.command()
@@ -43,6 +50,7 @@ def run(
     methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "",
     datasets: Annotated[str, typer.Option(help="Comma-separated names.")] = "dsprites",
     metrics: Scores = None,
+    side: Side = "encoder",
     seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0",
     budget: Annotated[
         str, typer.Option(help="quick, or paper: the steps of each paper.")
@@ -74,6 +82,7 @@ def run(
         device=device,
         sees=sees,
         reference=reference,
+        side=side,
     )
     failed = comparison.run(asked, out, data_dir)
     comparison.show(asked, out, json)
@@ -204,26 +213,29 @@ def score(
     ] = None,
     dataset: Annotated[str, typer.Option(help="The data set that --codes are of.")] = "dsprites",
     metrics: Scores = None,
+    side: Side = "encoder",
     json: Annotated[Path | None, typer.Option(help="Write the scores there.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of --codes.")] = 0,
     reference: Annotated[bool, typer.Option(help="Score floor and ceiling beside --codes.")] = True,
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
 ) -> None:
     """Score codes that are there: finished runs', without the model, or any other program's."""
+    from benchmark import brought, plan
     from benchmark import score as scores
     from datasets import load
-    from metrics.base import usual
     from results.files import write_json
     from results.store import Folder
     from results.terminal import console
 
     if bool(runs) == (codes is not None):
         raise UserError("score needs either folders of runs or --codes FILE")
-    default = usual(METRICS) if codes is None else scores.usual_without_c1()
-    chosen = default if metrics is None else named(metrics, "metric", METRICS.names())
+    if codes is not None and side != "encoder":
+        raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
     if codes is not None:
-        found = dict(scores.brought(codes, load(dataset, data_dir), chosen, seed, reference))
+        chosen = plan.metrics_for(metrics or ",".join(brought.usual_without_c1()))
+        found = dict(brought.brought(codes, load(dataset, data_dir), chosen, seed, reference))
     else:
+        chosen = plan.metrics_for(metrics, side)
         found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
     console().print(scores.table(found))
     for said in scores.reasons(found):

@@ -53,7 +53,7 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
     known = sorted({str(name) for name in frame[column].dropna()} - {""})
     found: list[str] = []
     for name in (name.strip() for name in text.split(",")):
-        rows = {name, *_parts(name)} if column == "metric" else {name}
+        rows = {name, *_rows(name)} if column == "metric" else {name}
         there = [one for one in known if one in rows]
         if not there:
             raise unknown(f"{column} among the runs", name, known)
@@ -61,10 +61,11 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
     return found
 
 
-def _parts(metric: str) -> list[str]:
-    """Return the rows of a metric of several numbers."""
+def _rows(metric: str) -> list[str]:
+    """Return the rows that a metric may have: of several numbers, of either side."""
     facts = METRICS[metric].facts if metric in METRICS.names() else {}
-    return [f"{metric}_{part}" for part in facts.get("parts", ())]
+    own = (metric, *(f"{metric}_{part}" for part in facts.get("parts", ())))
+    return [*own, *(f"{row}@generator" for row in own)]
 
 
 def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
@@ -131,9 +132,7 @@ def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
     paths: list[Path] = []
     if plots.drawable(frame):
         ranges = {
-            row: METRICS[name].facts["range"]
-            for name in METRICS.names()
-            for row in (name, *_parts(name))
+            row: METRICS[name].facts["range"] for name in METRICS.names() for row in _rows(name)
         }
         paths += plots.comparison(frame, to / "comparison", ranges)
     for name in frame["folder"].unique():

@@ -1,8 +1,9 @@
 """Run folders: the only code that knows what is in one.
 
 `runs/<dataset>-<method>-<seed>-<key>/` holds `run.json` (what was asked), `log.csv`,
-`checkpoint.pt` while it trains, `model.pt`, `codes.h5`, `traversal.h5`, `failure.json` if it failed
-or diverged, and last `scores.json`: its presence means done. No file is ever seen half-written.
+`checkpoint.pt` while it trains, `model.pt`, `codes.h5`, `generated.h5` if the generator's side is
+scored, `features.h5` if its images are, `traversal.h5`, `failure.json` if it failed or diverged,
+and last `scores.json`: its presence means done. No file is ever seen half-written.
 """
 
 import math
@@ -60,12 +61,34 @@ class Codes(NamedTuple):
         rows: (M,) int64, the row of the data set that each line encodes.
         names: the L codes' names.
         kinds: the L codes' kinds (normal, uniform, categorical, noise, ...).
+        std: (M, L) float16, the standard deviations of the codes' posteriors, if they have any.
+        squared_errors: (n,) float32, of images that were encoded and decoded again, the mean over
+            pixels, if the method decodes.
     """
 
     codes: NDArray[Any]
     rows: NDArray[np.int64]
-    names: list[str]
-    kinds: list[str]
+    names: Sequence[str]
+    kinds: Sequence[str]
+    std: NDArray[Any] | None = None
+    squared_errors: NDArray[Any] | None = None
+
+
+class Generated(NamedTuple):
+    """Codes drawn from the prior, and what an oracle reads in the images made of them.
+
+    Attributes:
+        codes: (M, L) float32, without noise.
+        factors: (M, K) int64, as the oracle reads them.
+        names, kinds: of the L codes.
+        accuracy: (K,), how often the oracle reads each factor rightly in real images.
+    """
+
+    codes: NDArray[Any]
+    factors: NDArray[np.int64]
+    names: Sequence[str]
+    kinds: Sequence[str]
+    accuracy: NDArray[np.float64]
 
 
 class Traversal(NamedTuple):
@@ -134,6 +157,16 @@ class Folder:
     def has_codes(self) -> bool:
         """Whether `codes.h5` is there."""
         return (self.path / "codes.h5").exists()
+
+    @property
+    def has_generated(self) -> bool:
+        """Whether `generated.h5` is there."""
+        return (self.path / "generated.h5").exists()
+
+    @property
+    def has_features(self) -> bool:
+        """Whether `features.h5` is there."""
+        return (self.path / "features.h5").exists()
 
     @property
     def has_traversal(self) -> bool:
@@ -237,27 +270,41 @@ class Folder:
         state: State = "diverged" if failure["state"] == "diverged" else "failed"
         return Account(state, failure["reason"], asked, None)
 
-    def write_codes(
-        self,
-        codes: NDArray[Any],
-        rows: NDArray[np.int64],
-        names: Sequence[str],
-        kinds: Sequence[str],
-    ) -> None:
-        """Write `codes.h5`; see `Codes` for the shapes; ValueError if they disagree."""
-        codes, rows = np.asarray(codes), np.asarray(rows, np.int64)
+    def write_codes(self, found: Codes) -> None:
+        """Write `codes.h5`; ValueError if the shapes are not those of `Codes`."""
+        codes, rows = np.asarray(found.codes), np.asarray(found.rows, np.int64)
         if codes.dtype != np.uint8:
             codes = codes.astype(np.float32, copy=False)
-        if codes.ndim != 2 or rows.shape != codes.shape[:1]:
-            raise ValueError(f"codes {codes.shape} and rows {rows.shape} are not (M, L) and (M,)")
-        if not len(names) == len(kinds) == codes.shape[1]:
-            raise ValueError(f"{len(names)} names and {len(kinds)} kinds, {codes.shape[1]} codes")
-        write_arrays(self.path / "codes.h5", codes=codes, rows=rows, names=names, kinds=kinds)
+        _check_table(codes, found.names, found.kinds, rows=rows)
+        if found.std is not None and np.shape(found.std) != codes.shape:
+            raise ValueError(f"std {np.shape(found.std)} is not that of codes {codes.shape}")
+        arrays = found._replace(codes=codes, rows=rows)._asdict()
+        there = {name: array for name, array in arrays.items() if array is not None}
+        write_arrays(self.path / "codes.h5", **there)
 
     def codes(self) -> Codes:
         """Read `codes.h5`; UserError if it is missing or damaged."""
-        found = read_arrays(self.path / "codes.h5", "codes", "rows", "names", "kinds")
-        return Codes(found["codes"], found["rows"], found["names"], found["kinds"])
+        needed = ("codes", "rows", "names", "kinds")
+        more = ("std", "squared_errors")
+        return Codes(**read_arrays(self.path / "codes.h5", *needed, optional=more))
+
+    def write_generated(self, found: Generated) -> None:
+        """Write `generated.h5`; ValueError if the shapes are not those of `Generated`."""
+        _check_table(found.codes, found.names, found.kinds, factors=found.factors[:, 0])
+        write_arrays(self.path / "generated.h5", **found._asdict())
+
+    def generated(self) -> Generated:
+        """Read `generated.h5`; UserError if it is missing or damaged."""
+        return Generated(**read_arrays(self.path / "generated.h5", *Generated._fields))
+
+    def write_features(self, features: NDArray[np.float32]) -> None:
+        """Write `features.h5`, what Inception sees in generated images: (n, 2048)."""
+        write_arrays(self.path / "features.h5", features=features)
+
+    def features(self) -> NDArray[np.float32]:
+        """Read `features.h5`; UserError if it is missing or damaged."""
+        found: NDArray[np.float32] = read_arrays(self.path / "features.h5", "features")["features"]
+        return found
 
     def write_traversal(
         self,
@@ -288,6 +335,17 @@ class Folder:
             return False
         except OSError as error:
             raise UserError(f"cannot read {self.path}: {error.strerror or error}") from error
+
+
+def _check_table(
+    codes: NDArray[Any], names: Sequence[str], kinds: Sequence[str], **column: NDArray[Any]
+) -> None:
+    """Raise ValueError unless codes (M, L) have a column (M,) beside them, L names and L kinds."""
+    ((what, beside),) = column.items()
+    if codes.ndim != 2 or beside.shape != codes.shape[:1]:
+        raise ValueError(f"codes {codes.shape} and {what} {beside.shape} are not (M, L) and (M,)")
+    if not len(names) == len(kinds) == codes.shape[1]:
+        raise ValueError(f"{len(names)} names and {len(kinds)} kinds, {codes.shape[1]} codes")
 
 
 def _staged(name: str, stage: str) -> str:

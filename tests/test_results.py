@@ -22,7 +22,7 @@ from results.plots import comparison, draw_comparison, draw_traversal, traversal
 from results.rows import settings_text
 from results.show import chosen
 from results.stats import interval
-from results.store import Folder, folders, place, written
+from results.store import Codes, Folder, Generated, folders, place, written
 from results.summary import label, natural, records, with_lines
 from results.table import as_json, read_csv, rich_tables, summary, tidy, write_csv
 from results.trained import rich_trained, trained
@@ -116,7 +116,7 @@ def test_a_full_disk_is_a_user_error_and_leaves_nothing(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(UserError, match=r"codes\.h5"):
-            folder.write_codes(codes, np.arange(9999), ["a", "b"], ["normal"] * 2)
+            folder.write_codes(Codes(codes, np.arange(9999), ["a", "b"], ["normal"] * 2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(folder.path.iterdir()) == []
@@ -189,8 +189,14 @@ def test_numbers_that_are_not_finite_become_null_with_a_reason(tmp_path: Path) -
 def test_codes_and_traversals_come_back(tmp_path: Path) -> None:
     folder = place(tmp_path, "d", "m", 0, TEN)
     codes, rows = np.random.default_rng(0).normal(size=(5, 2)).astype("f4"), np.arange(5)[::-1]
-    folder.write_codes(codes, rows, ["c1", "ζ"], ["categorical", "normal"])
+    std, errors = np.exp(codes).astype("f2"), np.ones(3, np.float32)
+    told = Codes(codes, rows, ["c1", "ζ"], ["categorical", "normal"], std, errors)
+    folder.write_codes(told._replace(std=None, squared_errors=None))
+    assert folder.codes()[4:] == (None, None)
+    folder.write_codes(told)
     found = folder.codes()
+    np.testing.assert_array_equal(found.std, std)
+    np.testing.assert_array_equal(found.squared_errors, errors)
     np.testing.assert_array_equal(found.codes, codes)
     np.testing.assert_array_equal(found.rows, rows)
     assert (found.codes.dtype.name, found.rows.dtype.name) == ("float32", "int64")
@@ -202,7 +208,13 @@ def test_codes_and_traversals_come_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.values, values)
     assert (again.names, again.title) == (["a", "b"], "from the prior")
     with pytest.raises(ValueError, match="names"):
-        folder.write_codes(codes, rows, ["c1"], ["normal"])
+        folder.write_codes(told._replace(names=["c1"], kinds=["normal"]))
+    with pytest.raises(ValueError, match="std"):
+        folder.write_codes(told._replace(std=std[:2]))
+    made = Generated(codes, np.ones((5, 3), int), ["c1", "ζ"], ["categorical", "normal"], values[0])
+    folder.write_generated(made)
+    for one, other in zip(folder.generated(), made, strict=True):
+        np.testing.assert_array_equal(one, other)
     (folder.path / "codes.h5").write_bytes(b"no")
     with pytest.raises(UserError, match=r"codes\.h5"):
         folder.codes()
