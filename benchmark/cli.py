@@ -40,6 +40,13 @@ Names = Annotated[str | None, typer.Option(help="Comma-separated names; all if n
 Scores = Annotated[
     str | None, typer.Option(help="Comma-separated names, or all; the usual ones if not given.")
 ]
+Side = Annotated[
+    str,
+    typer.Option(
+        help="encoder: codes of real images; generator: images of the prior's codes, read by an "
+        "oracle that is trained once per data set; or both."
+    ),
+]
 
 
 @app.command()
@@ -47,6 +54,7 @@ def run(
     methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "",
     datasets: Annotated[str, typer.Option(help="Comma-separated names.")] = "dsprites",
     metrics: Scores = None,
+    side: Side = "encoder",
     seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0",
     budget: Annotated[
         str, typer.Option(help="quick, or paper: the steps of each paper.")
@@ -78,6 +86,7 @@ def run(
         device=device,
         sees=sees,
         reference=reference,
+        side=side,
     )
     failed = comparison.run(asked, out, data_dir)
     comparison.show(asked, out, json)
@@ -133,24 +142,34 @@ def table(
     metrics: Names = None,
     seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
     sees: Supervision = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the rows there, too.")] = None,
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write the table there, too: .tex, .md, .csv, .parquet; repeatable."),
+    ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option("--rows", "--csv", help="Write each run's scores there: .csv, .parquet."),
+    ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Put published numbers beside, with their sources.")
+    ] = False,
     train: Annotated[
         bool, typer.Option(help="What training cost and where losses ended, instead of scores.")
     ] = False,
     json: AsJson = False,
 ) -> None:
     """Print the table of the runs in a folder."""
+    from results.export import write_rows
     from results.show import chosen, print_table, print_trained
-    from results.table import write_csv
 
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
-    if csv is not None:
-        write_csv(csv, frame)
-        print(f"scores: {csv}", file=sys.stderr)
+    if rows is not None:
+        write_rows(rows, frame)
+        print(f"scores: {rows}", file=sys.stderr)
     if train:
         print_trained(frame, out, json)
     else:
-        print_table(frame, json)
+        print_table(frame, json, to or [], published)
 
 
 @app.command()
@@ -235,26 +254,29 @@ def score(
     ] = None,
     dataset: Annotated[str, typer.Option(help="The data set that --codes are of.")] = "dsprites",
     metrics: Scores = None,
+    side: Side = "encoder",
     json: Annotated[Path | None, typer.Option(help="Write the scores there.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of --codes.")] = 0,
     reference: Annotated[bool, typer.Option(help="Score floor and ceiling beside --codes.")] = True,
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
 ) -> None:
     """Score codes that are there: finished runs', without the model, or any other program's."""
+    from benchmark import brought, plan
     from benchmark import score as scores
     from datasets import load
-    from metrics.base import usual
     from results.files import write_json
     from results.store import Folder
     from results.terminal import console
 
     if bool(runs) == (codes is not None):
         raise UserError("score needs either folders of runs or --codes FILE")
-    default = usual(METRICS) if codes is None else scores.usual_without_c1()
-    chosen = default if metrics is None else named(metrics, "metric", METRICS.names())
+    if codes is not None and side != "encoder":
+        raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
     if codes is not None:
-        found = dict(scores.brought(codes, load(dataset, data_dir), chosen, seed, reference))
+        chosen = plan.metrics_for(metrics or ",".join(brought.usual_without_c1()))
+        found = dict(brought.brought(codes, load(dataset, data_dir), chosen, seed, reference))
     else:
+        chosen = plan.metrics_for(metrics, side)
         found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
     console().print(scores.table(found))
     for said in scores.reasons(found):

@@ -11,12 +11,12 @@ from types import FrameType
 import torch
 
 from benchmark import arithmetic, plan, screen
-from benchmark.registry import DATASETS, METHODS, METRICS, UserError, unknown
+from benchmark.registry import DATASETS, METHODS, UserError, unknown
 from benchmark.registry import names as named
 from benchmark.run import Bench, Run, execute, missing
+from benchmark.score import rows_of
 from benchmark.train import Stopped
 from datasets import load
-from metrics.base import row_names
 from results.show import draw, print_table
 from results.table import tidy, write_csv
 
@@ -47,6 +47,7 @@ def ask(
     device: str,
     reference: bool,
     sees: str | None = None,
+    side: str = "encoder",
 ) -> Comparison:
     """Return the comparison that the texts of the command line ask for.
 
@@ -70,7 +71,7 @@ def ask(
         given_steps=given,
         precision=precision,
     )
-    return Comparison(tuple(runs), plan.metrics_for(metrics), where)
+    return Comparison(tuple(runs), plan.metrics_for(metrics, side), where)
 
 
 def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
@@ -106,7 +107,7 @@ def _unfinished(one: Run, asked: Comparison, out: Path) -> bool:
 def show(asked: Comparison, out: Path, json: bool) -> None:
     """Print the table of the runs, write CSV and pictures, and say where they are."""
     names = {one.folder(out).name for one in asked.runs}
-    frame = tidy(out, metrics=[row for name in asked.metrics for row in row_names(METRICS[name])])
+    frame = tidy(out, metrics=[row for name in asked.metrics for row in rows_of(name)])
     frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
     print_table(frame, json)
     write_csv(out / "scores.csv", frame)

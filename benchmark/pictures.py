@@ -107,7 +107,7 @@ def information(
         mutual_information(discretise(codes, BINS), factors).reshape(codes.shape[1], len(sizes)),
         entropy(factors),
         np.full(codes.shape[1], np.nan) if kl is None else kl,
-        found.names,
+        list(found.names),
         list(dataset.factor_names),
         np.concatenate([np.zeros((0, codes.shape[1])), *tables]),
         np.array(sizes, np.int64),

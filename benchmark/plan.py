@@ -9,8 +9,10 @@ from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
+from benchmark import inception
 from benchmark.registry import METHODS, METRICS, UserError, names, unknown
 from benchmark.run import Run
+from benchmark.score import GENERATOR, of_images
 from datasets import Dataset, Spec
 from methods.base import Method, Sees, defaults, settings
 from metrics.base import REASONS, inapplicable, usual
@@ -176,9 +178,18 @@ def plan(
                 yield Run(dataset, method, seed, n, chosen, name, precision)
 
 
-def metrics_for(text: str | None) -> list[str]:
-    """Return the metrics that `text` names; the usual ones without it."""
-    return usual(METRICS) if text is None else names(text, "metric", METRICS.names())
+def metrics_for(text: str | None, side: str = "encoder") -> list[str]:
+    """Return the metrics that `text` names, of a side or both; the usual ones without it.
+
+    Raises:
+        UserError: a metric or a side is not known.
+    """
+    chosen = usual(METRICS) if text is None else names(text, "metric", METRICS.names())
+    ends = {"encoder": [""], "generator": [GENERATOR], "both": ["", GENERATOR]}
+    if side not in ends:
+        raise unknown("side", side, ends)
+    wanted = [name if of_images(name) else name + end for end in ends[side] for name in chosen]
+    return list(dict.fromkeys(wanted))
 
 
 def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
@@ -205,8 +216,14 @@ def misfit(method: str, spec: Spec) -> str | None:
 
 def unscored(metric: str, spec: Spec) -> str | None:
     """Return why a metric has no meaning on a data set, whatever the method, None where it has."""
+    if of_images(metric) and inception.weights() is None:
+        return inception.lacking()
     lacking = set() if spec.label is not None else {"label"}
-    entry = METRICS[metric]
+    if metric.endswith(GENERATOR):
+        if not spec.factor_sizes:
+            return "needs an oracle of ground-truth factors, and the data set has none"
+        lacking |= {"std", "squared_errors"}
+    entry = METRICS[metric.removesuffix(GENERATOR)]
     return inapplicable(entry, has=set(REASONS) - lacking, factors=len(spec.factor_sizes))
 
 

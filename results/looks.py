@@ -75,6 +75,10 @@ def save(figure: Figure, stem: Path, dpi: int = 300) -> list[Path]:
         UserError: a file cannot be written.
     """
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("pdf", "png")]
+    with paper():
+        # Laid out once for both: it takes longer than drawing.
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     return [save_as(figure, path, dpi) for path in paths]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmark.registry import METRICS, UserError
 from results.rows import settings_text
-from results.study import Study, parts
+from results.study import Study, rows_of
 
 BUDGETS = ("quick", "paper")
 
@@ -80,7 +80,7 @@ def _budget(run: Mapping[str, Any]) -> list[str]:
 def _metrics(rows: Iterable[str]) -> list[str]:
     """Return the registered metrics that gave these rows of scores."""
     there = set(rows)
-    return [name for name in METRICS.names() if there & {name, *parts(name)}]
+    return [name for name in METRICS.names() if there & {*rows_of(name)}]
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -24,14 +24,15 @@ def metric_facts() -> dict[str, Fact]:
     return {
         row: Fact(METRICS[name].facts["range"], METRICS[name].facts["higher_is_better"])
         for name in METRICS.names()
-        for row in (name, *parts(name))
+        for row in rows_of(name)
     }
 
 
-def parts(metric: str) -> list[str]:
-    """Return the rows of a metric of several numbers."""
+def rows_of(metric: str) -> list[str]:
+    """Return the rows that a metric may have: of several numbers, of either side."""
     facts = METRICS[metric].facts if metric in METRICS.names() else {}
-    return [f"{metric}_{part}" for part in facts.get("parts", ())]
+    own = [metric, *(f"{metric}_{part}" for part in facts.get("parts", ()))]
+    return [*own, *(f"{row}@generator" for row in own)]
 
 
 class Study:
