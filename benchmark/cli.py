@@ -187,10 +187,21 @@ def speed(
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: AsJson = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Measure scoring and encoding of dSprites instead.")
+    ] = False,
 ) -> None:
     """Measure training steps per second beside a plain float32 loop of the same network."""
     from benchmark import plan, speed
 
+    if metrics:
+        from benchmark.measured import table as lines
+        from benchmark.metrics_speed import measure
+        from results.terminal import console
+
+        found = list(measure(data_dir))
+        console().print(lines(found))
+        raise typer.Exit(not all(one.holds for one in found))
     turns, first = plan.count("--rounds", rounds), plan.count("--warm", warm, 0)
     speed.measure_all(methods, dataset, turns, first, data_dir, device, json)
 
