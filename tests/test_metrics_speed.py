@@ -1,4 +1,4 @@
-"""`speed --metrics`: its reference computes the same scores; how fast either is, is for machines."""
+"""`speed --metrics`: its reference computes the same scores; speed itself is not tested."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_encoding_is_beside_a_plain_loop(
     assert ours.bar
     assert ours.value > 0
     assert plainly.value > 0
-    assert 0 <= differ.value < 0.2
+    assert 0 <= differ.value < 0.05
 
 
 def test_a_line_says_whether_it_holds() -> None:
