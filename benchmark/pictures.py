@@ -10,7 +10,6 @@ from benchmark.encode import WIDE, as_bytes, strips_around, values_of
 from datasets import Dataset
 from methods.base import Method
 from methods.losses import kl_normal
-from methods.vae import VAE
 from metrics.discretise import discretise, entropy, mutual_information
 from results.pictures import Information, Pictures, write_information, write_pictures
 from results.store import Codes, Folder
@@ -80,8 +79,8 @@ def _reconstructions(
 
 @torch.no_grad()
 def divergence(method: Method, dealer: Dealer, precision: Precision) -> NDArray[np.float64] | None:
-    """Return KL(q(z | x) || p(z)) (L,) of each code in nats; None of what is no VAE."""
-    if not isinstance(method, VAE):
+    """Return KL(q(z | x) || p(z)) (L,) of each code in nats; None without a posterior."""
+    if not method.has_posterior:
         return None
     rows = dealer.dataset.sample(POSTERIORS, np.random.default_rng(0))
     with autocast(dealer.device, precision):

@@ -80,7 +80,7 @@ def _budget(run: Mapping[str, Any]) -> list[str]:
 def _metrics(rows: Iterable[str]) -> list[str]:
     """Return the registered metrics that gave these rows of scores."""
     there = set(rows)
-    return [name for name in METRICS.names() if there & {*rows_of(name)}]
+    return [name for name in METRICS.names() if there & set(rows_of(name))]
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.registry import METRICS, UserError, unknown
+from benchmark.registry import UserError, unknown
 from results import export
 from results.compared import compared
 from results.published import published, with_published
 from results.rows import only
 from results.sheet import sheets
-from results.study import Study, rows_of
+from results.study import Study, metric_facts, rows_of
 from results.table import as_json, printed, tidy
 from results.terminal import console
 from results.trained import rich_trained, trained
@@ -91,7 +91,8 @@ def print_table(
         sys.stdout.write(as_json(frame) + "\n")
     if json and not to:
         return
-    lines = compared(frame, directions())
+    directions = {row: fact.higher_is_better for row, fact in metric_facts().items()}
+    lines = compared(frame, directions)
     tables = sheets(frame, lines)
     if with_others:
         theirs = published()
@@ -102,15 +103,6 @@ def print_table(
     for path in to:
         export.write_table(path, tables, lines)
         print(f"wrote {path}", file=sys.stderr)
-
-
-def directions() -> dict[str, bool]:
-    """Return whether higher is better, by the names of the rows that registered metrics come to."""
-    return {
-        row: METRICS[name].facts["higher_is_better"]
-        for name in METRICS.names()
-        for row in rows_of(name)
-    }
 
 
 def draw(frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str]) -> list[Path]:

@@ -29,7 +29,7 @@ def metric_facts() -> dict[str, Fact]:
 
 
 def rows_of(metric: str) -> list[str]:
-    """Return the rows that a metric may have: of several numbers, of either side."""
+    """Return the rows that a metric may have: itself, its parts, and those of the other side."""
     facts = METRICS[metric].facts if metric in METRICS.names() else {}
     own = [metric, *(f"{metric}_{part}" for part in facts.get("parts", ()))]
     return [*own, *(f"{row}@generator" for row in own)]
