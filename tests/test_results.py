@@ -321,15 +321,6 @@ def test_labels() -> None:
     assert sorted(["beta=10", "beta=4", ""], key=natural) == ["", "beta=4", "beta=10"]
 
 
-def test_intervals() -> None:
-    assert interval([0.1, 0.2]) is None
-    assert interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
-    found = interval([0.1, 0.2, 0.4, 0.5])
-    assert found is not None
-    assert 0.1 <= found[0] < 0.3 < found[1] <= 0.5
-    assert found == interval([0.5, 0.4, 0.2, 0.1])
-
-
 def test_results_never_import_torch() -> None:
     code = (
         "import sys, results.store, results.table, results.figures;"

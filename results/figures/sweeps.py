@@ -23,6 +23,9 @@ from results.figures.base import (
 from results.rows import settings_text
 from results.study import Study
 
+MANY = 200
+"""Seeds of a line beyond which a PDF holds their points as a picture."""
+
 STEPS = "training steps"
 
 
@@ -134,8 +137,11 @@ def draw(found: pd.DataFrame) -> Figure:
 
 def _line(axes: Axes, line: pd.DataFrame, seen: Line2D) -> None:
     how: dict[str, Any] = {"color": seen.get_color(), "marker": seen.get_marker()}
+    many = len(line) * line["n"].max() > MANY
     every = line[["x", "values"]].explode("values").astype(float)
-    axes.plot(every["x"], every["values"], linestyle="", markersize=2, alpha=0.4, **how)
+    axes.plot(
+        every["x"], every["values"], linestyle="", markersize=2, alpha=0.4, rasterized=many, **how
+    )
     dashes = seen.get_linestyle()
     axes.plot(line["x"], line["mean"], linestyle=dashes, linewidth=1, markersize=4, **how)
     axes.vlines(line["x"], line["low"], line["high"], color=seen.get_color(), linewidth=0.9)
