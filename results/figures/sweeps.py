@@ -58,7 +58,7 @@ def over_settings(study: Study) -> pd.DataFrame:
     """
     runs = study.runs
     given = [
-        {**settings, STEPS: count}
+        {**settings, STEPS: int(count)}
         for settings, count in zip(runs["settings"], runs["steps"], strict=True)
     ]
     told = runs[["dataset", "method", "folder"]].assign(given=pd.Series(given, runs.index, object))
