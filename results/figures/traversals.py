@@ -1,5 +1,6 @@
 """Images along each code: around a real image, around draws from the prior, and as a film."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -54,6 +55,8 @@ def _per_run(
     runs = runs if len(runs) < MOST or len(study.runs) <= MOST else study.shown(FEW, file)
     if runs.empty:
         raise NothingToDraw(f"no finished run holds {file}")
+    if len(runs) < len(study.runs) > MOST:
+        print(f"{name}: {len(runs)} of {len(study.runs):,} runs; name others", file=sys.stderr)
     for run in runs["folder"]:
         folder = study.folder(run)
         yield Picture(
