@@ -21,7 +21,7 @@ from metrics.base import REASONS, inapplicable, needs, usual
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
 LARGEST = 10**6
-REFERENCES = ("random", "truth")
+REFERENCES = ("untrained", "random", "truth")
 SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 MOST_SEEDS = 10_000
 HINT = "; --sees images leaves out what needs more than images"
