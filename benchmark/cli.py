@@ -147,24 +147,34 @@ def table(
     metrics: Names = None,
     seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
     sees: Supervision = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the rows there, too.")] = None,
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write the table there, too: .tex, .md, .csv, .parquet; repeatable."),
+    ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option("--rows", "--csv", help="Write each run's scores there: .csv, .parquet."),
+    ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Put published numbers beside, with their sources.")
+    ] = False,
     train: Annotated[
         bool, typer.Option(help="What training cost and where losses ended, instead of scores.")
     ] = False,
     json: AsJson = False,
 ) -> None:
     """Print the table of the runs in a folder."""
+    from results.export import write_rows
     from results.show import chosen, print_table, print_trained
-    from results.table import write_csv
 
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
-    if csv is not None:
-        write_csv(csv, frame)
-        print(f"scores: {csv}", file=sys.stderr)
+    if rows is not None:
+        write_rows(rows, frame)
+        print(f"scores: {rows}", file=sys.stderr)
     if train:
         print_trained(frame, out, json)
     else:
-        print_table(frame, json)
+        print_table(frame, json, to or [], published)
 
 
 @app.command()
@@ -196,10 +206,21 @@ def speed(
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: AsJson = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Measure scoring and encoding of dSprites instead.")
+    ] = False,
 ) -> None:
     """Measure training steps per second beside a plain float32 loop of the same network."""
     from benchmark import plan, speed
 
+    if metrics:
+        from benchmark.measured import table as lines
+        from benchmark.metrics_speed import measure
+        from results.terminal import console
+
+        found = list(measure(data_dir))
+        console().print(lines(found))
+        raise typer.Exit(not all(one.holds for one in found))
     turns, first = plan.count("--rounds", rounds), plan.count("--warm", warm, 0)
     speed.measure_all(methods, dataset, turns, first, data_dir, device, json)
 

@@ -7,6 +7,7 @@ and last `scores.json`: its presence means done. No file is ever seen half-writt
 """
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from results.files import written as written
 State = Literal["done", "failed", "diverged", "unfinished", "broken"]
 STATES: tuple[State, ...] = ("done", "failed", "diverged", "unfinished", "broken")
 RUN_NAME = re.compile(r".+-.+-\d+-[0-9a-f]{10}")
+RECORDS = ("run.json", "scores.json", "failure.json")
+"""What a run's state and scores are read from."""
 
 _NUMBER = (int, float)
 _ASKED: Shape = {
@@ -103,6 +106,22 @@ class Traversal(NamedTuple):
     names: list[str]
     values: NDArray[np.float64]
     title: str
+
+
+class Account(NamedTuple):
+    """What there is to say of a run.
+
+    Attributes:
+        state: done, failed, diverged, unfinished, or broken.
+        reason: why it is failed, diverged or broken; "" otherwise.
+        asked: `run.json`, or None where it is missing or cannot be read.
+        scores: `scores.json` of a run that is done.
+    """
+
+    state: State
+    reason: str
+    asked: dict[str, Any] | None
+    scores: dict[str, Any] | None
 
 
 class Folder:
@@ -229,18 +248,27 @@ class Folder:
 
     def judge(self) -> tuple[State, str]:
         """Return the state and its reason, reading each file once."""
+        return self.account()[:2]
+
+    def account(self) -> Account:
+        """Return all that tables need, reading each file once; what is broken is no error."""
+        asked = None
         try:
-            if not self._begun():
-                return "unfinished", ""
-            self.asked  # noqa: B018
-            if self.scores is not None:
-                return "done", ""
-            failure = self.failure
+            asked = read_record(self.path / "run.json", _ASKED)
+            if asked is None:
+                lost = self._begun()
+                reason = f"{self.path} has no run.json" if lost else ""
+                return Account("broken" if lost else "unfinished", reason, None, None)
+            scores = self.scores
+            failure = self.failure if scores is None else None
         except UserError as error:
-            return "broken", str(error)
+            return Account("broken", str(error), asked, None)
+        if scores is not None:
+            return Account("done", "", asked, scores)
         if failure is None:
-            return "unfinished", ""
-        return ("diverged" if failure["state"] == "diverged" else "failed"), failure["reason"]
+            return Account("unfinished", "", asked, None)
+        state: State = "diverged" if failure["state"] == "diverged" else "failed"
+        return Account(state, failure["reason"], asked, None)
 
     def write_codes(self, found: Codes) -> None:
         """Write `codes.h5`; ValueError if the shapes are not those of `Codes`."""
@@ -339,12 +367,13 @@ def folders(out: Path) -> list[Folder]:
         UserError: `out` cannot be listed.
     """
     try:
-        children = sorted(Path(out).iterdir())
+        with os.scandir(out) as children:
+            names = sorted(c.name for c in children if RUN_NAME.fullmatch(c.name) and c.is_dir())
     except FileNotFoundError:
         return []
     except OSError as error:
         raise UserError(f"cannot list runs in {out}: {error.strerror or error}") from error
-    return [Folder(path) for path in children if RUN_NAME.fullmatch(path.name) and path.is_dir()]
+    return [Folder(Path(out) / name) for name in names]
 
 
 def _with_reason(row: Mapping[str, Any]) -> dict[str, Any]:
