@@ -116,7 +116,7 @@ def directions() -> dict[str, bool]:
     return {
         row: METRICS[name].facts["higher_is_better"]
         for name in METRICS.names()
-        for row in (name, *_parts(name))
+        for row in _rows(name)
     }
 
 
