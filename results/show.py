@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.registry import METRICS, UserError, unknown
+from benchmark.registry import seeds as parsed
 from results import export
 from results.compared import compared
 from results.published import published, with_published
@@ -39,12 +40,21 @@ def chosen(
         "method": _names(frame, "method", methods),
         "dataset": _names(frame, "dataset", datasets),
         "metric": _names(frame, "metric", metrics),
-        "seed": [int(s) for s in _names(frame, "seed", seeds)],
+        "seed": _seeds(frame, seeds),
     }
     supervision = _names(frame, "sees", sees)
     frame = only(frame, kept)
     frame = frame[frame["sees"].isin(supervision)] if supervision else frame
     return frame.reset_index(drop=True)
+
+
+def _seeds(frame: pd.DataFrame, text: str | None) -> list[int]:
+    """Return the seeds of a text like `0-4` that there are runs of; at least one."""
+    known = sorted({int(seed) for seed in frame["seed"].dropna()})
+    asked = [] if text is None else parsed(text)
+    if asked and not {*asked} & {*known}:
+        raise unknown("seed among the runs", str(text), map(str, known))
+    return [seed for seed in asked if seed in known]
 
 
 def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
@@ -116,7 +126,7 @@ def directions() -> dict[str, bool]:
     return {
         row: METRICS[name].facts["higher_is_better"]
         for name in METRICS.names()
-        for row in (name, *_parts(name))
+        for row in _rows(name)
     }
 
 
