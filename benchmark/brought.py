@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS, UserError
-from benchmark.score import encoded, scored
+from benchmark.score import encoded, factors_of, scored, viewed
 from datasets import Dataset
 from metrics.base import needs, usual
 from results.store import Codes
@@ -91,7 +91,14 @@ def brought(
         subjects[FLOOR] = encoded(dataset, _bare(chance, own.rows))
         subjects[CEILING] = encoded(dataset, _bare(truth, own.rows))
     for line, one in subjects.items():
-        yield line, [row for name in names for row in scored(name, one, seed)]
+        yield (
+            line,
+            [
+                row
+                for name in names
+                for row in scored(name, viewed(one, dataset.spec, factors_of(name)), seed)
+            ],
+        )
 
 
 def _bare(codes: NDArray[np.float32], rows: NDArray[np.int64]) -> Codes:

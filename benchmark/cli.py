@@ -44,6 +44,13 @@ Side = Annotated[
         "oracle that is trained once per data set; or both."
     ),
 ]
+Factors = Annotated[
+    str,
+    typer.Option(
+        help="Which are scored: all; distinct, where values that look alike are one, such as "
+        "dSprites' first and last orientation; or names, like shape,scale,x,y."
+    ),
+]
 
 
 @app.command()
@@ -52,6 +59,7 @@ def run(
     datasets: Annotated[str, typer.Option(help="Comma-separated names.")] = "dsprites",
     metrics: Scores = None,
     side: Side = "encoder",
+    factors: Factors = "all",
     seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0",
     budget: Annotated[
         str, typer.Option(help="quick, or paper: the steps of each paper.")
@@ -84,6 +92,7 @@ def run(
         sees=sees,
         reference=reference,
         side=side,
+        factors=factors,
     )
     failed = comparison.run(asked, out, data_dir)
     comparison.show(asked, out, json)
@@ -224,10 +233,21 @@ def speed(
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: AsJson = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Measure scoring and encoding of dSprites instead.")
+    ] = False,
 ) -> None:
     """Measure training steps per second beside a plain float32 loop of the same network."""
     from benchmark import plan, speed
 
+    if metrics:
+        from benchmark.measured import table as lines
+        from benchmark.metrics_speed import measure
+        from results.terminal import console
+
+        found = list(measure(data_dir))
+        console().print(lines(found))
+        raise typer.Exit(not all(one.holds for one in found))
     turns, first = plan.count("--rounds", rounds), plan.count("--warm", warm, 0)
     speed.measure_all(methods, dataset, turns, first, data_dir, device, json)
 
@@ -241,6 +261,7 @@ def score(
     dataset: Annotated[str, typer.Option(help="The data set that --codes are of.")] = "dsprites",
     metrics: Scores = None,
     side: Side = "encoder",
+    factors: Factors = "all",
     json: Annotated[Path | None, typer.Option(help="Write the scores there.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of --codes.")] = 0,
     reference: Annotated[bool, typer.Option(help="Score floor and ceiling beside --codes.")] = True,
@@ -259,10 +280,11 @@ def score(
     if codes is not None and side != "encoder":
         raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
     if codes is not None:
-        chosen = plan.metrics_for(metrics or ",".join(brought.usual_without_c1()))
+        usual = ",".join(brought.usual_without_c1())
+        chosen = plan.metrics_for(metrics or usual, factors=factors)
         found = dict(brought.brought(codes, load(dataset, data_dir), chosen, seed, reference))
     else:
-        chosen = plan.metrics_for(metrics, side)
+        chosen = plan.metrics_for(metrics, side, factors)
         found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
     console().print(scores.table(found))
     for said in scores.reasons(found):

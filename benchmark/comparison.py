@@ -46,6 +46,7 @@ def ask(
     reference: bool,
     sees: str | None = None,
     side: str = "encoder",
+    factors: str = "all",
 ) -> Comparison:
     """Return the comparison that the texts of the command line ask for.
 
@@ -69,7 +70,7 @@ def ask(
         given_steps=given,
         precision=precision,
     )
-    return Comparison(tuple(runs), plan.metrics_for(metrics, side), where)
+    return Comparison(tuple(runs), plan.metrics_for(metrics, side, factors), where)
 
 
 def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:

@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
-from benchmark import inception
+from benchmark import factors, inception
 from benchmark.deal import Dealer
 from benchmark.registry import METHODS, METRICS, UserError
-from datasets import Dataset, load
+from datasets import Dataset, Spec, load
 from methods.base import Method
 from metrics.base import REASONS, Detailed, inapplicable, needs, row_names, score
 from results.store import Codes, Folder, Generated
@@ -25,6 +25,8 @@ from results.store import Codes, Folder, Generated
 Sheet = dict[str, NDArray[Any]]
 GENERATOR = "@generator"
 """Ends the name of a metric, and of its rows, that is asked of the generator's side."""
+FACTORS = "/"
+"""Parts the name of a metric from the factors that it is asked of, where they are not all."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class Subjects:
         """Return what a request like `mig`, `mig@generator` or `fid` is about."""
         if of_images(request):
             return self._images
-        return self._generator if request.endswith(GENERATOR) else self._encoder
+        side = self._generator if request.endswith(GENERATOR) else self._encoder
+        return viewed(side, self.dataset.spec, factors_of(request))
 
     @cached_property
     def _encoder(self) -> Subject:
@@ -120,37 +123,58 @@ class Subjects:
         return Subject({"features_real": real, "features_generated": made}, names)
 
 
+def viewed(subject: Subject, spec: Spec, text: str) -> Subject:
+    """Return a subject with the factors alone that `text` asks for: see `benchmark.factors`."""
+    if text == factors.ALL or "factors" not in subject.sheet:
+        return subject
+    kept = [spec.factor_names[column] for column in factors.columns(spec, text)]
+    sheet = subject.sheet | {"factors": factors.seen(subject.sheet["factors"], spec, text)}
+    oracle = {name: value for name, value in subject.oracle.items() if name in kept}
+    return replace(subject, sheet=sheet, names={**subject.names, "factor": kept}, oracle=oracle)
+
+
+def metric_of(request: str) -> str:
+    """Return the metric of a request like `mig`, `mig/distinct` or `mig/shape,x@generator`."""
+    return request.removesuffix(GENERATOR).partition(FACTORS)[0]
+
+
+def factors_of(request: str) -> str:
+    """Return the factors that a request is about, as the command line names them."""
+    return request.removesuffix(GENERATOR).partition(FACTORS)[2] or factors.ALL
+
+
 def of_images(request: str) -> bool:
     """Return whether a request like `fid` is about images, not codes."""
-    return "features_generated" in needs(METRICS[request.removesuffix(GENERATOR)].value)
+    return "features_generated" in needs(METRICS[metric_of(request)].value)
 
 
 def rows_of(request: str) -> tuple[str, ...]:
     """Return the names of the rows that a request like `dci@generator` comes to."""
-    name = request.removesuffix(GENERATOR)
-    side = request.removeprefix(name)
-    return tuple(row + side for row in row_names(METRICS[name]))
+    side = GENERATOR if request.endswith(GENERATOR) else ""
+    return tuple(row + side for row in row_names(METRICS[metric_of(request)]))
 
 
 def protocol(request: str) -> str:
-    """Return the protocol of the metric in a request."""
-    return str(METRICS[request.removesuffix(GENERATOR)].facts["protocol"])
+    """Return the protocol of the metric in a request, with the factors where they are not all."""
+    text = factors_of(request)
+    own = str(METRICS[metric_of(request)].facts["protocol"])
+    return own if text == factors.ALL else f"{own}, factors {text}"
 
 
 def scored(request: str, subject: Subject, seed: int) -> list[dict[str, Any]]:
     """Return the rows of one request: values, or a reason why there are none."""
-    entry, given = METRICS[request.removesuffix(GENERATOR)], subject.sheet
+    entry, given = METRICS[metric_of(request)], subject.sheet
     start = time.perf_counter()
     values: list[float | None] = [None] * len(row_names(entry))
-    factors = len(subject.names["factor"])
-    reason = subject.reason or inapplicable(entry, has=given, factors=factors)
+    count = len(subject.names["factor"])
+    reason = subject.reason or inapplicable(entry, has=given, factors=count)
     images = 0 if reason else len(given[needs(entry.value)[0]])
     rng = np.random.default_rng([seed, zlib.crc32(entry.name.encode())])
     try:
         values = values if reason else list(score(entry, given, rng).values())
     except ValueError as error:
         reason = str(error)
-    told = {"protocol": entry.facts["protocol"], "images": images, "reason": reason}
+    told = {"protocol": protocol(request), "images": images, "reason": reason}
     told |= {"seconds": time.perf_counter() - start, "oracle": dict(subject.oracle)}
     return [
         {"metric": row, "value": value, **told, "details": _details(value, subject.names)}
