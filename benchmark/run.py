@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import arithmetic, inception, machine
+from benchmark import arithmetic, inception, machine, pictures
 from benchmark.deal import Dealer
 from benchmark.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
 from benchmark.generate import generate, generates
 from benchmark.oracle import oracle
-from benchmark.registry import METHODS, UserError
+from benchmark.registry import DATASETS, METHODS, UserError
 from benchmark.score import GENERATOR, Subjects, of_images, protocol, replaced, rows_of, scored
 from benchmark.train import Begin, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
@@ -167,6 +167,8 @@ class Execution:
         self.seed("traverse")
         if method.decodes:
             self.folder.write_traversal(*traverse(method, self.dealer, self.precision))
+        self.seed("pictures")
+        pictures.keep(self.folder, method, reader, self.dealer, self.precision)
         return train
 
     def build(self) -> Method:
@@ -290,6 +292,10 @@ class Execution:
             "key": self.run.key,
             "sees": method.sees,
             "representation": representation,
+            "sources": {
+                "method": METHODS[self.run.method].source,
+                "dataset": DATASETS[self.run.dataset].source,
+            },
             "versions": machine.versions(),
             "machine": machine.describe(self.bench.device),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -10,8 +10,8 @@ from benchmark.registry import UserError
 from results.compared import compared
 from results.rows import tidy
 from results.store import Codes, Folder
+from tests.studies import ask, done, row
 from tests.tables import rng
-from tests.test_results import ask, done, row
 
 
 def sweep(out: Path, scores: dict[float, list[float | None]], **run: str) -> None:

@@ -24,8 +24,8 @@ from results.sheet import Sheet, sheets
 from results.stats import interval, paired_test
 from results.typeset import latex, latex_text, markdown
 from tests.command import Command, Result
+from tests.studies import ask, done, row
 from tests.tables import rng
-from tests.test_results import ask, done, row
 
 HIGHER = {"mig": True, "sap": True, "fid": False}
 NASTY = "<b>&#|*_[x]`$\\\"'~^{}% -- é β ζ 漢 ±\u0000"
