@@ -14,6 +14,8 @@ from rich.console import Console
 from benchmark.data_cli import data
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
 from benchmark.registry import names as named
+from benchmark.run_cli import run, status
+from benchmark.words import AsJson, Names, Out, Scores, Supervision
 
 app = typer.Typer(
     name="benchmark",
@@ -23,62 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data, name="data")
-
-Out = Annotated[Path, typer.Option(help="The folder of run folders.")]
-Supervision = Annotated[
-    str | None,
-    typer.Option(
-        "--sees", help="Only methods that see this much: images, label, factors, one-factor, pairs."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print records as JSON and nothing else.")]
-Names = Annotated[str | None, typer.Option(help="Comma-separated names; all if not given.")]
-Scores = Annotated[
-    str | None, typer.Option(help="Comma-separated names, or all; the usual ones if not given.")
-]
-
-
-@app.command()
-def run(
-    methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "",
-    datasets: Annotated[str, typer.Option(help="Comma-separated names.")] = "dsprites",
-    metrics: Scores = None,
-    seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0",
-    budget: Annotated[
-        str, typer.Option(help="quick, or paper: the steps of each paper.")
-    ] = "quick",
-    steps: Annotated[str | None, typer.Option(help="Training steps, instead of a budget.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Like betavae.beta=1,4,16; can be repeated.")
-    ] = None,
-    out: Out = Path("runs"),
-    data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    sees: Supervision = None,
-    reference: Annotated[bool, typer.Option(help="Add the floor and ceiling to the table.")] = True,
-    json: AsJson = False,
-) -> None:
-    """Train and score methods on data sets; the same command again does only what is missing."""
-    from benchmark import comparison
-
-    asked = comparison.ask(
-        methods=methods,
-        datasets=datasets,
-        metrics=metrics,
-        seeds=seeds,
-        budget=budget,
-        steps=steps,
-        settings=set_ or [],
-        precision=precision,
-        device=device,
-        sees=sees,
-        reference=reference,
-    )
-    failed = comparison.run(asked, out, data_dir)
-    comparison.show(asked, out, json)
-    if failed:
-        raise typer.Exit(1)
+app.command()(run)
+app.command()(status)
 
 
 @app.command(name="list")
