@@ -15,7 +15,7 @@ from benchmark.data_cli import data
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
 from benchmark.registry import names as named
 from benchmark.run_cli import run, status
-from benchmark.words import AsJson, Names, Out, Scores, Supervision
+from benchmark.words import AsJson, Names, Out, Scores, StudyName, Supervision
 
 app = typer.Typer(
     name="benchmark",
@@ -72,6 +72,7 @@ def _list(console: Console, room: str, registry: Registry[object]) -> None:
 @app.command()
 def table(
     out: Out = Path("runs"),
+    study: StudyName = None,
     methods: Names = None,
     datasets: Names = None,
     metrics: Names = None,
@@ -88,6 +89,11 @@ def table(
     from results.table import write_csv
 
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
+    if study is not None:
+        from benchmark.launch import standings
+
+        found = standings(study, out)
+        frame = frame[frame["folder"].isin([standing.run for standing in found])]
     if csv is not None:
         write_csv(csv, frame)
         print(f"scores: {csv}", file=sys.stderr)
@@ -95,6 +101,10 @@ def table(
         print_trained(frame, out, json)
     else:
         print_table(frame, json)
+    if study is not None and not json:
+        from benchmark.status import sentence
+
+        print(sentence(found))
 
 
 @app.command()

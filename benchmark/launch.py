@@ -14,6 +14,7 @@ from benchmark.hands import glance, settle
 from benchmark.registry import UserError, unknown
 from benchmark.run import Run
 from benchmark.status import Standing, sentence, survey
+from benchmark.study import find
 from benchmark.submission import Submission
 
 
@@ -62,6 +63,12 @@ def launch(
         raise
     comparison.show(asked, out, json)
     return sum(standing.state != "done" for standing in ended)
+
+
+def standings(study: str, out: Path) -> list[Standing]:
+    """Return what became of the runs of a study; UserError if there is no such study."""
+    names = [run.folder(out).name for run in comparison.of_study(find(study)).runs]
+    return survey(names, out, glance(out))
 
 
 def to_do(runs: Sequence[Run], standings: Sequence[Standing], retry: bool) -> list[Run]:

@@ -50,13 +50,13 @@ class Lock:
 
     Attributes:
         run: the name of the run's folder.
-        turns: every n among the files' names; the largest is that of the owner.
-        owner: who holds it.
+        turns: the name of the owner of each of its files, by n.
+        owner: who holds it: that of the largest n.
         beat: when the owner last gave a sign of life, in seconds since 1970.
     """
 
     run: str
-    turns: frozenset[int]
+    turns: Mapping[int, str]
     owner: Owner
     beat: float
 
@@ -82,19 +82,18 @@ class Locks:
         owners: dict[int, tuple[Owner, float] | None] = {}
         found = {}
         for run, entries in self._files().items():
-            entry = entries[max(entries)]
-            if entry.inode() not in owners:
-                owners[entry.inode()] = _read(Path(entry.path))
-            owner = owners[entry.inode()]
-            if owner is not None:
-                found[run] = Lock(run, frozenset(entries), *owner)
+            for entry in entries.values():
+                if entry.inode() not in owners:
+                    owners[entry.inode()] = _read(Path(entry.path))
+            lock = _lock(run, {turn: owners[entry.inode()] for turn, entry in entries.items()})
+            if lock is not None:
+                found[run] = lock
         return found
 
     def of(self, run: str) -> Lock | None:
         """Return the lock of one run, None if nobody holds it."""
         turns = self.turns().get(run, set())
-        owner = _read(self.file(run, max(turns))) if turns else None
-        return None if owner is None else Lock(run, frozenset(turns), *owner)
+        return _lock(run, {turn: _read(self.file(run, turn)) for turn in turns})
 
     @contextmanager
     def owner(self, owner: Owner) -> Iterator["Mine"]:
@@ -165,15 +164,20 @@ class Mine:
         Raises:
             UserError: the folder cannot be written to.
         """
-        seen = {run: held[run].turns if run in held else frozenset() for run in runs}
+        seen = {run: held[run].turns if run in held else dict[int, str]() for run in runs}
         taken = [run for run, turns in seen.items() if self._link(run, max(turns, default=-1) + 1)]
         now = self.locks.turns() if taken else {}
-        late = [run for run in taken if now.get(run, set()) - seen[run] - {self.turns[run]}]
-        self.release(late)
+        self.release([run for run in taken if self._unseen(run, now.get(run, set()), seen[run])])
         kept = [run for run in taken if run in self.turns]
         for run in kept:
             self.locks.remove(run, seen[run])
         return kept
+
+    def _unseen(self, run: str, turns: set[int], seen: Mapping[int, str]) -> bool:
+        """Whether there is a lock of the run beside ours that is not among those seen."""
+        others = turns - {self.turns[run]}
+        found = ((turn, _read(self.locks.file(run, turn))) for turn in others)
+        return any(one is None or seen.get(turn) != one[0].name for turn, one in found)
 
     def _link(self, run: str, turn: int) -> bool:
         file = self.locks.file(run, turn)
@@ -196,6 +200,14 @@ class Mine:
 def silent(lock: Lock) -> bool:
     """Whether the owner has given no sign of life for so long that it must be gone."""
     return time.time() - lock.beat > SILENT_SECONDS
+
+
+def _lock(run: str, found: Mapping[int, tuple[Owner, float] | None]) -> Lock | None:
+    """Return the lock whose files say so much; None if the last one is being given back."""
+    last = found[max(found)] if found else None
+    if last is None:
+        return None
+    return Lock(run, {turn: one[0].name for turn, one in found.items() if one}, *last)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -162,17 +162,15 @@ def status(
     from benchmark.hands import glance
     from results.terminal import console
 
-    holds = glance(out)
     if study is None:
-        names = statuses.known(out, holds)
+        holds = glance(out)
+        standings = statuses.survey(statuses.known(out, holds), out, holds)
     else:
-        from benchmark import comparison
-        from benchmark.study import find
+        from benchmark import launch
 
-        names = [run.folder(out).name for run in comparison.of_study(find(study)).runs]
-    if not names:
+        standings = launch.standings(study, out)
+    if not standings:
         raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
-    standings = statuses.survey(names, out, holds)
     if json:
         print(statuses.as_json(standings, out))
     else:

@@ -150,7 +150,7 @@ class Reader:
     """
 
     file: Path
-    lines: Mapping[tuple[str, int], Mapping[str, int]]
+    lines: Mapping[tuple[str, int], dict[str, int]]
 
     def study(self, record: dict[str, Any]) -> Study:
         """Return the study; UserError if a key or a value's type is wrong."""
@@ -184,9 +184,13 @@ class Reader:
         if "steps" in told and "budget" in told:
             raise self.error(place, "steps", "steps and budget exclude each other")
         if told.get("steps", 1) < 1:
-            raise self.error(place, "steps", f"{told['steps']} is not at least 1")
+            raise self.error(
+                place if "steps" in table else ("", 0),
+                "steps",
+                f"{told['steps']} is not at least 1",
+            )
         plain = {key: told[key] for key in ("steps", "budget", "precision") if key in told}
-        top_lines = {k: n for k, n in self.lines[("", 0)].items() if k in COMMON}
+        top_lines = {k: n for k, n in self.lines["", 0].items() if k not in GRID}
         return Grid(
             self.text(table["method"]),
             self.text(told["datasets"]),
@@ -222,7 +226,7 @@ class Reader:
 
     def error(self, place: tuple[str, int], key: str, text: str) -> UserError:
         """Return an error that names file, line and key."""
-        known = self.lines.get(place, {})
+        known = self.lines.get(place, {}) | self.lines.get((key, 0), {})
         line = known.get(key, next(iter(known.values()), 1))
         return UserError(f"{self.file}, line {line}, {key}: {text}")
 
