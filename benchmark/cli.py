@@ -31,25 +31,44 @@ app.command()(status)
 
 @app.command(name="list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="methods, datasets, metrics, claims or all.")] = "all",
+    kind: Annotated[
+        str, typer.Argument(help="methods, datasets, metrics, claims, studies or all.")
+    ] = "all",
 ) -> None:
-    """List methods, data sets, metrics and claims with their sources."""
+    """List methods, data sets, metrics, claims and studies with their sources."""
     rooms: dict[str, Registry[object]] = {
         "methods": METHODS,
         "datasets": DATASETS,
         "metrics": METRICS,
         "claims": CLAIMS,
     }
-    if kind not in (*rooms, "all"):
+    if kind not in (*rooms, "studies", "all"):
         from benchmark.registry import unknown
 
-        raise unknown("kind", kind, [*rooms, "all"])
+        raise unknown("kind", kind, [*rooms, "studies", "all"])
     from results.terminal import console
 
     screen = console()
     for room, registry in rooms.items():
         if kind in (room, "all"):
             _list(screen, room, registry)
+    if kind in ("studies", "all"):
+        _list_studies(screen)
+
+
+def _list_studies(console: Console) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from benchmark.study import find, names
+
+    columns = ["name", "what", "source"]
+    table = Table(*columns, title="studies", title_justify="left", box=box.SIMPLE)
+    for study in map(find, names()):
+        texts = (study.name, study.title, study.source)
+        table.add_row(*(Text(text, overflow="fold") for text in texts))
+    console.print(table)
 
 
 def _list(console: Console, room: str, registry: Registry[object]) -> None:

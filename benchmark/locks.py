@@ -23,6 +23,7 @@ from benchmark.registry import UserError
 
 BEAT_SECONDS = 30.0
 SILENT_SECONDS = 600.0
+TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Locks:
             ended.set()
             with suppress(OSError):
                 file.unlink()
+                self.folder.rmdir()  # unless somebody holds something
 
     def file(self, run: str, turn: int) -> Path:
         """Return the file of a lock."""
@@ -224,11 +226,16 @@ def _beat(file: Path, ended: threading.Event) -> None:
 
 
 def _write(file: Path, owner: Owner) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(owner)))
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror}") from error
+    for _ in range(TRIES):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(asdict(owner)))
+            return
+        except FileNotFoundError:
+            continue  # another, who held the last lock, has just removed the folder
+        except OSError as error:
+            raise UserError(f"cannot write {file}: {error.strerror}") from error
+    raise UserError(f"cannot write {file}: its folder vanishes")
 
 
 def _read(file: Path) -> tuple[Owner, float] | None:

@@ -1,7 +1,6 @@
 """What a job does once it needs torch: bring one run to its end."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,22 +18,22 @@ def bring(asked: dict[str, Any], submission: Submission, stop: Callable[[], bool
     """Bring a run to its end; return its state. When stopped, it is saved and unfinished.
 
     Raises:
-        UserError: its folder cannot be written to.
+        UserError: its folder cannot be written to, not even why.
     """
     run = Run(**asked["run"])
     folder = run.folder(submission.out)
     bench = Bench(submission.out, arithmetic.device(submission.device), stop)
+    begin = lines(f"{run.dataset} {run.method} seed {run.seed}")
     try:
         dataset = _load(run.dataset, submission.data_dir)
         plan.check_fits([run], dataset)
+        execute(run, dataset, list(submission.metrics), bench, begin)
+    except Stopped:
+        pass
     except UserError as error:
         if not folder.was_asked:
             folder.ask(asked["asked"])
         folder.fail("failed", str(error), log=last_words())
-        return folder.state
-    begin = lines(f"{run.dataset} {run.method} seed {run.seed}")
-    with suppress(Stopped):
-        execute(run, dataset, list(submission.metrics), bench, begin)
     return folder.state
 
 
