@@ -77,7 +77,9 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     sees: Supervision = None,
-    reference: Annotated[bool, typer.Option(help="Add what untrained, random and true codes score.")] = True,
+    reference: Annotated[
+        bool, typer.Option(help="Add what untrained, random and true codes score.")
+    ] = True,
     json: AsJson = False,
 ) -> None:
     """Train and score methods on data sets; the same command again does only what is missing."""

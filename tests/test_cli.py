@@ -93,7 +93,10 @@ class TestMistakes:
             (["run"], ["no method named; known: all, adavae, annealedvae"]),
             (
                 ["nope"],
-                ["No such command 'nope'", "best, data, list, plot, report, reproduce, run, score, speed"],
+                [
+                    "No such command 'nope'",
+                    "best, data, list, plot, report, reproduce, run, score, speed",
+                ],
             ),
             (["reproduce", "gan-optimun"], ["claim 'gan-optimun'; did you mean 'gan-optimum'?"]),
             (["rum"], ["rum"]),
