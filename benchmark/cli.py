@@ -15,6 +15,9 @@ from rich.console import Console
 from benchmark.data_cli import data
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
 from benchmark.registry import names as named
+from benchmark.registry import seeds as seeds_of
+from benchmark.run_cli import run, status
+from benchmark.words import AsJson, Factors, Names, Out, Scores, Side, StudyName, Supervision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,103 +30,50 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data, name="data")
-
-Out = Annotated[Path, typer.Option(help="The folder of run folders.")]
-Supervision = Annotated[
-    str | None,
-    typer.Option(
-        "--sees", help="Only methods that see this much: images, label, factors, one-factor, pairs."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print records as JSON and nothing else.")]
-Names = Annotated[str | None, typer.Option(help="Comma-separated names; all if not given.")]
-Scores = Annotated[
-    str | None, typer.Option(help="Comma-separated names, or all; the usual ones if not given.")
-]
-Side = Annotated[
-    str,
-    typer.Option(
-        help="encoder: codes of real images; generator: images of the prior's codes, read by an "
-        "oracle that is trained once per data set; or both."
-    ),
-]
-Factors = Annotated[
-    str,
-    typer.Option(
-        help="Which are scored: all; distinct, where values that look alike are one, such as "
-        "dSprites' first and last orientation; or names, like shape,scale,x,y."
-    ),
-]
-
-
-@app.command()
-def run(
-    methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "",
-    datasets: Annotated[str, typer.Option(help="Comma-separated names.")] = "dsprites",
-    metrics: Scores = None,
-    side: Side = "encoder",
-    factors: Factors = "all",
-    seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0",
-    budget: Annotated[
-        str, typer.Option(help="quick, or paper: the steps of each paper.")
-    ] = "quick",
-    steps: Annotated[str | None, typer.Option(help="Training steps, instead of a budget.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Like betavae.beta=1,4,16; can be repeated.")
-    ] = None,
-    out: Out = Path("runs"),
-    data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    sees: Supervision = None,
-    reference: Annotated[bool, typer.Option(help="Add the floor and ceiling to the table.")] = True,
-    json: AsJson = False,
-) -> None:
-    """Train and score methods on data sets; the same command again does only what is missing."""
-    from benchmark import comparison
-
-    asked = comparison.ask(
-        methods=methods,
-        datasets=datasets,
-        metrics=metrics,
-        seeds=seeds,
-        budget=budget,
-        steps=steps,
-        settings=set_ or [],
-        precision=precision,
-        device=device,
-        sees=sees,
-        reference=reference,
-        side=side,
-        factors=factors,
-    )
-    failed = comparison.run(asked, out, data_dir)
-    comparison.show(asked, out, json)
-    if failed:
-        raise typer.Exit(1)
+app.command()(run)
+app.command()(status)
 
 
 @app.command(name="list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="methods, datasets, metrics, claims or all.")] = "all",
+    kind: Annotated[
+        str, typer.Argument(help="methods, datasets, metrics, claims, studies or all.")
+    ] = "all",
 ) -> None:
-    """List methods, data sets, metrics and claims with their sources."""
+    """List methods, data sets, metrics, claims and studies with their sources."""
     rooms: dict[str, Registry[object]] = {
         "methods": METHODS,
         "datasets": DATASETS,
         "metrics": METRICS,
         "claims": CLAIMS,
     }
-    if kind not in (*rooms, "all"):
+    if kind not in (*rooms, "studies", "all"):
         from benchmark.registry import unknown
 
-        raise unknown("kind", kind, [*rooms, "all"])
+        raise unknown("kind", kind, [*rooms, "studies", "all"])
     from results.terminal import console
 
     screen = console()
     for room, registry in rooms.items():
         if kind in (room, "all"):
             _list(screen, room, registry)
+    if kind in ("studies", "all"):
+        _list_studies(screen)
+
+
+def _list_studies(console: Console) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from benchmark.study import find, names
+
+    columns = ["name", "what", "source"]
+    table = Table(*columns, title="studies", title_justify="left", box=box.SIMPLE)
+    for study in map(find, names()):
+        texts = (study.name, study.title, study.source)
+        table.add_row(*(Text(text, overflow="fold") for text in texts))
+    console.print(table)
 
 
 def _list(console: Console, room: str, registry: Registry[object]) -> None:
@@ -146,6 +96,7 @@ def _list(console: Console, room: str, registry: Registry[object]) -> None:
 @app.command()
 def table(
     out: Out = Path("runs"),
+    study: StudyName = None,
     methods: Names = None,
     datasets: Names = None,
     metrics: Names = None,
@@ -172,6 +123,11 @@ def table(
     from results.show import chosen, print_table, print_trained
 
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
+    if study is not None:
+        from benchmark.launch import standings
+
+        found = standings(study, out)
+        frame = frame[frame["folder"].isin([standing.run for standing in found])]
     if rows is not None:
         write_rows(rows, frame)
         print(f"scores: {rows}", file=sys.stderr)
@@ -179,6 +135,36 @@ def table(
         print_trained(frame, out, json)
     else:
         print_table(frame, json, to or [], published)
+    if study is not None and not json:
+        from benchmark.status import sentence
+
+        print(sentence(found))
+
+
+@app.command()
+def best(
+    by: Annotated[
+        str, typer.Option(help="A metric; or udr, udr_spearman, which see no labels.")
+    ] = "udr",
+    select: Annotated[
+        str | None, typer.Option(help="Seeds that choose, like 0-4; the first half if not given.")
+    ] = None,
+    out: Out = Path("runs"),
+    methods: Names = None,
+    datasets: Names = None,
+    sees: Supervision = None,
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write the table there, too: .tex, .md, .csv, .parquet; repeatable."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Choose hyper-parameters per method on some seeds, and report them on the others."""
+    from benchmark import best
+    from results.show import chosen
+
+    frame = chosen(out, methods, datasets, None, None, sees)
+    best.show(frame, out, by, None if select is None else seeds_of(select), json, to or [])
 
 
 @app.command()

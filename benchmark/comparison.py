@@ -3,18 +3,21 @@
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 
 import torch
 
 from benchmark import arithmetic, plan, screen
+from benchmark.hands import settle
+from benchmark.locks import Locks, Owner
 from benchmark.registry import DATASETS, METHODS, UserError, unknown
 from benchmark.registry import names as named
 from benchmark.run import Bench, Run, execute, missing
 from benchmark.score import rows_of
+from benchmark.study import Grid, Study
 from benchmark.train import Stopped
 from datasets import load
 from results.show import draw, print_table
@@ -75,6 +78,95 @@ def ask(
     return Comparison(tuple(runs), plan.metrics_for(metrics, side, factors), where)
 
 
+def of_study(
+    study: Study,
+    *,
+    methods: str | None = None,
+    datasets: str | None = None,
+    metrics: str | None = None,
+    seeds: str | None = None,
+    device: str = "auto",
+    side: str = "encoder",
+    factors: str = "all",
+) -> Comparison:
+    """Return the comparison that a study asks for, or the part of it with these names.
+
+    Raises:
+        UserError: a name or a value that cannot be, with its place in the study's file.
+    """
+    runs = {one.key: one for grid in study.grids for one in _grid(study, grid)}
+    kept = {
+        "method": _part(methods, "method", [one.method for one in runs.values()]),
+        "dataset": _part(datasets, "data set", [one.dataset for one in runs.values()]),
+    }
+    chosen = None if seeds is None else set(plan.seeds(seeds))
+    found = [
+        one
+        for one in runs.values()
+        if one.method in kept["method"] and one.dataset in kept["dataset"]
+        if chosen is None or one.seed in chosen
+    ]
+    try:
+        scores = plan.metrics_for(study.metrics if metrics is None else metrics, side, factors)
+    except UserError as error:
+        fault = study.fault(study.grids[0], ["metrics"], error)
+        raise (fault if metrics is None else error) from error
+    return Comparison(tuple(found), scores, arithmetic.device(device))
+
+
+def _grid(study: Study, grid: Grid) -> list[Run]:
+    """Return the runs of a grid; errors name the key they are about."""
+
+    def told(*keys: str) -> "_Place":
+        return _Place(study, grid, keys)
+
+    with told("method"):
+        methods = named(grid.methods, "method", METHODS.names())
+    with told("datasets"):
+        datasets = named(grid.datasets, "data set", DATASETS.names())
+    with told("seeds"):
+        seeds = plan.seeds(grid.seeds)
+    with told("budget"):
+        if grid.budget not in plan.BUDGETS:
+            raise unknown("budget", grid.budget, plan.BUDGETS)
+    with told("precision"):
+        arithmetic.precision(grid.precision, torch.device("cpu"))
+    with told("set", "method"):
+        settings = plan.parse_settings(grid.settings, methods)
+    with told("budget", "method"):
+        found = plan.plan(
+            methods,
+            datasets,
+            seeds,
+            settings,
+            budget=grid.budget,
+            given_steps=grid.steps,
+            precision=grid.precision,
+        )
+        return list(found)
+
+
+class _Place(AbstractContextManager["_Place", None]):
+    """Within it, errors are about the first of these keys that the grid was given."""
+
+    def __init__(self, study: Study, grid: Grid, keys: Sequence[str]) -> None:
+        self.study, self.grid, self.keys = study, grid, keys
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, UserError):
+            raise self.study.fault(self.grid, self.keys, error) from error
+
+
+def _part(text: str | None, kind: str, there: Sequence[str]) -> set[str]:
+    known = list(dict.fromkeys(there))
+    return set(known if text is None else named(text, f"{kind} of the study", known))
+
+
 def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
     """Bring every run to its end; return how many failed or diverged.
 
@@ -83,6 +175,7 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
     """
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
+    settle(out)
     todo = [one for one in asked.runs if _unfinished(one, asked, out)]
     loaded = {name: load(name, data_dir) for name in dict.fromkeys(one.dataset for one in todo)}
     for dataset in loaded.values():
@@ -91,12 +184,23 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
             reason = plan.unscored(metric, dataset.spec)
             if reason is not None:
                 print(f"{dataset.name} is not scored by {metric}: it {reason}", file=sys.stderr)
-    with stoppable() as stop:
+    others = []
+    with stoppable() as stop, Locks(out).owner(Owner()) as mine:
         bench = Bench(out, asked.device, stop)
         for one in todo:
-            with screen.bar(one) as begin:
-                execute(one, loaded[one.dataset], asked.metrics, bench, begin)
-    return sum(one.folder(out).state != "done" for one in asked.runs)
+            name = one.folder(out).name
+            if not mine.take([name], {}):
+                others.append(name)
+                continue
+            try:
+                with screen.bar(one) as begin:
+                    execute(one, loaded[one.dataset], asked.metrics, bench, begin)
+            finally:
+                mine.release([name])
+    if others:
+        print(f"left to others, who have them: {', '.join(others)}", file=sys.stderr)
+    mine_to_do = [one for one in asked.runs if one.folder(out).name not in others]
+    return sum(one.folder(out).state != "done" for one in mine_to_do)
 
 
 def _unfinished(one: Run, asked: Comparison, out: Path) -> bool:

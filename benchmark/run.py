@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+import traceback
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -29,6 +30,7 @@ from results.store import Codes, Folder, place, written
 FIT_IMAGES = 10_000
 POSTHOC_STEPS = 5_000
 POSTHOC_TEST = 4_096
+LAST_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,19 @@ class Run:
     def folder(self, out: Path) -> Folder:
         """Return its folder below `out`."""
         return place(out, self.dataset, self.method, self.seed, self.key)
+
+
+def request(run: Run, method: type[Method], precision: str) -> dict[str, Any]:
+    """Return the record of what was asked, and what its method is."""
+    usual = defaults(method, run.dataset)
+    given = {k: v for k, v in run.settings.items() if v != usual[k]}
+    told = {"settings": given, "defaults": usual, "precision": precision}
+    return {
+        "run": asdict(run) | told,
+        "key": run.key,
+        "sees": method.sees,
+        "representation": method.representation(),
+    }
 
 
 @dataclass
@@ -119,8 +134,13 @@ def execute(
     except (Stopped, UserError):
         raise
     except Exception as error:
-        folder.fail("failed", f"{type(error).__name__}: {error}")
+        folder.fail("failed", f"{type(error).__name__}: {error}", log=last_words())
     return folder
+
+
+def last_words() -> str:
+    """Return the end of the traceback of the exception that is being handled."""
+    return "\n".join(traceback.format_exc().splitlines()[-LAST_LINES:])
 
 
 class Execution:
@@ -283,15 +303,8 @@ class Execution:
 
     def asked(self, method: Method) -> dict[str, Any]:
         """Return the record of what was asked, of whom, and where."""
-        run = asdict(self.run)
-        usual = defaults(type(method), self.run.dataset)
-        given = {k: v for k, v in self.run.settings.items() if v != usual[k]}
-        representation = "encoder" if method.encodes else "posthoc" if method.decodes else "none"
         return {
-            "run": run | {"settings": given, "defaults": usual, "precision": self.precision},
-            "key": self.run.key,
-            "sees": method.sees,
-            "representation": representation,
+            **request(self.run, type(method), self.precision),
             "sources": {
                 "method": METHODS[self.run.method].source,
                 "dataset": DATASETS[self.run.dataset].source,

@@ -135,6 +135,13 @@ class Method(nn.Module):
         """Whether it makes images from codes."""
         return type(self).decode is not Method.decode
 
+    @classmethod
+    def representation(cls) -> str:
+        """Where codes come from: its encoder, one that is fitted post hoc, or none."""
+        if cls.encode is not Method.encode:
+            return "encoder"
+        return "posthoc" if cls.decode is not Method.decode else "none"
+
     @property
     def informative(self) -> tuple[Code, ...]:
         """The codes that are not noise: the columns that `encode` returns."""

@@ -1,11 +1,8 @@
-"""Files that are whole or absent: JSON records, HDF5 arrays, anything else through `written`."""
+"""Files that are whole or absent: JSON records and HDF5 arrays."""
 
 import json
 import math
-import os
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
+from results.whole import written as written
 
 Shape = Mapping[str, Any]
 REMEDY = "remove it and run the same command again"
-
-
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; move what is written there onto `path` on success.
-
-    The name ends like `path` does, so writers that choose a format by the suffix work. Missing
-    parent folders are made. On any exception `path` is left as it was and the temporary is removed.
-
-    Raises:
-        UserError: the system refused (disk full, no permission); names `path`.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    # The file itself is safe by now, and some network file systems cannot sync a folder.
-    with suppress(OSError):
-        _sync(path.parent)
 
 
 def read_record(path: Path, shape: Shape) -> dict[str, Any] | None:
@@ -138,14 +109,6 @@ def check(record: Any, shape: Shape, where: str, error: type[Exception] = UserEr
             check(record[name], kind, f"{where}: {name!r}", error)
         elif not isinstance(record[name], kind):
             raise error(f"{where}: {name!r} is {record[name]!r}")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _array(stored: h5py.Dataset) -> Any:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from benchmark.registry import UserError
 from results.files import Shape, check, plain, read_arrays, read_record, write_arrays, write_record
 from results.files import written as written
+from results.whole import SCORES
 
 State = Literal["done", "failed", "diverged", "unfinished", "broken"]
 STATES: tuple[State, ...] = ("done", "failed", "diverged", "unfinished", "broken")
@@ -179,6 +180,11 @@ class Folder:
         return path.exists() and path.stat().st_mtime > made
 
     @property
+    def was_asked(self) -> bool:
+        """Whether `run.json` is there."""
+        return (self.path / "run.json").exists()
+
+    @property
     def asked(self) -> dict[str, Any]:
         """What was asked (`run.json`); UserError if there is none."""
         record = read_record(self.path / "run.json", _ASKED)
@@ -193,7 +199,7 @@ class Folder:
     @property
     def scores(self) -> dict[str, Any] | None:
         """The scores (`scores.json`), or None while the run is not done."""
-        record = read_record(self.path / "scores.json", _SCORES)
+        record = read_record(self.path / SCORES, _SCORES)
         for row in [] if record is None else record["rows"]:
             check(row, _ROW, f"{self.path / 'scores.json'}: a row")
         return record
@@ -215,22 +221,28 @@ class Folder:
             check(row, _ROW, "a row of scores", ValueError)
         # In this order a crash in between leaves an unfinished run, never a done one that failed.
         self.forget_failure()
-        write_record(self.path / "scores.json", {**record, "rows": rows}, _SCORES)
+        write_record(self.path / SCORES, {**record, "rows": rows}, _SCORES)
 
     @property
     def failure(self) -> dict[str, Any] | None:
-        """{"state", "reason", "step"} of a failed or diverged run (`failure.json`), or None."""
+        """{"state", "reason", "step", "log"} of a failed or diverged run, or None.
+
+        The log is the end of what it said (`failure.json`).
+        """
         return read_record(self.path / "failure.json", _FAILURE)
 
     def fail(
-        self, state: Literal["failed", "diverged"], reason: str, step: int | None = None
+        self,
+        state: Literal["failed", "diverged"],
+        reason: str,
+        step: int | None = None,
+        log: str = "",
     ) -> None:
-        """Write `failure.json`: why the run failed or diverged, and in which step."""
+        """Write `failure.json`: why the run failed or diverged, in which step, its last words."""
         if state not in ("failed", "diverged"):
             raise ValueError(f"a run ends as 'failed' or 'diverged', not as {state!r}")
-        write_record(
-            self.path / "failure.json", {"state": state, "reason": reason, "step": step}, _FAILURE
-        )
+        record = {"state": state, "reason": reason, "step": step, "log": log}
+        write_record(self.path / "failure.json", record, _FAILURE)
 
     def forget_failure(self) -> None:
         """Remove `failure.json`, before another attempt."""

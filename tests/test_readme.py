@@ -7,13 +7,17 @@ import pytest
 import torch
 
 from benchmark import plan
+from benchmark.comparison import of_study
 from benchmark.deal import Dealer
 from benchmark.registry import METHODS, UserError
 from benchmark.reproduce import REPRODUCED, markdown, stored
+from benchmark.study import find
 from benchmark.train import advance
 from datasets import Dataset, load
+from tests.command import Command
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
+(STUDY,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
 METHOD, DATA = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -45,6 +49,22 @@ def test_the_data_set_is_used_as_shown(dsprites: Dataset) -> None:
     assert getattr(names["images"], "shape", None) == (64, 1, 64, 64)
     factors = names["factors"]
     assert [len(set(column)) > 1 for column in factors.T] == [False] * 3 + [True, False]  # type: ignore[attr-defined]
+
+
+def test_the_study_is_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(STUDY)
+    study = find(str(tmp_path / "mine.toml"))
+    assert len(of_study(study).runs) == 2 * 5 * (3 + 2)
+    assert study.slurm == {"account": "lab", "setup": ["module load cuda"]}
+
+
+def test_the_commands_on_a_cluster_are_taken(command: Command, tmp_path: Path) -> None:
+    """As they stand, but for a part of the study, and nothing is submitted."""
+    lines = re.findall(r"python -m benchmark (run --study .*?)\s*(?:#.*)?$", README, re.MULTILINE)
+    assert len(lines) == 2
+    for line in lines:
+        done = command(*line.split(), "--dry-run", "--seeds", "0", "--out", tmp_path / "runs")
+        assert done.out.splitlines()[0] == "252 runs: 252 missing", done.err
 
 
 def test_the_table_of_claims_is_the_stored_one() -> None:

@@ -1,0 +1,234 @@
+"""`run --on slurm` or `local`: take the runs that nobody has, and hand them out as jobs."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark import ROOT, plan, slurm
+from benchmark.comparison import Comparison
+from benchmark.locks import Locks, Mine, Owner
+from benchmark.processes import Process, process
+from benchmark.registry import METHODS, UserError
+from benchmark.run import Run, request
+from benchmark.score import protocol, rows_of
+from benchmark.submission import Submission
+from datasets import load
+from results.store import Folder
+from results.whole import scored, write_text
+
+PLACES = ("slurm", "local", "debug")
+NOTICE_SECONDS = 90
+MOST_WORKERS = 4
+
+
+@dataclass(frozen=True)
+class How:
+    """How runs are handed out.
+
+    Attributes:
+        on: slurm, local or debug.
+        study: the study that they are of, or "".
+        pack: runs a job.
+        beside: how many of a job's runs train at once.
+        parallel: jobs, or local processes, at once; None for no limit, or what fits this machine.
+        retry: whether runs that failed are done again.
+        options: of sbatch; the last of a name counts.
+        setup: lines of shell that a job begins with.
+        data_dir: where the user keeps original files.
+        device: auto, cpu or cuda.
+    """
+
+    on: str
+    study: str = ""
+    pack: int = 1
+    beside: int = 1
+    parallel: int | None = None
+    retry: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+    setup: tuple[str, ...] = ()
+    data_dir: Path | None = None
+    device: str = "auto"
+
+
+def wanted(metrics: Sequence[str]) -> set[tuple[str, str]]:
+    """Return the (metric, protocol) rows of these metrics that a finished run has."""
+    return {(row, protocol(name)) for name in metrics for row in rows_of(name)}
+
+
+def prepare(runs: Sequence[Run], data_dir: Path | None) -> None:
+    """Fetch and pack the data sets, here and once, and see that every method can take its own.
+
+    Raises:
+        UserError: a data set is not to be had, or does not fit.
+    """
+    for name in dict.fromkeys(run.dataset for run in runs):
+        plan.check_fits([run for run in runs if run.dataset == name], load(name, data_dir))
+
+
+def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submission | None:
+    """Hand out those of the runs that nobody has taken meanwhile; None if others have them all.
+
+    Raises:
+        UserError: a file cannot be written, or Slurm refuses: then the rest is free again.
+    """
+    site = slurm.site() if how.on == "slurm" else slurm.Site("", sys.maxsize)
+    submission = Submission(
+        Path(out).resolve(),
+        how.on,
+        how.study,
+        wanted=tuple(sorted(wanted(asked.metrics))),
+        metrics=tuple(asked.metrics),
+        data_dir=None if how.data_dir is None else str(how.data_dir.resolve()),
+        device=how.device,
+        beside=how.beside,
+        asked=tuple(run.folder(out).name for run in asked.runs),
+        cluster=site.cluster,
+        size=site.max_array_size,
+    ).write()
+    with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:
+        taken = _take(runs, submission.out, mine, how.retry, wanted(asked.metrics))
+        if not taken:
+            shutil.rmtree(submission.folder, ignore_errors=True)
+            return None
+        submission.write_tasks([[_record(r, out) for r in part] for part in parts(taken, how.pack)])
+        start = _start_arrays if how.on == "slurm" else _start_workers
+        try:
+            return start(submission, how)
+        except Refused as refusal:
+            first = refusal.tasks * how.pack
+            mine.release([run.folder(out).name for run in taken[first:]])
+            raise UserError(
+                f"{refusal}; {first:,} of {len(taken):,} runs are submitted"
+            ) from refusal
+
+
+class Refused(UserError):
+    """Slurm does not take an array; so many tasks before it were taken."""
+
+    def __init__(self, why: str, tasks: int) -> None:
+        super().__init__(why)
+        self.tasks = tasks
+
+
+def _take(
+    runs: Sequence[Run], out: Path, mine: Mine, retry: bool, rows: set[tuple[str, str]]
+) -> list[Run]:
+    """Take those runs that are in nobody's hands and still to be done."""
+    by_name = {run.folder(out).name: run for run in runs}
+    # Another command may have brought some to their ends since this one looked.
+    taken = mine.take(by_name, {})
+    over = [name for name in taken if not to_do(out / name, rows, retry)]
+    mine.release(over)
+    return [by_name[name] for name in taken if name not in set(over)]
+
+
+def to_do(folder: Path, rows: set[tuple[str, str]], retry: bool) -> bool:
+    """Whether a run has neither all scores nor, unless it is retried, a recorded failure.
+
+    What diverged would do so again, step for step.
+    """
+    if rows <= scored(folder):
+        return False
+    state = Folder(folder).state
+    return state in ("unfinished", "done") or (retry and state == "failed")
+
+
+def parts(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
+    """Yield the runs of each task."""
+    return (runs[i : i + size] for i in range(0, len(runs), size))
+
+
+def _record(run: Run, out: Path) -> dict[str, Any]:
+    name, method = run.folder(out).name, METHODS[run.method].value
+    return {"name": name, "run": asdict(run), "asked": request(run, method, run.precision)}
+
+
+def _start_arrays(submission: Submission, how: How) -> Submission:
+    """Submit the tasks as arrays that are as long as the site allows.
+
+    A limit on how many run at once holds for all of them: each waits for the one before it.
+    """
+    size, tasks = submission.size, len(submission.tasks)
+    for number in range(submission.number_of_arrays):
+        name = submission.array_name(number)
+        file = submission.folder / f"{name}.sh"
+        options = _options(submission, number, min(size, tasks - number * size), how)
+        task = f"$(( {number * size} + SLURM_ARRAY_TASK_ID ))"
+        command = [sys.executable, "-u", "-m", "benchmark.job", str(submission.folder), task]
+        setup = [f'export PYTHONPATH={shlex.quote(str(ROOT))}"${{PYTHONPATH:+:$PYTHONPATH}}"']
+        write_text(file, slurm.script(options, [*setup, *how.setup], command))
+        try:
+            submission = submission.change(arrays=(*submission.arrays, slurm.submit(file)))
+        except UserError as error:
+            raise Refused(str(error), number * size) from error
+    return submission
+
+
+def _options(submission: Submission, number: int, tasks: int, how: How) -> list[tuple[str, str]]:
+    name, before = submission.array_name(number), submission.arrays[-1:]
+    limit = "" if how.parallel is None else f"%{how.parallel}"
+    given = dict(how.options)
+    waits = [f"afterany:{job}" for job in before if how.parallel is not None]
+    asked = [given["dependency"]] if "dependency" in given else []
+    after = [("dependency", ",".join([*asked, *waits]))] if asked or waits else []
+    return [
+        ("nodes", "1"),
+        ("ntasks", "1"),
+        ("requeue", ""),
+        ("signal", f"B:USR2@{NOTICE_SECONDS}"),
+        ("kill-on-invalid-dep", "yes"),
+        *how.options,
+        *after,
+        ("job-name", name),
+        ("array", f"0-{tasks - 1}{limit}"),
+        ("output", str(submission.folder / f"{name}-%a.log")),
+        ("open-mode", "append"),
+    ]
+
+
+def _start_workers(submission: Submission, how: How) -> Submission:
+    """Start the local processes: in a session of their own, so that they outlive the terminal."""
+    gpus = _gpus(how.device)
+    number = min(how.parallel or len(gpus) or _processors(), len(submission.tasks))
+    threads = str(max(1, (os.cpu_count() or 1) // number))
+    workers: list[Process] = []
+    for i in range(number):
+        variables = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])}
+        variables.setdefault("OMP_NUM_THREADS", threads)
+        if gpus:
+            variables["CUDA_VISIBLE_DEVICES"] = gpus[i % len(gpus)]
+        words = [sys.executable, "-u", "-m", "benchmark.job", str(submission.folder), str(i)]
+        with submission.log(i).open("ab") as log:
+            worker = subprocess.Popen(
+                words,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        workers.append(process(worker.pid))
+    return submission.change(workers=tuple(workers))
+
+
+def _gpus(device: str) -> list[str]:
+    if device == "cpu" or not torch.cuda.is_available():
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
+
+
+def _processors() -> int:
+    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // 2))
+
+
+def _python_path() -> list[str]:
+    return [part for part in (os.environ.get("PYTHONPATH"),) if part]

@@ -1,0 +1,66 @@
+"""How long runs take, from what those of the same method and data set took."""
+
+import json
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results.whole import SCORES
+
+NAME = re.compile(r"(?P<dataset>.+)-(?P<method>.+)-(?P<seed>\d+)-(?P<key>[0-9a-f]{10})")
+SAMPLE = 5
+
+Kind = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What runs of one method on one data set took.
+
+    Attributes:
+        step: seconds per training step; 0 for what is not trained by steps.
+        rest: seconds of everything else that is measured: fitting an encoder post hoc, scoring.
+        total: seconds of a whole run, of as many steps as it had.
+    """
+
+    step: float
+    rest: float
+    total: float
+
+
+def kind(run: str) -> Kind:
+    """Return the data set and the method of a run's folder."""
+    match = NAME.fullmatch(run)
+    return (match["dataset"], match["method"]) if match else ("", run)
+
+
+def paces(done: Iterable[str], out: Path) -> dict[Kind, Pace]:
+    """Return the median pace of finished runs, `SAMPLE` of each kind."""
+    names: dict[Kind, list[str]] = defaultdict(list)
+    for run in done:
+        if len(names[kind(run)]) < SAMPLE:
+            names[kind(run)].append(run)
+    found = {which: [p for run in runs if (p := _pace(out / run))] for which, runs in names.items()}
+    return {which: _median(several) for which, several in found.items() if several}
+
+
+def _pace(folder: Path) -> Pace | None:
+    try:
+        record = json.loads((folder / SCORES).read_bytes())
+        train, rows = record["train"], record["rows"]
+        seconds = float(train.get("seconds", 0))
+        rate = float(train.get("steps_per_second", 0))
+        # The rows of one metric all say what the metric took.
+        rest = float(train.get("posthoc_seconds", 0)) + sum({row["seconds"] for row in rows})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return Pace(1 / rate if rate else 0.0, rest, seconds + rest)
+
+
+def _median(several: Sequence[Pace]) -> Pace:
+    values: Any = zip(*((pace.step, pace.rest, pace.total) for pace in several), strict=True)
+    return Pace(*map(statistics.median, values))

@@ -1,0 +1,136 @@
+"""`run --on`: what there is to do, handed out as jobs and followed to its end."""
+
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark import comparison, dispatch, follow, status
+from benchmark.comparison import Comparison
+from benchmark.dispatch import PLACES, How
+from benchmark.estimate import kind, paces
+from benchmark.hands import glance, settle
+from benchmark.registry import UserError, unknown
+from benchmark.run import Run
+from benchmark.status import Standing, sentence, survey
+from benchmark.study import find
+from benchmark.submission import Submission
+
+
+def launch(
+    asked: Comparison, out: Path, how: How, *, detach: bool, dry_run: bool, json: bool
+) -> int:
+    """Submit what nobody has done or has in hand, and follow it; return how many runs failed.
+
+    Args:
+        asked: the runs.
+        out: the folder of run folders.
+        how: where jobs run.
+        detach: return when they are submitted.
+        dry_run: only say what would be submitted.
+        json: print the table as JSON.
+
+    Raises:
+        UserError: a data set is not to be had, a folder cannot be written to, or Slurm refuses.
+    """
+    if how.on not in PLACES:
+        raise unknown("place in --on", how.on, PLACES)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is not a folder")
+    names = [run.folder(out).name for run in asked.runs]
+    rows = dispatch.wanted(asked.metrics)
+    standings = survey(names, out, glance(out) if dry_run else settle(out), rows)
+    todo = to_do(asked.runs, standings, how.retry)
+    if dry_run:
+        for line in preview(todo, standings, out, how):
+            print(line)
+        return 0
+    print(sentence(standings), file=sys.stderr)
+    if how.on == "debug":
+        failed = comparison.run(
+            Comparison(tuple(todo), asked.metrics, asked.device), out, how.data_dir
+        )
+        comparison.show(asked, out, json)
+        return failed
+    submission = _submit(todo, asked, out, how)
+    if detach:
+        return 0
+    try:
+        ended = follow.follow(names, out, rows)
+    except KeyboardInterrupt:
+        _interrupted(submission, out, how)
+        raise
+    comparison.show(asked, out, json)
+    return sum(standing.state != "done" for standing in ended)
+
+
+def standings(study: str, out: Path) -> list[Standing]:
+    """Return what became of the runs of a study; UserError if there is no such study."""
+    names = [run.folder(out).name for run in comparison.of_study(find(study)).runs]
+    return survey(names, out, glance(out))
+
+
+def to_do(runs: Sequence[Run], standings: Sequence[Standing], retry: bool) -> list[Run]:
+    """Return the runs that are to be submitted."""
+    states = {"missing", "failed"} if retry else {"missing"}
+    pairs = zip(runs, standings, strict=True)
+    return [run for run, standing in pairs if standing.state in states]
+
+
+def _submit(todo: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submission | None:
+    if not todo:
+        return None
+    dispatch.prepare(todo, how.data_dir)
+    began = time.monotonic()
+    submission = dispatch.submit(todo, asked, out, how)
+    if submission is None:
+        print("others have taken them all", file=sys.stderr)
+        return None
+    number = sum(map(len, submission.tasks))
+    where = f"jobs {', '.join(submission.arrays)}" if submission.arrays else "local processes"
+    took = time.monotonic() - began
+    print(
+        f"submitted {number:,} run{'s' * (number != 1)} in {took:.1f} s: {where}; {_again(out)}",
+        file=sys.stderr,
+    )
+    return submission
+
+
+def _again(out: Path) -> str:
+    return f"`python -m benchmark status --out {shlex.quote(str(out))}` says how they are"
+
+
+def _interrupted(submission: Submission | None, out: Path, how: How) -> None:
+    if how.on == "slurm":
+        print(f"detached; the jobs go on: {_again(out)}", file=sys.stderr)
+    elif submission is not None:
+        print("saving", file=sys.stderr)
+        follow.stop(submission)
+
+
+def preview(todo: Sequence[Run], standings: Sequence[Standing], out: Path, how: How) -> list[str]:
+    """Return the lines of a dry run."""
+    jobs = -(-len(todo) // how.pack)
+    lines = [sentence(standings)]
+    lines.append(f"to submit: {len(todo):,} runs in {jobs:,} jobs" if todo else "nothing to submit")
+    if todo:
+        lines.append(estimate(todo, standings, out))
+    return lines
+
+
+def estimate(todo: Sequence[Run], standings: Sequence[Standing], out: Path) -> str:
+    """Return how long the runs would take, one after another, at the pace of done ones."""
+    known = paces((s.run for s in standings if s.state == "done"), out)
+    known |= paces((name for name in status.known(out) if kind(name) not in known), out)
+    kinds = {(run.dataset, run.method) for run in todo}
+    timed = [run for run in todo if (run.dataset, run.method) in known]
+    if not timed:
+        return "no time is known: nothing like it is done yet"
+    seconds = sum(
+        run.steps * known[run.dataset, run.method].step + known[run.dataset, run.method].rest
+        for run in timed
+    )
+    lacking = sorted(f"{method} on {dataset}" for dataset, method in kinds - set(known))
+    without = f", without {len(todo) - len(timed):,} runs ({', '.join(lacking)})" if lacking else ""
+    return f"about {seconds / 3600:,.1f} hours of one device as it was measured{without}"

@@ -1,0 +1,194 @@
+"""`python -m benchmark run` and `status`: runs here, or as jobs, and what became of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmark.registry import UserError
+from benchmark.words import (
+    AsJson,
+    DataDir,
+    Factors,
+    Out,
+    Scores,
+    Side,
+    StudyName,
+    Supervision,
+)
+
+JOBS = "Jobs (with --on)"
+
+
+def _count(text: str) -> Any:
+    return typer.Option(help=text, min=1, rich_help_panel=JOBS)
+
+
+def run(
+    methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "",
+    datasets: Annotated[
+        str | None, typer.Option(help="Comma-separated names; dsprites, or those of the study.")
+    ] = None,
+    metrics: Scores = None,
+    side: Side = "encoder",
+    factors: Factors = "all",
+    seeds: Annotated[
+        str | None, typer.Option(help="Like 0-4 or 0,2,7; 0, or those of the study.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="quick (the default), or paper: the steps of each paper.")
+    ] = None,
+    steps: Annotated[str | None, typer.Option(help="Training steps, instead of a budget.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Like betavae.beta=1,4,16; can be repeated.")
+    ] = None,
+    study: StudyName = None,
+    out: Out = Path("runs"),
+    data_dir: DataDir = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="auto (the default), float32 or bfloat16.")
+    ] = None,
+    sees: Supervision = None,
+    reference: Annotated[
+        bool, typer.Option(help="Add what untrained, random and true codes score.")
+    ] = True,
+    json: AsJson = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="slurm, local (processes of this machine) or debug.", rich_help_panel=JOBS
+        ),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Submit and return.", rich_help_panel=JOBS)
+    ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Runs that failed, too.", rich_help_panel=JOBS)
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what there is to do.", rich_help_panel=JOBS)
+    ] = False,
+    pack: Annotated[int, _count("Runs a job.")] = 1,
+    beside: Annotated[int, _count("How many of a job's runs train at once.")] = 1,
+    parallel: Annotated[int | None, _count("Jobs, or local processes, at once.")] = None,
+    partition: Annotated[str | None, typer.Option(help="Of Slurm.", rich_help_panel=JOBS)] = None,
+    gpus: Annotated[
+        int | None, typer.Option(help="GPUs a job.", min=0, rich_help_panel=JOBS)
+    ] = None,
+    time: Annotated[int | None, _count("Minutes until a job is interrupted and requeued.")] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(help="Any option of sbatch, like qos=low; repeated.", rich_help_panel=JOBS),
+    ] = None,
+) -> None:
+    """Train and score methods on data sets; the same command again does only what is missing."""
+    from benchmark import comparison
+
+    where = "auto" if on == "slurm" else device
+    if study is None:
+        tables: list[Mapping[str, Any]] = []
+        asked = comparison.ask(
+            methods=methods,
+            datasets="dsprites" if datasets is None else datasets,
+            metrics=metrics,
+            seeds="0" if seeds is None else seeds,
+            budget="quick" if budget is None else budget,
+            steps=steps,
+            settings=set_ or [],
+            precision="auto" if precision is None else precision,
+            device=where,
+            sees=sees,
+            reference=reference,
+            side=side,
+            factors=factors,
+        )
+    else:
+        from benchmark.study import find
+
+        stated = {
+            "budget": budget,
+            "steps": steps,
+            "set": set_,
+            "precision": precision,
+            "sees": sees,
+        }
+        _refuse(stated, f"the study {study} says that itself")
+        found = find(study)
+        tables = [found.slurm]
+        asked = comparison.of_study(
+            found,
+            methods=methods or None,
+            datasets=datasets,
+            metrics=metrics,
+            seeds=seeds,
+            device=where,
+            side=side,
+            factors=factors,
+        )
+    if on is None and not dry_run:
+        jobs: dict[str, object] = {
+            "detach": detach,
+            "parallel": parallel,
+            "partition": partition,
+            "slurm": slurm,
+        }
+        jobs |= {"gpus": gpus, "time": time, "pack": pack > 1, "beside": beside > 1}
+        _refuse(jobs, "it is for jobs; add --on slurm or --on local")
+        failed = comparison.run(asked, out, data_dir)
+        comparison.show(asked, out, json)
+        if failed:
+            raise typer.Exit(1)
+        return
+    from benchmark import launch, options
+    from benchmark.dispatch import How
+
+    tables = [options.user_table(), *tables]
+    given = {"partition": partition, "time": time, "gres": None if not gpus else f"gpu:{gpus}"}
+    told = [f"{name}={value}" for name, value in given.items() if value is not None]
+    how = How(
+        on or "local",
+        study or "",
+        pack=max(pack, beside),
+        beside=beside,
+        parallel=parallel,
+        retry=retry,
+        options=options.options(tables, [*told, *(slurm or [])]),
+        setup=options.setup(tables),
+        data_dir=data_dir,
+        device=device,
+    )
+    if launch.launch(asked, out, how, detach=detach, dry_run=dry_run, json=json):
+        raise typer.Exit(1)
+
+
+def _refuse(given: Mapping[str, object], why: str) -> None:
+    for name, value in given.items():
+        if value:
+            raise UserError(f"--{name}: {why}")
+
+
+def status(
+    study: StudyName = None,
+    out: Out = Path("runs"),
+    json: AsJson = False,
+) -> None:
+    """Say what became of runs: done, running, queued, failed, diverged or missing, and why."""
+    from benchmark import status as statuses
+    from benchmark.hands import glance
+    from results.terminal import console
+
+    if study is None:
+        holds = glance(out)
+        standings = statuses.survey(statuses.known(out, holds), out, holds)
+    else:
+        from benchmark import launch
+
+        standings = launch.standings(study, out)
+    if not standings:
+        raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
+    if json:
+        print(statuses.as_json(standings, out))
+    else:
+        console().print(statuses.shown(standings, out))

@@ -1,0 +1,178 @@
+"""`run --on local`: the same jobs in processes of this machine; and what jobs do without Slurm."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmark.locks import Locks
+from benchmark.options import options, setup
+from benchmark.registry import UserError
+from benchmark.submission import submissions
+from results.store import Folder, folders
+from tests.command import Command
+from tests.test_cli import refused
+
+STUDY = """datasets = "toy"
+metrics = ["mig"]
+seeds = "0-1"
+steps = 20
+
+[[grid]]
+method = ["vae", "pca"]
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    file = tmp_path / "mine.toml"
+    file.write_text(STUDY)
+    return file
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 300
+    while not true():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.1)
+
+
+def test_workers_share_the_runs(command: Command, study: Path, tmp_path: Path) -> None:
+    """A study is previewed, done, done again without work, counted; its options narrow it."""
+    words = ("run", "--study", study, "--out", tmp_path / "runs", "--on", "local")
+    preview = command(*words, "--dry-run")
+    assert preview.out.splitlines()[:2] == ["4 runs: 4 missing", "to submit: 4 runs in 4 jobs"]
+    assert not (tmp_path / "runs").exists()
+    done = command(*words, "--parallel", 2, "--json", "--seeds", "1", "--methods", "vae,pca")
+    assert done.code == 0, done.err
+    assert {(row["method"], row["seed"]) for row in json.loads(done.out)} == {
+        ("vae", 1),
+        ("pca", 1),
+    }
+    assert "submitted 2 runs" in done.err
+    again = command(*words, "--dry-run")
+    assert again.out.splitlines()[0] == "4 runs: 2 done, 2 missing"
+    assert "hours of one device" in again.out
+    assert Locks(tmp_path / "runs").held() == {}
+    told = command("status", "--study", study, "--out", tmp_path / "runs", "--json")
+    counts = json.loads(told.out)["counts"]
+    assert (counts["done"], counts["missing"]) == (2, 2)
+    last = command(*words, "--detach")
+    assert last.code == 0, last.err
+    until(lambda: sum(folder.state == "done" for folder in folders(tmp_path / "runs")) == 4)
+
+
+def test_what_fails_stays_so_until_it_is_retried(command: Command, tmp_path: Path) -> None:
+    study = tmp_path / "mine.toml"
+    study.write_text(STUDY.replace('["vae", "pca"]', '"vae"\nset = { lr = 1e30 }'))
+    words = ("run", "--study", study, "--out", tmp_path / "runs", "--on", "local")
+    done = command(*words, "--parallel", 1)
+    assert done.code == 1, done.err
+    assert "2 runs: 2 diverged" in done.err
+    assert "submitted" not in command(*words, "--retry").err  # it would diverge again
+    for folder in folders(tmp_path / "runs"):
+        folder.fail("failed", "no luck")
+    assert "submitted" not in command(*words).err
+    retried = command(*words, "--retry", "--parallel", 1)
+    assert "submitted 2 runs" in retried.err
+    assert "2 runs: 2 diverged" in retried.err
+    told = command("status", "--out", tmp_path / "runs")
+    assert "diverged: step" in told.out
+
+
+def test_killed_and_stopped_workers(command: Command, study: Path, tmp_path: Path) -> None:
+    """What a killed worker trained failed, and says so; a stopped one leaves its run."""
+    out = tmp_path / "runs"
+    study.write_text(STUDY.replace("20", "100000").replace('["vae", "pca"]', '"vae"'))
+    words = ("run", "--study", study, "--out", out, "--on", "local", "--parallel", 2, "--detach")
+    assert command(*words).code == 0
+    until(lambda: len(list(out.glob("toy-*/log.csv"))) == 2)
+    (submission,) = submissions(out)
+    killed, stopped = submission.workers
+    os.kill(stopped.pid, signal.SIGTERM)
+    until(lambda: not stopped.alive)
+    os.kill(killed.pid, signal.SIGKILL)
+    until(lambda: not killed.alive)
+    found = json.loads(command("status", "--out", out, "--json").out)
+    assert (found["counts"]["failed"], found["counts"]["missing"]) == (1, 1)
+    (failed,) = (run for run in found["runs"] if run["state"] == "failed")
+    assert f"process {killed.pid}" in failed["why"]
+    assert "vae seed" in failed["log"]
+    (left,) = (run["run"] for run in found["runs"] if run["state"] == "missing")
+    assert Folder(out / left).checkpoint().exists()
+
+
+def test_in_this_process(command: Command, study: Path, tmp_path: Path) -> None:
+    done = command("run", "--study", study, "--out", tmp_path / "runs", "--on", "debug", "--json")
+    assert done.code == 0, done.err
+    assert len(json.loads(done.out)) == 4
+
+
+def test_a_run_in_other_hands_is_left_to_them(
+    command: Command, study: Path, tmp_path: Path
+) -> None:
+    from benchmark.locks import Owner
+
+    done = command("run", "--study", study, "--out", tmp_path / "runs", "--seeds", "0")
+    assert done.code == 0, done.err
+    (pca, vae) = (folder.name for folder in folders(tmp_path / "runs"))
+    (tmp_path / "runs" / vae / "scores.json").unlink()
+    with Locks(tmp_path / "runs").owner(Owner()) as mine:
+        mine.take([vae], {})
+        left = command("run", "--study", study, "--out", tmp_path / "runs", "--seeds", "0")
+        assert left.code == 0, left.err
+        assert f"left to others, who have them: {vae}" in left.err
+        told = json.loads(command("status", "--out", tmp_path / "runs", "--json").out)
+        assert {run["run"]: run["state"] for run in told["runs"]} == {pca: "done", vae: "running"}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--study", "locatelo2019"], ["unknown study 'locatelo2019'", "locatello2019"]),
+        (["--study", "locatello2019", "--steps", "3"], ["--steps", "locatello2019 says that"]),
+        (["--methods", "vae", "--detach"], ["--detach", "add --on slurm or --on local"]),
+        (["--methods", "vae", "--pack", "2"], ["--pack", "add --on"]),
+        (["--methods", "vae", "--on", "slrum"], ["place in --on 'slrum'", "slurm"]),
+        (["--methods", "vae", "--on", "local", "--pack", "0"], ["--pack"]),
+        (
+            ["--methods", "vae", "--on", "slurm", "--slurm", "array=3"],
+            ["array is not yours to set"],
+        ),
+        (["--methods", "vae", "--on", "slurm", "--slurm", "=3"], ["'=3' is not like qos=low"]),
+        (["--methods", "vae", "--on", "slurm"], ["no Slurm here", "--on local"]),
+    ],
+    ids=lambda part: " ".join(part[-2:]),
+)
+def test_mistakes(command: Command, tmp_path: Path, words: list[str], expected: list[str]) -> None:
+    given = ["--datasets", "toy", "--out", tmp_path / "runs", *words]
+    found = command("run", *given, PATH="/nowhere", BENCHMARK_CONFIG=str(tmp_path / "none"))
+    refused(found._replace(err=found.err.splitlines()[-1]), *expected)
+
+
+def test_the_last_to_say_an_option_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = {"partition": "cpu", "account": "lab", "setup": ["one"], "exclusive": True}
+    study = {"partition": "gpu", "setup": ["two"], "requeue": False}
+    found = options([user, study], ["qos=low", "account=mine", "mail_user=a=b"])
+    assert dict(found) == {
+        "partition": "gpu", "account": "mine", "exclusive": "", "qos": "low", "mail-user": "a=b",
+    }  # fmt: skip
+    assert setup([user, study]) == ("one", "two")
+
+
+def test_the_users_own_file(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark.options import user_table
+
+    monkeypatch.setenv("BENCHMARK_CONFIG", str(tmp_path / "config.toml"))
+    assert user_table() == {}
+    (tmp_path / "config.toml").write_text('[slurm]\naccount = "lab"\n')
+    assert user_table() == {"account": "lab"}
+    (tmp_path / "config.toml").write_text("[slurm\n")
+    with pytest.raises(UserError, match=r"config\.toml: .*line 1"):
+        user_table()

@@ -1,0 +1,405 @@
+"""On a real Slurm: what is cancelled, killed or cut off ends as data, or as if never cut."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from benchmark.locks import Locks
+from results.store import Folder, folders
+from tests.command import ROOT, Command, Result, served
+from tests.one_node import cluster, lacking
+from tests.test_train import assert_same
+
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(lacking() != "", reason=lacking() or "Slurm is there"),
+]
+
+STEPS = 400
+SLOW = '''
+"""A VAE that takes its time, so that tests can disturb it."""
+import os, time
+from typing import Literal
+from benchmark.registry import METHODS
+from methods.vae import VAE
+
+
+@METHODS.register("slow", source="a test")
+class Slow(VAE):
+    """A VAE that sleeps $PAUSE seconds a step, and may raise or diverge."""
+
+    def __init__(self, spec, *, trouble: Literal["none", "raise", "nan"] = "none") -> None:
+        super().__init__(spec)
+        self.trouble, self.steps = trouble, 0
+
+    def losses(self, batch):
+        time.sleep(float(os.environ.get("PAUSE", "0")))
+        self.steps += 1
+        if self.trouble == "raise" and self.steps > 5:
+            raise RuntimeError("CUDA out of luck")
+        for name, loss in super().losses(batch):
+            yield name, loss * float("nan") if self.trouble == "nan" and self.steps > 5 else loss
+'''
+
+
+class Scene(NamedTuple):
+    """A folder of runs, and how to see what happens in it."""
+
+    out: Path
+
+    @property
+    def run(self) -> Folder:
+        """Its only run."""
+        (folder,) = folders(self.out)
+        return folder
+
+    def said(self) -> str:
+        return "".join(sorted(log.read_text() for log in self.out.glob(".jobs/*/*.log")))
+
+    def begun(self) -> list[str]:
+        lines = [line for line in self.said().splitlines() if ": begins, in job" in line]
+        return sorted(line.partition(":")[0] for line in lines)
+
+    def job(self) -> str:
+        """Slurm's number of the first task."""
+        (record,) = self.out.glob(".jobs/*/submission.json")
+        return f"{json.loads(record.read_text())['arrays'][0]}_0"
+
+    def training(self) -> bool:
+        """Whether its run has taken steps."""
+        return any(self.out.glob("toy-*/log.csv"))
+
+
+def until(true: Callable[[], bool], seconds: float = 600) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.2)
+
+
+def slurm_says(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[None]:
+    """Slurm's programs find a cluster of our own, and everybody the slow method."""
+    folder = Path(tempfile.mkdtemp(prefix="slurm"))
+    folder.chmod(0o755)  # MariaDB's user looks into it
+    package = folder / "package"
+    (package / "slow-1.0.dist-info").mkdir(parents=True)
+    (package / "slow.py").write_text(SLOW)
+    (package / "slow-1.0.dist-info" / "METADATA").write_text("Name: slow\nVersion: 1.0\n")
+    entries = package / "slow-1.0.dist-info" / "entry_points.txt"
+    entries.write_text("[benchmark.methods]\nslow = slow\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PYTHONPATH", str(package))
+        patch.setenv("BENCHMARK_CONFIG", str(folder / "none.toml"))
+        patch.delenv("SLURM_CONF", raising=False)
+        with cluster(folder / "slurm") as variables:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            yield
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def command(slurm: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    yield from served(tmp_path_factory.mktemp("said"))
+
+
+def study(
+    folder: Path, method: str = "slow", seeds: str = "0", steps: int = STEPS, **more: Any
+) -> Path:
+    """Write a study of the toy data set."""
+    file = folder / "study.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sets = ", ".join(f"{name} = {json.dumps(value)}" for name, value in more.items())
+    file.write_text(
+        f'datasets = "toy"\nmetrics = ["mig"]\nseeds = "{seeds}"\nsteps = {steps}\n'
+        f"[[grid]]\nmethod = {json.dumps(method.split(','))}\nset = {{ {sets} }}\n"
+        '[slurm]\nmem = "1500M"\n'
+    )
+    return file
+
+
+def words(folder: Path, *more: object) -> list[object]:
+    return [
+        "run",
+        "--study",
+        folder / "study.toml",
+        "--out",
+        folder / "runs",
+        "--on",
+        "slurm",
+        *more,
+    ]
+
+
+class Scenes(NamedTuple):
+    """What was disturbed, by name; and the folder of a run that was not."""
+
+    of: dict[str, Scene]
+    twin: Folder
+
+
+@pytest.fixture(scope="module")
+def scenes(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+    """Runs that are the same but for what is done to them, all at once."""
+    top = tmp_path_factory.mktemp("scenes")
+    asked: dict[str, tuple[object, ...]] = {
+        "limit": ("--time", 2, "--slurm", "signal=B:USR2@5"),
+        "preempted": ("--partition", "low", "--gpus", 2),
+        "requeued": (),
+        "cancelled": (),
+        "killed": (),
+        "memory": ("--slurm", "mem=100M"),
+    }
+    for name, options in asked.items():
+        study(top / name)
+        done = command(
+            *words(top / name, "--detach", *options), PAUSE="0.35" if name == "limit" else "0.1"
+        )
+        assert done.code == 0, done.err
+    study(top / "troubled", steps=20, trouble=["raise", "nan", "none"])
+    assert command(*words(top / "troubled", "--detach", "--pack", 3)).code == 0
+    of = {name: Scene(top / name / "runs") for name in [*asked, "troubled"]}
+    disturb(of)
+    study(top / "twin")
+    undisturbed = command(*[w for w in words(top / "twin") if w not in ("--on", "slurm")])
+    assert undisturbed.code == 0, undisturbed.err
+    for scene in of.values():
+        name = scene.job().partition("_")[0]
+        until(lambda name=name: slurm_says("squeue", "-h", "-j", name) == "")  # type: ignore[misc]
+    return Scenes(of, Scene(top / "twin" / "runs").run)
+
+
+def disturb(of: dict[str, Scene]) -> None:
+    for name in ("requeued", "cancelled", "killed", "preempted"):
+        until(of[name].training)
+        if name == "requeued":
+            slurm_says("scontrol", "requeue", of[name].job())
+        if name == "cancelled":
+            slurm_says("scancel", of[name].job())
+        if name == "killed":
+            (lock,) = Locks(of[name].out).held().values()
+            os.kill(lock.owner.process.pid, 9)
+        if name == "preempted":
+            high = ("--partition=high", "--gres=gpu:2", "--mem=50", "--output=/dev/null")
+            slurm_says("sbatch", *high, "--wrap", "sleep 3")
+
+
+@pytest.mark.parametrize("name", ["limit", "preempted", "requeued"])
+def test_what_is_requeued_ends_as_if_it_had_never_been_cut(scenes: Scenes, name: str) -> None:
+    scene = scenes.of[name]
+    assert scene.run.state == "done", scene.said()
+    assert_same(scene.run, scenes.twin)
+    assert len(scene.begun()) >= 2  # it was cut
+    if name != "requeued":  # which Slurm says to nobody
+        assert f"{scene.run.name}: saved" in scene.said()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("cancelled", "CANCELLED"),
+        ("killed", "signal 9"),
+        ("memory", "ended"),
+    ],
+)
+def test_what_dies_without_a_word_is_data(
+    command: Command, scenes: Scenes, tmp_path: Path, name: str, why: str
+) -> None:
+    """Also where there is no accounting, and nobody but the queue knows of a job."""
+    scene = scenes.of[name]
+    for program in ("sbatch", "squeue", "scontrol"):
+        (tmp_path / program).symlink_to(slurm_says("which", program))
+    path = tmp_path if name == "cancelled" else os.environ["PATH"]
+    found = command("status", "--out", scene.out, "--json", PATH=str(path))
+    record = json.loads(found.out)
+    assert record["counts"]["failed"] == 1, found
+    (run,) = record["runs"]
+    assert why in run["why"]
+    assert scene.job() in run["why"]
+    assert (scene.run.failure or {})["reason"] == run["why"]
+    if name == "memory":
+        assert "emory" in run["why"] + run["log"]
+    else:
+        assert "slow seed 0 train" in run["log"]
+    printed = command("table", "--out", scene.out)
+    assert "0/1" in printed.out
+    assert f"failed: {run['why']}" in printed.out
+
+
+@pytest.mark.parametrize("name", ["cancelled", "killed"])
+def test_it_is_done_again_only_when_asked(command: Command, scenes: Scenes, name: str) -> None:
+    scene = scenes.of[name]
+    command("status", "--out", scene.out)
+    again = command(*words(scene.out.parent))
+    assert again.code == 1
+    assert len(scene.begun()) == 1
+    retried = command(*words(scene.out.parent, "--retry"))
+    assert retried.code == 0, retried.err
+    assert_same(scene.run, scenes.twin)
+
+
+def test_the_rest_of_a_pack_goes_on(command: Command, scenes: Scenes) -> None:
+    found = json.loads(command("status", "--out", scenes.of["troubled"].out, "--json").out)
+    assert {k: n for k, n in found["counts"].items() if n} == {
+        "done": 1,
+        "failed": 1,
+        "diverged": 1,
+    }
+    (failed,) = (run for run in found["runs"] if run["state"] == "failed")
+    assert failed["why"] == "RuntimeError: CUDA out of luck"
+    assert "in losses" in failed["log"]
+
+
+def test_an_array_with_a_limit(command: Command, tmp_path: Path) -> None:
+    """Two methods, two seeds, two at a time: all done, the table complete, nothing to do again."""
+    study(tmp_path, "vae,pca", "0-1", 20)
+    done = command(*words(tmp_path, "--parallel", 2, "--json"))
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)
+    assert {(row["method"], row["seed"]) for row in rows} == {
+        (method, seed) for method in ("vae", "pca") for seed in (0, 1)
+    }
+    assert all(row["state"] == "done" and row["value"] is not None for row in rows)
+    (script,) = (tmp_path / "runs").glob(".jobs/*/*.sh")
+    assert "#SBATCH --array=0-3%2" in script.read_text()
+    again = command(*words(tmp_path, "--dry-run"))
+    assert again.out.splitlines() == ["4 runs: 4 done", "nothing to submit"]
+    table = command("table", "--study", tmp_path / "study.toml", "--out", tmp_path / "runs")
+    assert "4 runs: 4 done" in table.out
+
+
+def start(*words: object, **variables: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "benchmark", *map(str, words)]
+    env = os.environ | variables
+    return subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, env=env)
+
+
+def killed_when(process: "subprocess.Popen[str]", said: str) -> None:
+    assert process.stderr is not None
+    assert any(said in line for line in process.stderr)
+    process.kill()
+    process.communicate()
+
+
+def test_the_submitting_process_is_killed(command: Command, tmp_path: Path) -> None:
+    """Right after submission, and again while it follows: nothing is lost or trained twice."""
+    study(tmp_path, seeds="0-1")
+    scene = Scene(tmp_path / "runs")
+    killed_when(start(*words(tmp_path), PAUSE="0.05"), "submitted 2 runs")
+    counts = json.loads(command("status", "--out", scene.out, "--json").out)["counts"]
+    assert counts["queued"] + counts["running"] == 2
+    killed_when(start(*words(tmp_path)), "running")
+    counts = json.loads(command("status", "--out", scene.out, "--json").out)["counts"]
+    assert counts["running"] + counts["done"] >= 1
+    assert counts["failed"] == counts["missing"] == 0
+    last = command(*words(tmp_path))
+    assert last.code == 0, last.err
+    assert "submitted" not in last.err
+    assert len(scene.begun()) == 2 == len(set(scene.begun()))
+    assert "2 runs: 2 done" in command("status", "--out", scene.out).out
+
+
+def test_two_commands_at_once(
+    command: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each run is trained once, and both commands see all of them done."""
+    study(tmp_path, "vae", "0-3", 20)
+    scene, found = Scene(tmp_path / "runs"), list[Result]()
+    asked = words(tmp_path, "--pack", 2, "--beside", 2)
+    servers = [served(tmp_path_factory.mktemp("other")) for _ in range(2)]
+    others = [next(server) for server in servers]
+    both = [threading.Thread(target=lambda run=run: found.append(run(*asked))) for run in others]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert [result.code for result in found] == [0, 0], found
+    assert all("4 runs: 4 done" in result.err for result in found)
+    assert len(scene.begun()) == 4 == len(set(scene.begun()))
+
+
+def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> None:
+    """Runs that others finish while the jobs wait: the jobs end before they import torch."""
+    study(tmp_path, "pixels", "0-1999", 1)
+    out = tmp_path / "runs"
+    done = command(*words(tmp_path, "--detach", "--slurm", "hold", "--slurm", "mem=10M"))
+    assert done.code == 0, done.err
+    (line,) = (line for line in done.err.splitlines() if line.startswith("submitted"))
+    print(line)
+    assert line.startswith("submitted 2,000 runs in ")
+    jobs = line.partition(": jobs ")[2].partition(";")[0].split(", ")
+    assert len(jobs) == 2
+    (tasks,) = out.glob(".jobs/*/tasks.jsonl")
+    for (run,) in map(json.loads, tasks.read_text().splitlines()):
+        folder = Folder(out / run["name"])
+        folder.ask(run["asked"])
+        protocol = {
+            "metric": "mig",
+            "protocol": "disentanglement_lib-1",
+            "seconds": 0,
+            "images": 96,
+        }
+        folder.finish({"rows": [{**protocol, "value": 0.0, "reason": None}], "train": {}})
+    for job in jobs:
+        slurm_says("scontrol", "release", job)
+    until(lambda: slurm_says("squeue", "-h", "-j", ",".join(jobs)) == "", 600)
+    found = json.loads(command("status", "--out", out, "--json").out)
+    assert found["counts"]["done"] == 2000
+    assert Locks(out).held() == {}
+    rows = json.loads(command("table", "--out", out, "--json").out)
+    assert len(rows) == 2000
+    assert {row["state"] for row in rows} == {"done"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    disk = tmp_path / "runs"
+    disk.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_and_a_read_only_folder(command: Command, small_disk: Path) -> None:
+    """The error names the path, no file is torn, and what was done before can be read."""
+    top = small_disk.parent
+    study(top, "pca")
+    assert command(*words(top, "--detach")).code == 0
+    until(lambda: Scene(small_disk).said().endswith(": done\n"))
+    study(top, "pca,vae", steps=2)
+    full = command(*words(top, "--json"))
+    assert full.code == 1, full.err
+    states = {row["method"]: row["state"] for row in json.loads(full.out)}
+    assert states == {"pca": "done", "vae": "failed"}
+    (vae,) = (folder for folder in folders(small_disk) if "-vae-" in folder.name)
+    assert vae.reason == f"cannot write {vae.model()}: No space left on device"
+    assert not [path for path in vae.path.iterdir() if path.name.startswith(".")]
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for more in ([], ["--detach"]):
+        refused = command(*words(top, "--retry", *more))
+        assert refused.code == 2
+        assert refused.err.splitlines()[-1].startswith(f"error: cannot write {small_disk}/.")
+    assert "pca" in command("table", "--out", small_disk).out
+    counts = json.loads(command("status", "--out", small_disk, "--json").out)["counts"]
+    assert (counts["done"], counts["failed"]) == (1, 1)
