@@ -15,7 +15,7 @@ from benchmark.data_cli import data
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
 from benchmark.registry import names as named
 from benchmark.run_cli import run, status
-from benchmark.words import AsJson, Names, Out, Scores, StudyName, Supervision
+from benchmark.words import AsJson, Factors, Names, Out, Scores, Side, StudyName, Supervision
 
 app = typer.Typer(
     name="benchmark",
@@ -97,15 +97,25 @@ def table(
     metrics: Names = None,
     seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
     sees: Supervision = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the rows there, too.")] = None,
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write the table there, too: .tex, .md, .csv, .parquet; repeatable."),
+    ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option("--rows", "--csv", help="Write each run's scores there: .csv, .parquet."),
+    ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Put published numbers beside, with their sources.")
+    ] = False,
     train: Annotated[
         bool, typer.Option(help="What training cost and where losses ended, instead of scores.")
     ] = False,
     json: AsJson = False,
 ) -> None:
     """Print the table of the runs in a folder."""
+    from results.export import write_rows
     from results.show import chosen, print_table, print_trained
-    from results.table import write_csv
 
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
     if study is not None:
@@ -113,13 +123,13 @@ def table(
 
         found = standings(study, out)
         frame = frame[frame["folder"].isin([standing.run for standing in found])]
-    if csv is not None:
-        write_csv(csv, frame)
-        print(f"scores: {csv}", file=sys.stderr)
+    if rows is not None:
+        write_rows(rows, frame)
+        print(f"scores: {rows}", file=sys.stderr)
     if train:
         print_trained(frame, out, json)
     else:
-        print_table(frame, json)
+        print_table(frame, json, to or [], published)
     if study is not None and not json:
         from benchmark.status import sentence
 
@@ -155,10 +165,21 @@ def speed(
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: AsJson = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Measure scoring and encoding of dSprites instead.")
+    ] = False,
 ) -> None:
     """Measure training steps per second beside a plain float32 loop of the same network."""
     from benchmark import plan, speed
 
+    if metrics:
+        from benchmark.measured import table as lines
+        from benchmark.metrics_speed import measure
+        from results.terminal import console
+
+        found = list(measure(data_dir))
+        console().print(lines(found))
+        raise typer.Exit(not all(one.holds for one in found))
     turns, first = plan.count("--rounds", rounds), plan.count("--warm", warm, 0)
     speed.measure_all(methods, dataset, turns, first, data_dir, device, json)
 
@@ -171,26 +192,31 @@ def score(
     ] = None,
     dataset: Annotated[str, typer.Option(help="The data set that --codes are of.")] = "dsprites",
     metrics: Scores = None,
+    side: Side = "encoder",
+    factors: Factors = "all",
     json: Annotated[Path | None, typer.Option(help="Write the scores there.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of --codes.")] = 0,
     reference: Annotated[bool, typer.Option(help="Score floor and ceiling beside --codes.")] = True,
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
 ) -> None:
     """Score codes that are there: finished runs', without the model, or any other program's."""
+    from benchmark import brought, plan
     from benchmark import score as scores
     from datasets import load
-    from metrics.base import usual
     from results.files import write_json
     from results.store import Folder
     from results.terminal import console
 
     if bool(runs) == (codes is not None):
         raise UserError("score needs either folders of runs or --codes FILE")
-    default = usual(METRICS) if codes is None else scores.usual_without_c1()
-    chosen = default if metrics is None else named(metrics, "metric", METRICS.names())
+    if codes is not None and side != "encoder":
+        raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
     if codes is not None:
-        found = dict(scores.brought(codes, load(dataset, data_dir), chosen, seed, reference))
+        usual = ",".join(brought.usual_without_c1())
+        chosen = plan.metrics_for(metrics or usual, factors=factors)
+        found = dict(brought.brought(codes, load(dataset, data_dir), chosen, seed, reference))
     else:
+        chosen = plan.metrics_for(metrics, side, factors)
         found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
     console().print(scores.table(found))
     for said in scores.reasons(found):

@@ -11,15 +11,16 @@ from types import FrameType, TracebackType
 import torch
 
 from benchmark import arithmetic, plan, screen
+from benchmark.factors import ALL
 from benchmark.hands import settle
 from benchmark.locks import Locks, Owner
-from benchmark.registry import DATASETS, METHODS, METRICS, UserError, unknown
+from benchmark.registry import DATASETS, METHODS, UserError, unknown
 from benchmark.registry import names as named
 from benchmark.run import Bench, Run, execute, missing
+from benchmark.score import rows_of
 from benchmark.study import Grid, Study
 from benchmark.train import Stopped
 from datasets import load
-from metrics.base import row_names
 from results.show import draw, print_table
 from results.table import tidy, write_csv
 
@@ -48,6 +49,8 @@ def ask(
     device: str,
     reference: bool,
     sees: str | None = None,
+    side: str = "encoder",
+    factors: str = "all",
 ) -> Comparison:
     """Return the comparison that the texts of the command line ask for.
 
@@ -71,7 +74,7 @@ def ask(
         given_steps=given,
         precision=precision,
     )
-    return Comparison(tuple(runs), plan.metrics_for(metrics), where)
+    return Comparison(tuple(runs), plan.metrics_for(metrics, side, factors), where)
 
 
 def of_study(
@@ -82,6 +85,8 @@ def of_study(
     metrics: str | None = None,
     seeds: str | None = None,
     device: str = "auto",
+    side: str = "encoder",
+    factors: str = ALL,
 ) -> Comparison:
     """Return the comparison that a study asks for, or the part of it with these names.
 
@@ -101,7 +106,7 @@ def of_study(
         if chosen is None or one.seed in chosen
     ]
     try:
-        scores = plan.metrics_for(study.metrics if metrics is None else metrics)
+        scores = plan.metrics_for(study.metrics if metrics is None else metrics, side, factors)
     except UserError as error:
         fault = study.fault(study.grids[0], ["metrics"], error)
         raise (fault if metrics is None else error) from error
@@ -206,7 +211,7 @@ def _unfinished(one: Run, asked: Comparison, out: Path) -> bool:
 def show(asked: Comparison, out: Path, json: bool) -> None:
     """Print the table of the runs, write CSV and pictures, and say where they are."""
     names = {one.folder(out).name for one in asked.runs}
-    frame = tidy(out, metrics=[row for name in asked.metrics for row in row_names(METRICS[name])])
+    frame = tidy(out, metrics=[row for name in asked.metrics for row in rows_of(name)])
     frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
     print_table(frame, json)
     write_csv(out / "scores.csv", frame)

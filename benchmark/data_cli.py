@@ -86,7 +86,8 @@ def data_speed(
     renders: Annotated[int, typer.Option(help="PNGs to pack.")] = 2_000,
 ) -> None:
     """Measure packing and dealing, on archives made for it; exit code 1 under a bar."""
-    from benchmark.data_speed import measure, table
+    from benchmark.data_speed import measure
+    from benchmark.measured import table
 
     found = list(measure(faces, renders))
     from results.terminal import console

@@ -2,23 +2,19 @@
 
 import io
 import os
-import resource
-import sys
 import tarfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
-from rich import box
-from rich.table import Table
 
+from benchmark.measured import Measured, peak_memory
 from datasets import archive, cache, celeba, chairs
 from datasets.base import Images
 
@@ -26,24 +22,6 @@ KINDS = 50
 """Different images; archives repeat them."""
 ROUNDS = 300
 SHAPE = (3, 64, 64)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One line of the benchmark.
-
-    Attributes:
-        what: that was measured.
-        value, unit: what came out.
-        bar: what it should be.
-        holds: whether it is.
-    """
-
-    what: str
-    value: float
-    unit: str
-    bar: str
-    holds: bool
 
 
 def measure(faces: int, renders: int) -> Iterator[Measured]:
@@ -63,29 +41,14 @@ def measure(faces: int, renders: int) -> Iterator[Measured]:
         memory, disk, cold = _deal(folder / "faces.h5")
         yield Measured("a batch of 64, read before", memory, "ms", "< 0.2", memory < 0.2)
         yield Measured("a batch of 64, on disk", disk, "ms", "< 1", disk < 1)
-        yield Measured("the same, nothing in the system's cache", cold, "ms", "", True)
-
-
-def table(found: Sequence[Measured]) -> Table:
-    """Return the table of what was measured."""
-    lines = Table("measured", "value", "bar", "", box=box.SIMPLE)
-    for one in found:
-        verdict = "" if not one.bar else "holds" if one.holds else "does not hold"
-        digits = ",.0f" if one.value >= 100 else ".2g"
-        lines.add_row(one.what, f"{one.value:{digits}} {one.unit}", one.bar, verdict)
-    return lines
+        yield Measured("the same, nothing in the system's cache", cold, "ms")
 
 
 def _apart(pack: Callable[[Path, int], float], folder: Path, count: int) -> tuple[float, float]:
     """Return a rate and the largest resident memory, in MB, of a process of its own."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         rate = pool.submit(pack, folder, count).result()
-        return rate, pool.submit(_peak).result()
-
-
-def _peak() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+        return rate, pool.submit(peak_memory).result() / 1e6
 
 
 def _smooth(width: int, height: int, seed: int) -> Image.Image:

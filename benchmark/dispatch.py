@@ -16,11 +16,11 @@ from benchmark import ROOT, plan, slurm
 from benchmark.comparison import Comparison
 from benchmark.locks import Locks, Mine, Owner
 from benchmark.processes import Process, process
-from benchmark.registry import METHODS, METRICS, UserError
+from benchmark.registry import METHODS, UserError
 from benchmark.run import Run, request
+from benchmark.score import protocol, rows_of
 from benchmark.submission import Submission
 from datasets import load
-from metrics.base import row_names
 from results.store import Folder
 from results.whole import scored, write_text
 
@@ -60,8 +60,7 @@ class How:
 
 def wanted(metrics: Sequence[str]) -> set[tuple[str, str]]:
     """Return the (metric, protocol) rows of these metrics that a finished run has."""
-    entries = [METRICS[name] for name in metrics]
-    return {(row, entry.facts["protocol"]) for entry in entries for row in row_names(entry)}
+    return {(row, protocol(name)) for name in metrics for row in rows_of(name)}
 
 
 def prepare(runs: Sequence[Run], data_dir: Path | None) -> None:

@@ -1,6 +1,6 @@
 """What a trained method is asked for: codes of images, and images along each code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from torch import Tensor
 from benchmark.arithmetic import Precision, autocast
 from benchmark.deal import Dealer
 from datasets import Dataset
-from methods.base import Code, Method
+from methods.base import Batch, Code, Method
 from results.store import Traversal
 
-ENCODE_BATCH = 512
+ENCODE_BATCH = {"cpu": 256, "cuda": 4096}
+"""Images at a time: on a CPU, the largest activations just stay below what malloc maps anew."""
+RECONSTRUCTED = 10_000
 WIDE = 64
 WIDE_IMAGES = 50_000
 COLUMNS = 10
@@ -40,21 +42,59 @@ def encode(
     rows: NDArray[np.int64],
     precision: Precision,
     report: Callable[[int], None] = lambda done: None,
-) -> NDArray[Any]:
-    """Return the codes (M, L) of the images of `rows`, float32, or uint8 if the method says so."""
+) -> tuple[NDArray[Any], NDArray[np.float16] | None]:
+    """Return the codes (M, L) of the images of `rows`, and their posterior's standard deviations.
+
+    Codes are float32, or uint8 if the method says so; without a posterior the second is None.
+    """
     method.eval()
-    codes: NDArray[Any] | None = None
-    for start in range(0, len(rows), ENCODE_BATCH):
-        batch = dealer.batch(method, rows[start : start + ENCODE_BATCH])
+    means, deviations, done = [], [], 0
+    for part in _parts(rows, dealer):
         with autocast(dealer.device, precision):
-            part = method.encode(batch)
-        part = part if part.dtype == torch.uint8 else part.float()
-        if codes is None:
-            codes = np.empty((len(rows), part.shape[1]), part.cpu().numpy().dtype)
-        codes[start : start + len(part)] = part.cpu().numpy()
-        report(min(start + ENCODE_BATCH, len(rows)))
-    assert codes is not None
-    return codes
+            mean, deviation = _posterior(method, dealer.batch(method, part))
+        means.append(mean)
+        deviations += [] if deviation is None else [deviation]
+        done += len(part)
+        report(done)
+    return np.concatenate(means), np.concatenate(deviations) if deviations else None
+
+
+def _parts(rows: NDArray[np.int64], dealer: Dealer) -> Iterator[NDArray[np.int64]]:
+    size = ENCODE_BATCH[dealer.device.type]
+    yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _posterior(method: Method, batch: Batch) -> tuple[NDArray[Any], NDArray[np.float16] | None]:
+    if not method.has_posterior:
+        z = method.encode(batch)
+        return (z if z.dtype == torch.uint8 else z.float()).cpu().numpy(), None
+    mu, logvar = method.posterior(batch.x)
+    return mu.float().cpu().numpy(), torch.exp(logvar.float() / 2).half().cpu().numpy()
+
+
+def decodes_codes(method: Method) -> bool:
+    """Return whether the method makes images of its codes alone, without noise beside them."""
+    return method.decodes and len(method.informative) == len(method.codes)
+
+
+@torch.no_grad()
+def reconstruct(
+    reader: Method, method: Method, dealer: Dealer, precision: Precision
+) -> NDArray[np.float32]:
+    """Return the squared errors (n,), mean over pixels, of images read and decoded again.
+
+    They are held-out images, at most `RECONSTRUCTED` of them, the same for every method.
+    """
+    held = dealer.dataset.test
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.choice(held, min(RECONSTRUCTED, len(held)), replace=False))
+    errors = []
+    for part in _parts(rows, dealer):
+        batch = dealer.batch(reader, part)
+        with autocast(dealer.device, precision):
+            x = method.decode(reader.encode(batch))
+        errors.append((x.float() - batch.x).square().mean((1, 2, 3)).cpu().numpy())
+    return np.concatenate(errors)
 
 
 @torch.no_grad()

@@ -2,16 +2,23 @@
 
 import os
 import platform
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
+
+from results.rows import OURS
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "h5py")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that numbers come from."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    """Return the versions of Python, of this suite and of the libraries that numbers come from."""
+    found = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    # A checkout that was never installed runs as well.
+    with suppress(PackageNotFoundError):
+        found[OURS] = version(OURS)
+    return found
 
 
 def describe(device: torch.device) -> dict[str, str | int]:

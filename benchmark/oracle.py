@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from benchmark import arithmetic, screen
+from benchmark import arithmetic
 from benchmark.deal import Dealer
 from benchmark.registry import UserError
-from benchmark.train import Training, read
+from benchmark.train import Begin, Report, Training, read, silent
 from datasets import Dataset, cache
 from methods import nets
 from methods.base import Batch, Code, Method, adam
@@ -86,7 +86,10 @@ class Oracle:
 
 
 def oracle(
-    dataset: Dataset, device: torch.device, stop: Callable[[], bool] = lambda: False
+    dataset: Dataset,
+    device: torch.device,
+    stop: Callable[[], bool] = lambda: False,
+    begin: Begin = silent,
 ) -> Oracle:
     """Return the data set's oracle, from the cache folder if it is there.
 
@@ -100,19 +103,20 @@ def oracle(
     torch.manual_seed(0)
     classifier = Classifier(dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not path.exists():
-        _train(classifier, dataset, path, stop)
+        _train(classifier, dataset, path, stop, begin("oracle", STEPS))
     state = read(path, device, "weights", "accuracy")
     classifier.load_state_dict(state["weights"])
     return Oracle(classifier.eval(), tuple(state["accuracy"]))
 
 
-def _train(classifier: Classifier, dataset: Dataset, path: Path, stop: Callable[[], bool]) -> None:
+def _train(
+    classifier: Classifier, dataset: Dataset, path: Path, stop: Callable[[], bool], told: Report
+) -> None:
     device = next(classifier.parameters()).device
     dealer, precision = Dealer(dataset, device), arithmetic.precision("auto", device)
     arithmetic.prepare()
     path.parent.mkdir(parents=True, exist_ok=True)
     unsaved, log = path.with_suffix(".checkpoint"), path.with_suffix(".csv")
-    told = screen.lines(f"oracle of {dataset.name}")("train", STEPS)
     Training(
         classifier,
         lambda step: dealer.train(classifier, step),

@@ -9,11 +9,14 @@ from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
+from benchmark import inception
+from benchmark.factors import ALL, columns
 from benchmark.registry import METHODS, METRICS, UserError, names, unknown
 from benchmark.run import Run
+from benchmark.score import FACTORS, GENERATOR, factors_of, metric_of, of_images
 from datasets import Dataset, Spec
 from methods.base import Method, Sees, defaults, settings
-from metrics.base import REASONS, inapplicable, usual
+from metrics.base import REASONS, inapplicable, needs, usual
 
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
@@ -176,9 +179,27 @@ def plan(
                 yield Run(dataset, method, seed, n, chosen, name, precision)
 
 
-def metrics_for(text: str | None) -> list[str]:
-    """Return the metrics that `text` names; the usual ones without it."""
-    return usual(METRICS) if text is None else names(text, "metric", METRICS.names())
+def metrics_for(text: str | None, side: str = "encoder", factors: str = ALL) -> list[str]:
+    """Return the metrics that `text` names, of a side or both; the usual ones without it.
+
+    Those that look at factors are asked of `factors` alone: see `benchmark.factors`.
+
+    Raises:
+        UserError: a metric or a side is not known.
+    """
+    chosen = usual(METRICS) if text is None else names(text, "metric", METRICS.names())
+    ends = {"encoder": [""], "generator": [GENERATOR], "both": ["", GENERATOR]}
+    if side not in ends:
+        raise unknown("side", side, ends)
+    if factors.strip() != ALL:
+        parts = {part.strip() for part in factors.split(",")} - {""}
+        if not parts:
+            raise UserError("--factors names none; known: all, distinct, and a data set's own")
+        view = FACTORS + ",".join(sorted(parts))
+        looks = {name: "factors" in needs(METRICS[name].value) for name in chosen}
+        chosen = [name + view if looks[name] else name for name in chosen]
+    wanted = [name if of_images(name) else name + end for end in ends[side] for name in chosen]
+    return list(dict.fromkeys(wanted))
 
 
 def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
@@ -205,9 +226,15 @@ def misfit(method: str, spec: Spec) -> str | None:
 
 def unscored(metric: str, spec: Spec) -> str | None:
     """Return why a metric has no meaning on a data set, whatever the method, None where it has."""
+    if of_images(metric) and inception.weights() is None:
+        return inception.lacking()
     lacking = set() if spec.label is not None else {"label"}
-    entry = METRICS[metric]
-    return inapplicable(entry, has=set(REASONS) - lacking, factors=len(spec.factor_sizes))
+    if metric.endswith(GENERATOR):
+        if not spec.factor_sizes:
+            return "needs an oracle of ground-truth factors, and the data set has none"
+        lacking |= {"std", "squared_errors"}
+    entry, factors = METRICS[metric_of(metric)], columns(spec, factors_of(metric))
+    return inapplicable(entry, has=set(REASONS) - lacking, factors=len(factors))
 
 
 def _try_sampling(sees: Sees, dataset: Dataset) -> None:

@@ -8,25 +8,24 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from benchmark import arithmetic, machine
+from benchmark import arithmetic, inception, machine
 from benchmark.deal import Dealer
-from benchmark.encode import encode, rows_to_encode, traverse
-from benchmark.registry import METHODS, METRICS, UserError
-from benchmark.score import scored, sheet
-from benchmark.train import Diverged, Report, Stopped, Training, read
+from benchmark.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
+from benchmark.generate import generate, generates
+from benchmark.oracle import oracle
+from benchmark.registry import METHODS, UserError
+from benchmark.score import GENERATOR, Subjects, of_images, protocol, replaced, rows_of, scored
+from benchmark.train import Begin, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
 from methods.base import Method, defaults
 from methods.posthoc import PostHoc
-from metrics.base import row_names
-from results.store import Folder, place, written
+from results.store import Codes, Folder, place, written
 
 FIT_IMAGES = 10_000
 POSTHOC_STEPS = 5_000
@@ -81,14 +80,6 @@ def request(run: Run, method: type[Method], precision: str) -> dict[str, Any]:
     }
 
 
-Begin = Callable[[str, int], Report]
-
-
-def silent(stage: str, steps: int) -> Report:
-    """Report a stage to nobody."""
-    return lambda step, means: None
-
-
 @dataclass
 class Bench:
     """Where runs happen: what they share in one process.
@@ -105,13 +96,12 @@ class Bench:
 
 
 def missing(run: Run, out: Path, metrics: list[str]) -> list[str]:
-    """Return the metrics that the run's folder has no row for under today's protocol."""
-    scores = run.folder(out).scores
-    there = {(row["metric"], row["protocol"]) for row in (scores or {"rows": []})["rows"]}
-    wanted = {
-        name: {(row, METRICS[name].facts["protocol"]) for row in row_names(METRICS[name])}
-        for name in metrics
-    }
+    """Return the metrics, of either side, that the folder has no row of under today's protocol."""
+    rows = (run.folder(out).scores or {"rows": []})["rows"]
+    # What Inception was not there to see, it may see today.
+    kept = [row for row in rows if "Inception" not in (row["reason"] or "")]
+    there = {(row["metric"], row["protocol"]) for row in kept}
+    wanted = {name: {(row, protocol(name)) for row in rows_of(name)} for name in metrics}
     return [name for name, rows in wanted.items() if not rows <= there]
 
 
@@ -123,7 +113,8 @@ def execute(
     Args:
         run: what is asked for.
         dataset: the run's data set, loaded.
-        metrics: the registered names of the scores it should have.
+        metrics: the registered names of the scores it should have, with `@generator` where the
+            generator's side is meant.
         bench: where it happens.
         begin: told each stage and its length; returns what is told the progress within.
 
@@ -171,10 +162,13 @@ class Execution:
         before = self.folder.scores or {"rows": [], "train": {}}
         if self.folder.scores is None:
             before["train"] = self.learn()
-        rows = [row for name in todo for row in self.score(name)]
-        new = {row["metric"] for row in rows}
-        kept = [row for row in before["rows"] if row["metric"] not in new]
-        self.folder.finish({"rows": kept + rows, "train": before["train"]})
+        if any(name.endswith(GENERATOR) for name in todo) and not self.folder.has_generated:
+            self.generate()
+        if any(map(of_images, todo)) and inception.weights() and not self.folder.has_features:
+            self.look()
+        subjects = Subjects(self.folder, self.dataset)
+        rows = [row for name in todo for row in scored(name, subjects.of(name), self.run.seed)]
+        self.folder.finish({**before, "rows": replaced(before["rows"], rows)})
 
     def learn(self) -> dict[str, float]:
         """Train, encode and traverse; return what there is to say about the training."""
@@ -189,7 +183,7 @@ class Execution:
             train |= self.fit_posthoc(reader)
         self.seed("encode")
         if reader.encodes and not self.folder.has_codes:
-            self.encode(reader)
+            self.encode(reader, method)
         self.seed("traverse")
         if method.decodes:
             self.folder.write_traversal(*traverse(method, self.dealer, self.precision))
@@ -262,8 +256,8 @@ class Execution:
             error = float(reader.eval().error(POSTHOC_TEST, self.bench.device).mean())
         return {"posthoc_error": error, "posthoc_seconds": found["seconds"]}
 
-    def encode(self, reader: Method) -> None:
-        """Write the codes of the images that metrics need."""
+    def encode(self, reader: Method, method: Method) -> None:
+        """Write the codes of the images that metrics need, and how well they are decoded."""
         codes = reader.informative
         rows = rows_to_encode(self.dataset, len(codes))
         report = self.begin("encode", len(rows))
@@ -273,9 +267,37 @@ class Execution:
             if self.bench.stop():
                 raise Stopped
 
-        found = encode(reader, self.dealer, rows, self.precision, told)
+        found, std = encode(reader, self.dealer, rows, self.precision, told)
+        errors = None
+        if decodes_codes(method):
+            errors = reconstruct(reader, method, self.dealer, self.precision)
         names, kinds = [code.name for code in codes], [code.kind for code in codes]
-        self.folder.write_codes(found, rows, names, kinds)
+        self.folder.write_codes(Codes(found, rows, names, kinds, std, errors))
+
+    def generate(self) -> None:
+        """Write what the oracle reads in images of the prior's codes, if the method makes any."""
+        method = self.build()
+        if not generates(method, self.dataset):
+            return
+        self.train(method, "train", self.run.steps)
+        stop = self.bench.stop
+        judge = oracle(self.dataset, self.bench.device, stop, self.begin)
+        self.seed("generate")
+        made = generate(method.eval(), self.dealer, judge, self.precision, stop)
+        self.folder.write_generated(made)
+
+    def look(self) -> None:
+        """Write what Inception sees in images of the prior's codes, if the method makes any."""
+        method = self.build()
+        if not inception.shows(type(method)):
+            return
+        self.train(method, "train", self.run.steps)
+        stop, images = self.bench.stop, len(inception.real_rows(self.dealer))
+        inception.of_real(self.dealer, self.begin("real images", images), stop)
+        self.seed("look")
+        told = self.begin("generated images", images)
+        made = inception.of_generated(method.eval(), self.dealer, self.precision, told, stop)
+        self.folder.write_features(made)
 
     def asked(self, method: Method) -> dict[str, Any]:
         """Return the record of what was asked, of whom, and where."""
@@ -285,12 +307,3 @@ class Execution:
             "machine": machine.describe(self.bench.device),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-
-    @cached_property
-    def sheet(self) -> dict[str, NDArray[Any]]:
-        """What metrics may need, by name."""
-        return sheet(self.dataset, self.folder.codes()) if self.folder.has_codes else {}
-
-    def score(self, name: str) -> list[dict[str, Any]]:
-        """Return the rows of one metric: values, or a reason why there are none."""
-        return scored(name, self.sheet, self.dataset, self.run.seed)

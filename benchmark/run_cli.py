@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmark.registry import UserError
-from benchmark.words import AsJson, DataDir, Out, Scores, StudyName, Supervision
+from benchmark.words import AsJson, DataDir, Factors, Out, Scores, Side, StudyName, Supervision
 
 JOBS = "Jobs (with --on)"
 
@@ -22,6 +22,8 @@ def run(
         str | None, typer.Option(help="Comma-separated names; dsprites, or those of the study.")
     ] = None,
     metrics: Scores = None,
+    side: Side = "encoder",
+    factors: Factors = "all",
     seeds: Annotated[
         str | None, typer.Option(help="Like 0-4 or 0,2,7; 0, or those of the study.")
     ] = None,
@@ -88,6 +90,8 @@ def run(
             device=where,
             sees=sees,
             reference=reference,
+            side=side,
+            factors=factors,
         )
     else:
         from benchmark.study import find
@@ -109,6 +113,8 @@ def run(
             metrics=metrics,
             seeds=seeds,
             device=where,
+            side=side,
+            factors=factors,
         )
     if on is None and not dry_run:
         jobs: dict[str, object] = {

@@ -1,68 +1,200 @@
-"""Scores codes that are there already: a run's, or those of any other program."""
+"""Scores what is there already: a run's codes, and what its generator made of its prior."""
 
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
-from benchmark.registry import METRICS, UserError
-from datasets import Dataset, load
-from metrics.base import inapplicable, needs, row_names, score, usual
-from results.store import Codes, Folder
+from benchmark import factors, inception
+from benchmark.deal import Dealer
+from benchmark.registry import METHODS, METRICS, UserError
+from datasets import Dataset, Spec, load
+from methods.base import Method
+from metrics.base import REASONS, Detailed, inapplicable, needs, row_names, score
+from results.store import Codes, Folder, Generated
 
 Sheet = dict[str, NDArray[Any]]
-FLOOR, CEILING = "random (floor)", "truth (ceiling)"
-LATENTS = 10
-"""Of the floor."""
+GENERATOR = "@generator"
+"""Ends the name of a metric, and of its rows, that is asked of the generator's side."""
+FACTORS = "/"
+"""Parts the name of a metric from the factors that it is asked of, where they are not all."""
 
 
-def sheet(dataset: Dataset, found: Codes) -> Sheet:
-    """Return what metrics may need, by name: see `metrics.base`.
+@dataclass(frozen=True)
+class Subject:
+    """What is scored: the codes of a data set's images, or the images of a prior's codes.
 
-    A data set without a split is halved at random, the same way every time.
+    Attributes:
+        sheet: what metrics may need, by name: see `metrics.base`.
+        names: of the columns, by "factor" and by "code".
+        reason: why there is nothing to score.
+        oracle: where the factors are those that the oracle reads, how often it reads each rightly
+            in real images.
     """
-    factors = dataset.factors(found.rows)
-    given: Sheet = {"codes": found.codes, "factors": factors}
+
+    sheet: Sheet
+    names: Mapping[str, Sequence[str]]
+    reason: str | None = None
+    oracle: Mapping[str, float] = field(default_factory=dict)
+
+
+def encoded(dataset: Dataset, found: Codes) -> Subject:
+    """Return the codes of images with the images' true factors."""
+    given = _sheet(dataset, found.codes, found.kinds, dataset.factors(found.rows))
+    if len(dataset.test) < len(dataset):
+        given["held_out"] = np.isin(found.rows, dataset.test)
+    more = {"std": found.std, "squared_errors": found.squared_errors}
+    given |= {name: array for name, array in more.items() if array is not None}
+    return Subject(given, {"factor": dataset.factor_names, "code": found.names})
+
+
+def generated(dataset: Dataset, found: Generated) -> Subject:
+    """Return codes of the prior with the factors that the oracle reads in their images."""
+    return Subject(
+        _sheet(dataset, found.codes, found.kinds, found.factors),
+        {"factor": dataset.factor_names, "code": found.names},
+        oracle=dict(zip(dataset.factor_names, found.accuracy.tolist(), strict=True)),
+    )
+
+
+def _sheet(
+    dataset: Dataset, codes: NDArray[Any], kinds: Sequence[str], factors: NDArray[np.int64]
+) -> Sheet:
+    """Return the sheet of a table; a table without a split is halved, the same way every time."""
+    given: Sheet = {"codes": codes, "factors": factors}
     if dataset.spec.label_column is not None:
         given["label"] = factors[:, dataset.spec.label_column]
-    if "categorical" in found.kinds:
-        given["c1"] = found.codes[:, found.kinds.index("categorical")].astype(np.int64)
-    if len(dataset.test) == len(dataset):
-        given["held_out"] = np.random.default_rng(0).random(len(found.rows)) < 0.5
-    else:
-        given["held_out"] = np.isin(found.rows, dataset.test)
+    if "categorical" in kinds:
+        given["c1"] = codes[:, list(kinds).index("categorical")].astype(np.int64)
+    given["held_out"] = np.random.default_rng(0).random(len(codes)) < 0.5
     return given
 
 
-def scored(name: str, given: Sheet, dataset: Dataset, seed: int) -> list[dict[str, Any]]:
-    """Return the rows of one metric: values, or a reason why there are none."""
-    entry = METRICS[name]
+@dataclass
+class Subjects:
+    """A run's two sides, each read when it is first asked for."""
+
+    folder: Folder
+    dataset: Dataset
+
+    def of(self, request: str) -> Subject:
+        """Return what a request like `mig`, `mig@generator` or `fid` is about."""
+        if of_images(request):
+            return self._images
+        side = self._generator if request.endswith(GENERATOR) else self._encoder
+        return viewed(side, self.dataset.spec, factors_of(request))
+
+    @cached_property
+    def _encoder(self) -> Subject:
+        if self.folder.has_codes:
+            return encoded(self.dataset, self.folder.codes())
+        return Subject({}, {"factor": self.dataset.factor_names})
+
+    @cached_property
+    def _generator(self) -> Subject:
+        if self.folder.has_generated:
+            return generated(self.dataset, self.folder.generated())
+        reason = "needs images of the method's prior, and it makes none"
+        if not self.dataset.factor_names:
+            reason = "needs an oracle of ground-truth factors, and the data set has none"
+        return Subject({}, {"factor": self.dataset.factor_names}, reason)
+
+    @cached_property
+    def _images(self) -> Subject:
+        names = {"factor": self.dataset.factor_names}
+        method: type[Method] = METHODS[self.folder.asked["run"]["method"]].value
+        if not inception.shows(method):
+            return Subject({}, names, REASONS["features_generated"])
+        if inception.weights() is None:
+            return Subject({}, names, inception.lacking())
+        if not self.folder.has_features:
+            return Subject({}, names, inception.UNSEEN)
+        real = inception.of_real(Dealer(self.dataset, torch.device("cpu")))
+        made = self.folder.features()
+        return Subject({"features_real": real, "features_generated": made}, names)
+
+
+def viewed(subject: Subject, spec: Spec, text: str) -> Subject:
+    """Return a subject with the factors alone that `text` asks for: see `benchmark.factors`."""
+    if text == factors.ALL or "factors" not in subject.sheet:
+        return subject
+    kept = [spec.factor_names[column] for column in factors.columns(spec, text)]
+    sheet = subject.sheet | {"factors": factors.seen(subject.sheet["factors"], spec, text)}
+    oracle = {name: value for name, value in subject.oracle.items() if name in kept}
+    return replace(subject, sheet=sheet, names={**subject.names, "factor": kept}, oracle=oracle)
+
+
+def metric_of(request: str) -> str:
+    """Return the metric of a request like `mig`, `mig/distinct` or `mig/shape,x@generator`."""
+    return request.removesuffix(GENERATOR).partition(FACTORS)[0]
+
+
+def factors_of(request: str) -> str:
+    """Return the factors that a request is about, as the command line names them."""
+    return request.removesuffix(GENERATOR).partition(FACTORS)[2] or factors.ALL
+
+
+def of_images(request: str) -> bool:
+    """Return whether a request like `fid` is about images, not codes."""
+    return "features_generated" in needs(METRICS[metric_of(request)].value)
+
+
+def rows_of(request: str) -> tuple[str, ...]:
+    """Return the names of the rows that a request like `dci@generator` comes to."""
+    side = GENERATOR if request.endswith(GENERATOR) else ""
+    return tuple(row + side for row in row_names(METRICS[metric_of(request)]))
+
+
+def protocol(request: str) -> str:
+    """Return the protocol of the metric in a request, with the factors where they are not all."""
+    text = factors_of(request)
+    own = str(METRICS[metric_of(request)].facts["protocol"])
+    return own if text == factors.ALL else f"{own}, factors {text}"
+
+
+def scored(request: str, subject: Subject, seed: int) -> list[dict[str, Any]]:
+    """Return the rows of one request: values, or a reason why there are none."""
+    entry, given = METRICS[metric_of(request)], subject.sheet
     start = time.perf_counter()
-    values: dict[str, float | None] = dict.fromkeys(row_names(entry))
-    reason = inapplicable(entry, has=given, factors=len(dataset.factor_sizes))
-    images = 0 if reason else len(given["codes"])
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    values: list[float | None] = [None] * len(row_names(entry))
+    count = len(subject.names["factor"])
+    reason = subject.reason or inapplicable(entry, has=given, factors=count)
+    images = 0 if reason else len(given[needs(entry.value)[0]])
+    rng = np.random.default_rng([seed, zlib.crc32(entry.name.encode())])
     try:
-        values |= score(entry, given, rng) if reason is None else {}
+        values = values if reason else list(score(entry, given, rng).values())
     except ValueError as error:
         reason = str(error)
-    told = {"protocol": entry.facts["protocol"], "images": images, "reason": reason}
-    told["seconds"] = time.perf_counter() - start
-    return [{"metric": row, "value": value, **told} for row, value in values.items()]
+    told = {"protocol": protocol(request), "images": images, "reason": reason}
+    told |= {"seconds": time.perf_counter() - start, "oracle": dict(subject.oracle)}
+    return [
+        {"metric": row, "value": value, **told, "details": _details(value, subject.names)}
+        for row, value in zip(rows_of(request), values, strict=True)
+    ]
 
 
-def again(folder: Folder, names: Sequence[str], data_dir: Path | None) -> list[dict[str, Any]]:
-    """Score a finished run by its stored codes, put the rows into its folder, and return them.
+def _details(value: float | None, names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return {"factor": {name: number}, "code": {...}} of a `Detailed` value."""
+    details = value.details if isinstance(value, Detailed) else {}
+    return {
+        by: dict(zip(names[by], numbers.tolist(), strict=True)) for by, numbers in details.items()
+    }
+
+
+def again(folder: Folder, requests: Sequence[str], data_dir: Path | None) -> list[dict[str, Any]]:
+    """Score a finished run by what it stored, put the rows into its folder, and return them.
 
     Raises:
-        UserError: the run is not done, or its codes cannot be read.
+        UserError: the run is not done, or what it stored is not there or cannot be read.
     """
     if not folder.path.is_dir():
         raise UserError(f"there is no folder {folder.path}")
@@ -75,78 +207,21 @@ def again(folder: Folder, names: Sequence[str], data_dir: Path | None) -> list[d
             f"{folder.path} has lost its codes.h5; remove its scores.json, and the command that "
             "made the run encodes again"
         )
-    dataset = load(run["dataset"], data_dir)
-    given = sheet(dataset, folder.codes()) if coded else {}
-    rows = [row for name in names for row in scored(name, given, dataset, run["seed"])]
-    new = {row["metric"] for row in rows}
-    kept = [row for row in before["rows"] if row["metric"] not in new]
-    folder.finish({**before, "rows": kept + rows})
+    if not folder.has_generated and any(request.endswith(GENERATOR) for request in requests):
+        raise UserError(
+            f"{folder.path} has no images of its prior; the command that made the run makes them "
+            "with --side generator, if the method can"
+        )
+    subjects = Subjects(folder, load(run["dataset"], data_dir))
+    rows = [row for one in requests for row in scored(one, subjects.of(one), run["seed"])]
+    folder.finish({**before, "rows": replaced(before["rows"], rows)})
     return rows
 
 
-def read_codes(path: Path, dataset: Dataset) -> Codes:
-    """Return a stranger's codes: an .npy of (N, L) numbers, or an .npz that holds them as `codes`.
-
-    Line i is of image i of the data set or, where the .npz holds `index`, of image index[i].
-
-    Raises:
-        UserError: the file cannot be read, or does not fit the data set; nothing is unpickled.
-    """
-    try:
-        found = np.load(path, allow_pickle=False)
-        arrays = {"codes": found} if isinstance(found, np.ndarray) else dict(found)
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-        reason = "it is no .npy or .npz of numbers" if "pickle" in str(error) else error
-        raise UserError(f"cannot read codes from {path}: {reason}") from error
-    codes = arrays.get("codes")
-    if codes is None or codes.ndim != 2 or codes.dtype.kind not in "fiub":
-        there = {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
-        raise UserError(f"{path} has no table `codes` of numbers (N, L); it has {there}")
-    if not codes.size:
-        raise UserError(f"{path} has no codes: their shape is {codes.shape}")
-    if not np.isfinite(codes).all():
-        row, column = np.argwhere(~np.isfinite(codes))[0]
-        raise UserError(
-            f"{path} has codes that are not finite, first in row {row}, column {column}"
-        )
-    if "index" not in arrays and len(codes) != len(dataset):
-        raise UserError(
-            f"{path} has {len(codes):,} lines and {dataset.name} {len(dataset):,} images; "
-            "an .npz with `index` may say which images they are of"
-        )
-    rows = arrays.get("index", np.arange(len(codes)))
-    _check_rows(path, rows, len(codes), dataset)
-    names = [f"z{number}" for number in range(1, codes.shape[1] + 1)]
-    return Codes(codes, rows.astype(np.int64), names, ["normal"] * len(names))
-
-
-def _check_rows(path: Path, rows: NDArray[Any], count: int, dataset: Dataset) -> None:
-    images = len(dataset)
-    if rows.shape != (count,) or rows.dtype.kind not in "iu":
-        raise UserError(f"{path}: `index` is {rows.dtype} {rows.shape}, not {count:,} integers")
-    if count and not 0 <= rows.min() <= rows.max() < images:
-        raise UserError(f"{path}: `index` is not within the {images:,} images of {dataset.name}")
-
-
-def brought(
-    path: Path, dataset: Dataset, names: Sequence[str], seed: int, reference: bool
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield a stranger's codes' rows and, if asked, those of floor and ceiling, by name.
-
-    Raises:
-        UserError: the file cannot be read, or does not fit the data set.
-    """
-    own = read_codes(path, dataset)
-    sheets = {path.stem: sheet(dataset, own)}
-    if reference:
-        chance = np.random.default_rng(seed).standard_normal((len(own.rows), LATENTS), np.float32)
-        truth = dataset.factors(own.rows).astype(np.float32)
-        sheets |= {
-            line: sheets[path.stem] | {"codes": codes}
-            for line, codes in ((FLOOR, chance), (CEILING, truth))
-        }
-    for line, given in sheets.items():
-        yield line, [row for name in names for row in scored(name, given, dataset, seed)]
+def replaced(before: Sequence[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows before, without those of the metrics that have a new one, and the new."""
+    names = {row["metric"] for row in new}
+    return [row for row in before if row["metric"] not in names] + new
 
 
 def table(found: Mapping[str, list[dict[str, Any]]]) -> Table:
@@ -158,11 +233,6 @@ def table(found: Mapping[str, list[dict[str, Any]]]) -> Table:
     return lines
 
 
-def usual_without_c1() -> list[str]:
-    """Return the metrics that are scored where none is named, of codes without categories."""
-    return [name for name in usual(METRICS) if "c1" not in needs(METRICS[name].value)]
-
-
 def reasons(found: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
     """Yield a line for each value that is not there."""
     for line, rows in found.items():
@@ -170,7 +240,7 @@ def reasons(found: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
 
 
 def as_json(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Return {line: {metric: {value, protocol, seconds, images, reason}}}."""
+    """Return {line: {metric: {value, protocol, seconds, images, reason, details, oracle}}}."""
     return {
         line: {row["metric"]: {k: v for k, v in row.items() if k != "metric"} for row in rows}
         for line, rows in found.items()

@@ -15,8 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from benchmark.run import Begin, Run
-from benchmark.train import Report
+from benchmark.run import Run
+from benchmark.train import Begin, Report
 
 console = Console(stderr=True)
 

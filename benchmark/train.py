@@ -26,6 +26,12 @@ LOOK = 50
 SAVE_SECONDS = 20.0
 
 Report = Callable[[int, dict[str, float]], None]
+Begin = Callable[[str, int], Report]
+
+
+def silent(stage: str, steps: int) -> Report:
+    """Report a stage to nobody."""
+    return lambda step, means: None
 
 
 class Diverged(Exception):

@@ -21,3 +21,17 @@ DataDir = Annotated[Path | None, typer.Option(help="Where you keep original file
 StudyName = Annotated[
     str | None, typer.Option("--study", help="The name of a study (list studies), or FILE.toml.")
 ]
+Side = Annotated[
+    str,
+    typer.Option(
+        help="encoder: codes of real images; generator: images of the prior's codes, read by an "
+        "oracle that is trained once per data set; or both."
+    ),
+]
+Factors = Annotated[
+    str,
+    typer.Option(
+        help="Which are scored: all; distinct, where values that look alike are one, such as "
+        "dSprites' first and last orientation; or names, like shape,scale,x,y."
+    ),
+]

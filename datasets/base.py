@@ -24,6 +24,7 @@ class Spec:
         factor_sizes: how many values each takes; values are 0..size-1.
         label: the name of the factor that is *the* label, if there is one.
         grid: whether every combination of factors is there once, row-major, the last one fastest.
+        same: pairs of values of a factor whose images are the same: its name, the two values.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Spec:
     factor_sizes: tuple[int, ...]
     label: str | None = None
     grid: bool = False
+    same: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def label_column(self) -> int | None:

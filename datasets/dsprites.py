@@ -39,6 +39,8 @@ SPEC = Spec(
     factor_sizes=(3, 6, 40, 32, 32),
     label="shape",
     grid=True,
+    # A full turn: the 40 orientations are 39 pictures.
+    same=(("orientation", 0, 39),),
 )
 TURNS = list(product(range(3), range(6), range(40)))
 SCALES = np.linspace(0.5, 1, 6)

@@ -64,6 +64,7 @@ class Method(nn.Module):
 
     Attributes:
         sees: the supervision that it is granted.
+        reference: whether its codes are learned by nobody: a floor or a ceiling of the table.
         paper_steps: training steps in its paper, by data set; "" stands for every other one. 0
             leaves the method untrained.
         paper_settings: the hyper-parameters of its paper, by data set, that differ from the
@@ -78,6 +79,7 @@ class Method(nn.Module):
     """
 
     sees: ClassVar[Sees] = "images"
+    reference: ClassVar[bool] = False
     paper_steps: ClassVar[Mapping[str, int]] = {}
     paper_settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
     codes: tuple[Code, ...]
@@ -109,6 +111,10 @@ class Method(nn.Module):
         """Return images (B, C, H, W) in [0, 1] for z (B, len(codes))."""
         raise NotImplementedError(f"{type(self).__name__} does not generate images")
 
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean, which `encode` returns, and log-variance (B, L) of q(z | x)."""
+        raise NotImplementedError(f"{type(self).__name__} has no posterior")
+
     @classmethod
     def trains(cls) -> bool:
         """Whether it is trained by steps."""
@@ -118,6 +124,11 @@ class Method(nn.Module):
     def encodes(self) -> bool:
         """Whether it infers codes from images."""
         return type(self).encode is not Method.encode
+
+    @property
+    def has_posterior(self) -> bool:
+        """Whether its codes are the means of a posterior with a variance."""
+        return type(self).posterior is not Method.posterior
 
     @property
     def decodes(self) -> bool:

@@ -23,6 +23,7 @@ class Truth(Method):
     """The true factors: what a perfect code scores."""
 
     sees = "factors"
+    reference = True
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -40,6 +41,8 @@ class Truth(Method):
 @METHODS.register("random", source="the floor: codes that know nothing of the image")
 class Random(Method):
     """Codes drawn from the prior without a look at the image: what chance scores."""
+
+    reference = True
 
     def __init__(self, spec: Spec, *, latents: int = 10) -> None:
         super().__init__()

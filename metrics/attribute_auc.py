@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers, placed
 
 
 @METRICS.register(
@@ -60,19 +60,21 @@ def attribute_auc(
     """
     sides = zip((~held_out, held_out), (train, test), strict=True)
     fitted, scored = (_draw(side, rows, rng) for side, rows in sides)
-    attributes = [
-        column
-        for column in factors.T
-        if _binary(column) and all(np.ptp(column[side]) > 0 for side in (fitted, scored))
-    ]
-    if not attributes:
+    attributes = np.array(
+        [
+            _binary(column) and all(np.ptp(column[side]) > 0 for side in (fitted, scored))
+            for column in factors.T
+        ]
+    )
+    if not attributes.any():
         raise ValueError(
             "attribute_auc needs a factor with two values, both among the training rows and both "
             f"among the held-out rows; none of {factors.shape[1]} has them"
         )
     z = codes[fitted], codes[scored]
-    areas = [_area(*z, column[fitted], column[scored]) for column in attributes]
-    return float(np.mean(areas))
+    columns = factors[:, attributes].T
+    areas = np.array([_area(*z, column[fitted], column[scored]) for column in columns])
+    return Detailed(areas.mean(), factor=placed(areas, attributes))
 
 
 def _draw(side: NDArray[np.bool_], rows: int, rng: np.random.Generator) -> Integers:

@@ -8,7 +8,13 @@ of them. Its parameters without default name what it needs:
     c1        int (M,)               the category of the method's first categorical code
     label     int (M,)               the label of every row
     held_out  bool (M,)              True for test rows, False for training rows
+    std       float (M, L)           the standard deviations of the codes' posteriors
+    squared_errors  float (n,)       of images that were encoded and decoded, mean over pixels
+    features_real, features_generated  float (n, D)  what a network sees in n held-out images, and
+                                     in as many that the method made
     rng       np.random.Generator    the only source of chance
+
+A value may be `Detailed`: what it is the mean of, by factor or by code, goes with it.
 
 Its keyword-only parameters have defaults: they are its protocol. The table may have a million
 rows or 4096 columns, so a metric gathers the rows it draws and never copies the table. A file
@@ -32,7 +38,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmark.registry import Entry, Registry
@@ -41,12 +47,47 @@ Codes = NDArray[Any]
 Integers = NDArray[np.int64]
 Metric = Callable[..., float | dict[str, float]]
 
+
+class Detailed(float):
+    """A metric's value, with what it is the mean of.
+
+    Attributes:
+        details: by "factor" (K,), by "code" (L,), or both; NaN for one that was left out.
+    """
+
+    details: dict[str, NDArray[np.float64]]
+
+    def __new__(cls, value: float, **details: NDArray[np.float64]) -> "Detailed":
+        """Return the value with its details by name."""
+        self = super().__new__(cls, value)
+        self.details = details
+        return self
+
+
+def placed(values: ArrayLike, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return values (n,) at the n places that are `kept` (N,), and NaN at the others (N,)."""
+    whole = np.full(len(kept), np.nan)
+    whole[kept] = values
+    return whole
+
+
+def by_group(right: NDArray[np.bool_], group: Integers, groups: int) -> NDArray[np.float64]:
+    """Return the share (groups,) of `right` (N,) in each group (N,); NaN for one without rows."""
+    counts = np.bincount(group, minlength=groups)
+    shares: NDArray[np.float64] = np.full(groups, np.nan)
+    return np.divide(np.bincount(group, right, groups), counts, out=shares, where=counts > 0)
+
+
 REASONS = {
     "codes": "needs codes, and the method has none",
     "factors": "needs ground-truth factors, and the data set has none",
     "c1": "needs a categorical code (c1), and the method has none",
     "label": "needs a label, and the data set has none",
     "held_out": "needs held-out rows, and there are none",
+    "std": "needs a posterior of the codes, and the method has none",
+    "squared_errors": "needs a decoder of the codes alone, and the method has none",
+    "features_real": "needs Inception's features of images, and there are none",
+    "features_generated": "needs images of the method's prior, and it makes none",
     "rng": "needs a random generator",
 }
 
@@ -118,7 +159,7 @@ def score(
         said = entry.facts.get("parts", "no parts")
         raise ValueError(f"{entry.name} gives {list(values)} and is registered with {said}")
     names = dict(zip(entry.facts.get("parts", (None,)), row_names(entry), strict=True))
-    return {names[part]: float(values[part]) for part in names}
+    return {names[part]: values[part] for part in names}
 
 
 def _check_codes(codes: Codes, block: int = 2**22) -> None:

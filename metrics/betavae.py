@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers, by_group
 from metrics.groups import partners
 
 
@@ -69,7 +69,8 @@ def betavae(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(points[:train], shared[:train])
-    return float(classifier.score(points[train:], shared[train:]))
+    right = classifier.predict(points[train:]) == shared[train:]
+    return Detailed(right.mean(), factor=by_group(right, shared[train:], factors.shape[1]))
 
 
 def _draw(

@@ -5,13 +5,15 @@ ICLR 2018, https://openreview.net/forum?id=By-7dz-AZ, section 2; protocol: Locat
 https://arxiv.org/abs/1811.12359, code https://github.com/google-research/disentanglement_lib.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import entropy
 from sklearn.ensemble import GradientBoostingClassifier
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers, placed
 from metrics.cores import on_all_cores, seeds
 
 PARTS = ("disentanglement", "completeness", "informativeness")
@@ -66,38 +68,47 @@ def dci(
     z, columns = draw(codes, factors, rng, train + test, train)
     fits = [
         (GradientBoostingClassifier(random_state=seed), z, column, train)
-        for seed, column in zip(seeds(rng, len(columns)), columns, strict=True)
+        for seed, column in zip(seeds(rng, len(columns)), columns.values(), strict=True)
     ]
-    return scores(on_all_cores(_fit, fits, workers))
+    found = on_all_cores(_fit, fits, workers)
+    return scores(dict(zip(columns, found, strict=True)), factors.shape[1])
 
 
 def draw(
     codes: Codes, factors: Integers, rng: np.random.Generator, rows: int, train: int
-) -> tuple[Codes, list[Integers]]:
+) -> tuple[Codes, dict[int, Integers]]:
     """Return codes (rows, L) and the factors that vary in the first `train` rows, slowest first."""
     drawn = rng.integers(len(codes), size=rows)
-    columns = [column for column in factors[drawn].T if np.ptp(column[:train]) > 0]
+    columns = {k: c for k, c in enumerate(factors[drawn].T) if np.ptp(c[:train]) > 0}
     if len(columns) < 2:
         raise ValueError(
             f"dci needs at least 2 factors that vary; the drawn rows have {len(columns)}"
         )
-    return codes[drawn], sorted(columns, key=lambda column: -len(np.unique(column)))
+    return codes[drawn], dict(sorted(columns.items(), key=lambda item: -len(np.unique(item[1]))))
 
 
-def scores(fits: list[tuple[Matrix, float]]) -> dict[str, float]:
-    """Return the three parts from every factor's importances (L,) and accuracy."""
-    R = np.column_stack([importances for importances, _ in fits])
-    informativeness = float(np.mean([accuracy for _, accuracy in fits]))
-    return dict(zip(PARTS, (_certainty(R), _certainty(R.T), informativeness), strict=True))
+def scores(fits: Mapping[int, tuple[Matrix, float]], factors: int) -> dict[str, float]:
+    """Return the three parts from the importances (L,) and the accuracy of factors by number."""
+    numbers = sorted(fits)
+    varied = np.isin(np.arange(factors), numbers)
+    R = np.column_stack([fits[k][0] for k in numbers])
+    accuracy = np.array([fits[k][1] for k in numbers])
+    D, C = _certainty(R), _certainty(R.T)
+    parts = (
+        Detailed(D[0], code=D[1]),
+        Detailed(C[0], factor=placed(C[1], varied)),
+        Detailed(accuracy.mean(), factor=placed(accuracy, varied)),
+    )
+    return dict(zip(PARTS, parts, strict=True))
 
 
-def _certainty(R: Matrix) -> float:
-    """Return the mean of 1 - H(row), logarithms to the base of its length, weighted by its sum."""
+def _certainty(R: Matrix) -> tuple[float, Matrix]:
+    """Return 1 - H(row), logarithms to the base of its length: the mean by weight, and each."""
     if R.shape[1] == 1:
-        return 1.0
+        return 1.0, np.ones(len(R))
     weights = R.sum(axis=1) if R.any() else np.ones(len(R))
-    certain = 1 - entropy(R + 1e-11, base=R.shape[1], axis=1)
-    return max(0.0, float(np.average(certain, weights=weights)))
+    certain = np.asarray(1 - entropy(R + 1e-11, base=R.shape[1], axis=1))
+    return max(0.0, float(np.average(certain, weights=weights))), certain
 
 
 def _fit(

@@ -66,7 +66,7 @@ def dci_fast(
     boosted = min(boosted, train)
     z, columns = draw(codes, factors, rng, train + test, boosted)
     fits = []
-    for seed, column in zip(seeds(rng, len(columns)), columns, strict=True):
+    for seed, column in zip(seeds(rng, len(columns)), columns.values(), strict=True):
         boosting = GradientBoostingClassifier(
             learning_rate=learning_rate, n_estimators=stages, random_state=seed
         )
@@ -74,7 +74,8 @@ def dci_fast(
             trees, min_samples_leaf=leaf, max_features=None, random_state=seed
         )
         fits.append((boosting, forest, z, column, boosted, train))
-    return scores(on_all_cores(_fit, fits, workers))
+    found = on_all_cores(_fit, fits, workers)
+    return scores(dict(zip(columns, found, strict=True)), factors.shape[1])
 
 
 def _fit(

@@ -6,6 +6,7 @@ https://github.com/google-research/disentanglement_lib, evaluation/metrics/downs
 """
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +14,7 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import KFold
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers, placed
 from metrics.cores import on_all_cores
 
 SIZES = (10, 100, 1000, 10_000)
@@ -40,7 +41,7 @@ def downstream(
     sizes: tuple[int, ...] = SIZES,
     test: int = 5000,
     workers: int | None = None,
-) -> dict[str, float]:
+) -> Mapping[str, float]:
     """Return the accuracy after 10, 100, 1,000 and 10,000 training rows, and the sample efficiency.
 
     Accuracy: scikit-learn's LogisticRegressionCV (ten penalties, five folds, unscaled codes) per
@@ -64,15 +65,16 @@ def downstream(
     Raises:
         ValueError: no factor varies.
     """
-    columns = [column for column in factors.T if np.ptp(column) > 0]
+    varied = np.ptp(factors, axis=0) > 0
+    columns = list(factors[:, varied].T)
     if not columns:
         raise ValueError("downstream needs a factor that varies; every one has a single value")
     fits = []
     for size in reversed(sizes):
         rows = rng.integers(len(codes), size=size + test)
         fits += [(codes[rows], column[rows], size) for column in columns]
-    right = np.reshape(on_all_cores(_accuracy, fits, workers), (len(sizes), len(columns)))
-    accuracy = right.mean(axis=1)[::-1].tolist()
+    right = np.reshape(on_all_cores(_accuracy, fits, workers), (len(sizes), len(columns)))[::-1]
+    accuracy = [Detailed(row.mean(), factor=placed(row, varied)) for row in right]
     scores = dict(zip(map(str, sizes), accuracy, strict=True))
     return scores | {EFFICIENCY: _efficiency(accuracy[1], accuracy[-1])}
 

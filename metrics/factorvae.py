@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers, by_group
 from metrics.groups import partners
 
 
@@ -66,12 +66,13 @@ def factorvae(
     scale = np.var(codes[rng.integers(len(codes), size=variance)], axis=0, ddof=1)
     active = np.sqrt(scale) >= threshold
     if not active.any():
-        return 0.0
+        return Detailed(0.0, factor=np.zeros(K))
     fixed = rng.integers(K, size=train + evaluation)
     rows = _draw(factors, fixed, batch, rng)
     still = _least(codes, rows, np.where(active, scale, np.nan))
     votes = np.bincount(fixed[:train] * L + still[:train], minlength=K * L).reshape(K, L)
-    return float(np.mean(votes.argmax(0)[still[train:]] == fixed[train:]))
+    right = votes.argmax(0)[still[train:]] == fixed[train:]
+    return Detailed(right.mean(), factor=by_group(right, fixed[train:], K))
 
 
 def _draw(factors: Integers, fixed: Integers, batch: int, rng: np.random.Generator) -> Integers:

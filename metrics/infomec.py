@@ -17,7 +17,7 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers, placed
 from metrics.cores import seeds
 from metrics.discretise import entropy, mutual_information
 
@@ -75,18 +75,25 @@ def infomec(
     """
     rows = rng.choice(len(codes), min(samples, len(codes)), replace=False)
     z, s = codes[rows], factors[rows]
-    s = s[:, np.ptp(s, axis=0) > 0]
+    varied = np.ptp(s, axis=0) > 0
+    s = s[:, varied]
     if s.shape[1] < 2:
         raise ValueError(
             f"infomec needs at least 2 factors that vary; the drawn rows have {s.shape[1]}"
         )
-    active = z[:, _active(z, inactive)]
+    used = _active(z, inactive)
+    active = z[:, used]
     if active.shape[1] == 0:
         return {"infom": 0.0, "infoe": 0.0, "infoc": 0.0}
     nmi = _information(active, s, neighbours, rng) / entropy(s)[:, None]
     features = _features(z)
-    infoe = float(np.mean([_explained(features, column) for column in s.T]))
-    return {"infom": _concentration(nmi), "infoe": infoe, "infoc": _concentration(nmi.T)}
+    explained = np.array([_explained(features, column) for column in s.T])
+    (infom, modular), (infoc, compact) = _concentration(nmi), _concentration(nmi.T)
+    return {
+        "infom": Detailed(infom, code=placed(modular, used)),
+        "infoe": Detailed(explained.mean(), factor=placed(explained, varied)),
+        "infoc": Detailed(infoc, factor=placed(compact, varied)),
+    }
 
 
 def _discrete(z: Codes) -> bool:
@@ -115,14 +122,14 @@ def _information(z: Codes, s: Integers, neighbours: int, rng: np.random.Generato
     return np.array(rows)
 
 
-def _concentration(nmi: Matrix) -> float:
-    """Return the mean over columns of the largest entry's share, 1/rows at 0 and 1 at 1."""
+def _concentration(nmi: Matrix) -> tuple[float, Matrix]:
+    """Return each column's largest entry's share, 1/rows at 0 and 1 at 1, and first their mean."""
     n = len(nmi)
     if n == 1:
-        return 1.0
+        return 1.0, np.ones(nmi.shape[1])
     sums = nmi.sum(axis=0)
     shares = np.divide(nmi.max(axis=0), sums, out=np.full(len(sums), 1 / n), where=sums > 0)
-    return max(0.0, float((shares.mean() - 1 / n) / (1 - 1 / n)))
+    return max(0.0, float((shares.mean() - 1 / n) / (1 - 1 / n))), (shares - 1 / n) / (1 - 1 / n)
 
 
 def _features(z: Codes) -> Any:

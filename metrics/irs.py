@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers, placed
 from metrics.discretise import discretise
 
 
@@ -58,13 +58,15 @@ def irs(
     """
     rows = rng.integers(len(codes), size=samples)
     z, held = codes[rows], discretise(factors[rows], bins)
-    z = z[:, z.min(axis=0) < z.max(axis=0)]
+    varied = z.min(axis=0) < z.max(axis=0)
+    z = z[:, varied]
     if z.shape[1] == 0:
-        return 0.0
+        return Detailed(0.0, code=placed([], varied))
     mean = z.mean(axis=0, dtype=np.float64)
     largest = np.maximum(z.max(axis=0) - mean, mean - z.min(axis=0))
     moved = [_deviation(z, g, quantile) for g in held.T]
-    return float(np.average(1 - np.min(moved, axis=0) / largest, weights=largest))
+    robust = 1 - np.min(moved, axis=0) / largest
+    return Detailed(np.average(robust, weights=largest), code=placed(robust, varied))
 
 
 def _deviation(z: Codes, g: NDArray[np.integer], quantile: float) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ https://arxiv.org/abs/1811.12359, code https://github.com/google-research/disent
 import numpy as np
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers, placed
 from metrics.discretise import discretise, entropy, mutual_information
 
 
@@ -61,5 +61,6 @@ def mig(
         raise ValueError("every factor has a single value in the drawn rows: mig is not defined")
     information = mutual_information(discretise(codes[rows], bins), factors[rows][:, varied])
     best = np.sort(np.vstack([np.zeros_like(information[:1]), information]), axis=0)
+    gaps = (best[-1] - best[-2]) / uncertainty[varied]
     # A perfect code's information may exceed the entropy by the last bit of a float.
-    return min(1.0, float(np.mean((best[-1] - best[-2]) / uncertainty[varied])))
+    return Detailed(min(1.0, gaps.mean()), factor=placed(gaps, varied))

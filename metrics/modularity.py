@@ -9,7 +9,7 @@ evaluation/metrics/modularity_explicitness.py.
 import numpy as np
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers
 from metrics.discretise import discretise, entropy, mutual_information
 
 
@@ -67,5 +67,7 @@ def modularity(
     squares = information**2
     most = squares.max(axis=1)
     spread = (squares.sum(axis=1) - most)[told] / (most[told] * (table.shape[1] - 1))
+    alone = np.zeros(len(squares))
+    alone[told] = 1 - spread
     # Of equal parts, the sum may exceed its terms by the last bit of a float.
-    return max(0.0, float(np.sum(1 - spread)) / len(squares))
+    return Detailed(max(0.0, float(np.sum(1 - spread)) / len(squares)), code=alone)

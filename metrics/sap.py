@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Integers
+from metrics.base import Codes, Detailed, Integers, placed
 from metrics.svm import linear_svc
 
 
@@ -59,7 +59,9 @@ def sap(
         ValueError: every factor has a single value in the training rows.
     """
     rows = rng.integers(len(codes), size=train + test)
-    targets = [_target(v, train) for v in factors[rows].T if v[:train].min() < v[:train].max()]
+    table = factors[rows]
+    varied = np.ptp(table[:train], axis=0) > 0
+    targets = [_target(v, train) for v in table[:, varied].T]
     if not targets:
         raise ValueError("every factor has a single value in the drawn rows: sap is not defined")
     accuracy = np.zeros((codes.shape[1] + 1, len(targets)))
@@ -68,7 +70,8 @@ def sap(
         x = code[rows].astype(np.float64)
         scores[:] = [_accuracy(x, y, train, C) for y in targets]
     best = np.sort(accuracy, axis=0)
-    return float(np.mean(best[-1] - best[-2]))
+    gaps = best[-1] - best[-2]
+    return Detailed(gaps.mean(), factor=placed(gaps, varied))
 
 
 def _target(v: Integers, train: int) -> Integers:

@@ -60,15 +60,16 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_arrays(path: Path, *names: str) -> dict[str, Any]:
-    """Return the named arrays of an HDF5 file, text as lists of str.
+def read_arrays(path: Path, *names: str, optional: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the named arrays of an HDF5 file, and the optional ones it has; text as lists of str.
 
     Raises:
         UserError: the file is missing, damaged, or lacks one of them; names `path`.
     """
     try:
         with h5py.File(path, "r") as file:
-            return {name: _array(file[name]) for name in names}
+            there = [*names, *(name for name in optional if name in file)]
+            return {name: _array(file[name]) for name in there}
     except FileNotFoundError as error:
         raise UserError(f"there is no {path}") from error
     except (OSError, KeyError, RuntimeError) as error:

@@ -1,7 +1,7 @@
 """One row per run and metric: what every table, figure and file of results starts from."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmark.registry import UserError
 from results.files import written
+from results.index import collected
 from results.store import Folder, folders
 
 COLUMNS = {
@@ -21,6 +22,8 @@ COLUMNS = {
     "steps": "Int64",
     "budget": "str",
     "precision": "str",
+    "defaults": "str",
+    "version": "str",
     "metric": "str",
     "value": "float64",
     "reason": "str",
@@ -31,6 +34,8 @@ COLUMNS = {
     "key": "str",
     "folder": "str",
 }
+
+OURS = "disentanglement-benchmark"
 
 
 def tidy(
@@ -45,21 +50,28 @@ def tidy(
 
     A run without scores has one row: no metric, value NaN, its state and the reason. A run whose
     `run.json` cannot be read names no data set and no method, and passes every filter. Text that is
-    missing is "", `seconds` is what the metric took, `images` how many it looked at.
+    missing is "", `seconds` is what the metric took, `images` how many it looked at; `settings` are
+    the hyper-parameters that are not the method's `defaults`, `version` is the code that trained.
 
     Args:
         out: the folder of run folders.
         datasets, methods, metrics, seeds: keep only these; empty keeps all.
     """
-    rows = [row for folder in folders(out) for row in _rows(folder)]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
-    wanted = {"dataset": datasets, "method": methods, "metric": metrics, "seed": seeds}
+    frame = only(
+        collected(Path(out), folders(out), _read),
+        {"dataset": datasets, "method": methods, "metric": metrics, "seed": seeds},
+    )
+    return frame.reset_index(drop=True)
+
+
+def only(frame: pd.DataFrame, wanted: Mapping[str, Collection[Any]]) -> pd.DataFrame:
+    """Return the rows whose columns have one of the `wanted` values; none wanted keeps all."""
     for column, keep in wanted.items():
         if keep:
             # What is missing cannot be ruled out: a failed run has no metric, a broken one no name.
             missing = frame[column].isna() if column == "seed" else frame[column] == ""
             frame = frame[missing | frame[column].isin(list(keep))]
-    return frame.reset_index(drop=True)
+    return frame
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
@@ -94,16 +106,17 @@ def as_json(frame: pd.DataFrame) -> str:
     return json.dumps(plain.to_dict("records"), indent=1, allow_nan=False)
 
 
+def _read(found: Sequence[Folder]) -> pd.DataFrame:
+    rows = [row for folder in found for row in _rows(folder)]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
 def _rows(folder: Folder) -> Iterator[dict[str, Any]]:
-    state, reason = folder.judge()
+    state, reason, asked, scores = folder.account()
     row = {name: "" if kind == "str" else None for name, kind in COLUMNS.items()}
     row |= {"folder": folder.name, "state": state, "reason": reason}
-    try:
-        row |= _asked(folder)
-    except UserError:
-        yield row
-        return
-    scores = folder.scores if state == "done" else None
+    if asked is not None:
+        row |= _asked(asked)
     if scores is None or not scores["rows"]:
         yield row
         return
@@ -112,13 +125,23 @@ def _rows(folder: Folder) -> Iterator[dict[str, Any]]:
         yield {**row, **told, "reason": score["reason"] or ""}
 
 
-def _asked(folder: Folder) -> dict[str, Any]:
-    asked = folder.asked
+def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
     run = asked["run"]
     told = {name: run[name] for name in ("dataset", "method", "seed", "steps")}
     told |= {name: run[name] for name in ("budget", "precision")}
     told |= {name: asked[name] for name in ("sees", "representation", "key")}
-    return {**told, "settings": settings_text(run["settings"])}
+    told |= {name: settings_text(_record(run.get(name))) for name in ("settings", "defaults")}
+    return {**told, "version": _version(_record(asked.get("versions")))}
+
+
+def _record(found: Any) -> dict[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _version(versions: Mapping[str, Any]) -> str:
+    """Return what trained: "0.1.0, torch 2.15.0", or less if a run says less."""
+    ours, torch = versions.get(OURS), versions.get("torch")
+    return ", ".join([*([str(ours)] if ours else []), *([f"torch {torch}"] if torch else [])])
 
 
 def _setting(value: Any) -> str:

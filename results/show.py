@@ -1,14 +1,20 @@
 """What commands print and draw of the runs in a folder."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from benchmark.registry import METRICS, UserError, unknown
-from results import plots
+from results import export
+from results.compared import compared
+from results.published import published, with_published
+from results.rows import only
+from results.sheet import sheets
 from results.store import Folder
-from results.table import as_json, rich_tables, tidy
+from results.table import as_json, printed, tidy
 from results.terminal import console
 from results.trained import rich_trained, trained
 
@@ -29,15 +35,16 @@ def chosen(
     frame = tidy(out)
     if frame.empty:
         raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
-    kept = {
-        "methods": _names(frame, "method", methods),
-        "datasets": _names(frame, "dataset", datasets),
-        "metrics": _names(frame, "metric", metrics),
-        "seeds": [int(s) for s in _names(frame, "seed", seeds)],
+    kept: dict[str, list[Any]] = {
+        "method": _names(frame, "method", methods),
+        "dataset": _names(frame, "dataset", datasets),
+        "metric": _names(frame, "metric", metrics),
+        "seed": [int(s) for s in _names(frame, "seed", seeds)],
     }
     supervision = _names(frame, "sees", sees)
-    frame = tidy(out, **kept)  # type: ignore[arg-type]
-    return frame[frame["sees"].isin(supervision)] if supervision else frame
+    frame = only(frame, kept)
+    frame = frame[frame["sees"].isin(supervision)] if supervision else frame
+    return frame.reset_index(drop=True)
 
 
 def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
@@ -46,7 +53,7 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
     known = sorted({str(name) for name in frame[column].dropna()} - {""})
     found: list[str] = []
     for name in (name.strip() for name in text.split(",")):
-        rows = {name, *_parts(name)} if column == "metric" else {name}
+        rows = {name, *_rows(name)} if column == "metric" else {name}
         there = [one for one in known if one in rows]
         if not there:
             raise unknown(f"{column} among the runs", name, known)
@@ -54,10 +61,11 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
     return found
 
 
-def _parts(metric: str) -> list[str]:
-    """Return the rows of a metric of several numbers."""
+def _rows(metric: str) -> list[str]:
+    """Return the rows that a metric may have: of several numbers, of either side."""
     facts = METRICS[metric].facts if metric in METRICS.names() else {}
-    return [f"{metric}_{part}" for part in facts.get("parts", ())]
+    own = (metric, *(f"{metric}_{part}" for part in facts.get("parts", ())))
+    return [*own, *(f"{row}@generator" for row in own)]
 
 
 def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
@@ -70,14 +78,46 @@ def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
         console().print(part)
 
 
-def print_table(frame: pd.DataFrame, json: bool) -> None:
-    """Print the table, or the rows as JSON."""
+def print_table(
+    frame: pd.DataFrame, json: bool, to: Sequence[Path] = (), with_others: bool = False
+) -> None:
+    """Print the table, or the rows as JSON, and write the table `to` files.
+
+    Args:
+        frame: what `tidy` returned.
+        json: whether to print the rows instead.
+        to: .csv or .parquet (the table's numbers), .md or .tex (the table as it is printed).
+        with_others: whether to put published numbers beside ours.
+
+    Raises:
+        UserError: a file of another suffix, or one that cannot be written.
+    """
+    for path in to:
+        export.suffix(path)
     if json:
         sys.stdout.write(as_json(frame) + "\n")
+    if json and not to:
         return
+    lines = compared(frame, directions())
+    tables = sheets(frame, lines)
+    if with_others:
+        theirs = published()
+        lines, tables = export.with_published(lines, theirs), with_published(tables, theirs)
     screen = console()
-    for part in rich_tables(frame, screen.width):
-        screen.print(part)
+    for table in () if json else tables:
+        screen.print(printed(table, screen.width))
+    for path in to:
+        export.write_table(path, tables, lines)
+        print(f"wrote {path}", file=sys.stderr)
+
+
+def directions() -> dict[str, bool]:
+    """Return whether higher is better, by the names of the rows that registered metrics come to."""
+    return {
+        row: METRICS[name].facts["higher_is_better"]
+        for name in METRICS.names()
+        for row in (name, *_parts(name))
+    }
 
 
 def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
@@ -85,14 +125,14 @@ def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
 
     A grid that is newer than what it shows is left as it is.
     """
+    from results import plots  # which takes a second to import, and tables do without
+
     for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
         print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
     paths: list[Path] = []
     if plots.drawable(frame):
         ranges = {
-            row: METRICS[name].facts["range"]
-            for name in METRICS.names()
-            for row in (name, *_parts(name))
+            row: METRICS[name].facts["range"] for name in METRICS.names() for row in _rows(name)
         }
         paths += plots.comparison(frame, to / "comparison", ranges)
     for name in frame["folder"].unique():

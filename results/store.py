@@ -1,11 +1,13 @@
 """Run folders: the only code that knows what is in one.
 
 `runs/<dataset>-<method>-<seed>-<key>/` holds `run.json` (what was asked), `log.csv`,
-`checkpoint.pt` while it trains, `model.pt`, `codes.h5`, `traversal.h5`, `failure.json` if it failed
-or diverged, and last `scores.json`: its presence means done. No file is ever seen half-written.
+`checkpoint.pt` while it trains, `model.pt`, `codes.h5`, `generated.h5` if the generator's side is
+scored, `features.h5` if its images are, `traversal.h5`, `failure.json` if it failed or diverged,
+and last `scores.json`: its presence means done. No file is ever seen half-written.
 """
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +24,8 @@ from results.whole import SCORES
 State = Literal["done", "failed", "diverged", "unfinished", "broken"]
 STATES: tuple[State, ...] = ("done", "failed", "diverged", "unfinished", "broken")
 RUN_NAME = re.compile(r".+-.+-\d+-[0-9a-f]{10}")
+RECORDS = ("run.json", "scores.json", "failure.json")
+"""What a run's state and scores are read from."""
 
 _NUMBER = (int, float)
 _ASKED: Shape = {
@@ -58,12 +62,34 @@ class Codes(NamedTuple):
         rows: (M,) int64, the row of the data set that each line encodes.
         names: the L codes' names.
         kinds: the L codes' kinds (normal, uniform, categorical, noise, ...).
+        std: (M, L) float16, the standard deviations of the codes' posteriors, if they have any.
+        squared_errors: (n,) float32, of images that were encoded and decoded again, the mean over
+            pixels, if the method decodes.
     """
 
     codes: NDArray[Any]
     rows: NDArray[np.int64]
-    names: list[str]
-    kinds: list[str]
+    names: Sequence[str]
+    kinds: Sequence[str]
+    std: NDArray[Any] | None = None
+    squared_errors: NDArray[Any] | None = None
+
+
+class Generated(NamedTuple):
+    """Codes drawn from the prior, and what an oracle reads in the images made of them.
+
+    Attributes:
+        codes: (M, L) float32, without noise.
+        factors: (M, K) int64, as the oracle reads them.
+        names, kinds: of the L codes.
+        accuracy: (K,), how often the oracle reads each factor rightly in real images.
+    """
+
+    codes: NDArray[Any]
+    factors: NDArray[np.int64]
+    names: Sequence[str]
+    kinds: Sequence[str]
+    accuracy: NDArray[np.float64]
 
 
 class Traversal(NamedTuple):
@@ -81,6 +107,22 @@ class Traversal(NamedTuple):
     names: list[str]
     values: NDArray[np.float64]
     title: str
+
+
+class Account(NamedTuple):
+    """What there is to say of a run.
+
+    Attributes:
+        state: done, failed, diverged, unfinished, or broken.
+        reason: why it is failed, diverged or broken; "" otherwise.
+        asked: `run.json`, or None where it is missing or cannot be read.
+        scores: `scores.json` of a run that is done.
+    """
+
+    state: State
+    reason: str
+    asked: dict[str, Any] | None
+    scores: dict[str, Any] | None
 
 
 class Folder:
@@ -116,6 +158,16 @@ class Folder:
     def has_codes(self) -> bool:
         """Whether `codes.h5` is there."""
         return (self.path / "codes.h5").exists()
+
+    @property
+    def has_generated(self) -> bool:
+        """Whether `generated.h5` is there."""
+        return (self.path / "generated.h5").exists()
+
+    @property
+    def has_features(self) -> bool:
+        """Whether `features.h5` is there."""
+        return (self.path / "features.h5").exists()
 
     @property
     def has_traversal(self) -> bool:
@@ -208,40 +260,63 @@ class Folder:
 
     def judge(self) -> tuple[State, str]:
         """Return the state and its reason, reading each file once."""
-        try:
-            if not self._begun():
-                return "unfinished", ""
-            self.asked  # noqa: B018
-            if self.scores is not None:
-                return "done", ""
-            failure = self.failure
-        except UserError as error:
-            return "broken", str(error)
-        if failure is None:
-            return "unfinished", ""
-        return ("diverged" if failure["state"] == "diverged" else "failed"), failure["reason"]
+        return self.account()[:2]
 
-    def write_codes(
-        self,
-        codes: NDArray[Any],
-        rows: NDArray[np.int64],
-        names: Sequence[str],
-        kinds: Sequence[str],
-    ) -> None:
-        """Write `codes.h5`; see `Codes` for the shapes; ValueError if they disagree."""
-        codes, rows = np.asarray(codes), np.asarray(rows, np.int64)
+    def account(self) -> Account:
+        """Return all that tables need, reading each file once; what is broken is no error."""
+        asked = None
+        try:
+            asked = read_record(self.path / "run.json", _ASKED)
+            if asked is None:
+                lost = self._begun()
+                reason = f"{self.path} has no run.json" if lost else ""
+                return Account("broken" if lost else "unfinished", reason, None, None)
+            scores = self.scores
+            failure = self.failure if scores is None else None
+        except UserError as error:
+            return Account("broken", str(error), asked, None)
+        if scores is not None:
+            return Account("done", "", asked, scores)
+        if failure is None:
+            return Account("unfinished", "", asked, None)
+        state: State = "diverged" if failure["state"] == "diverged" else "failed"
+        return Account(state, failure["reason"], asked, None)
+
+    def write_codes(self, found: Codes) -> None:
+        """Write `codes.h5`; ValueError if the shapes are not those of `Codes`."""
+        codes, rows = np.asarray(found.codes), np.asarray(found.rows, np.int64)
         if codes.dtype != np.uint8:
             codes = codes.astype(np.float32, copy=False)
-        if codes.ndim != 2 or rows.shape != codes.shape[:1]:
-            raise ValueError(f"codes {codes.shape} and rows {rows.shape} are not (M, L) and (M,)")
-        if not len(names) == len(kinds) == codes.shape[1]:
-            raise ValueError(f"{len(names)} names and {len(kinds)} kinds, {codes.shape[1]} codes")
-        write_arrays(self.path / "codes.h5", codes=codes, rows=rows, names=names, kinds=kinds)
+        _check_table(codes, found.names, found.kinds, rows=rows)
+        if found.std is not None and np.shape(found.std) != codes.shape:
+            raise ValueError(f"std {np.shape(found.std)} is not that of codes {codes.shape}")
+        arrays = found._replace(codes=codes, rows=rows)._asdict()
+        there = {name: array for name, array in arrays.items() if array is not None}
+        write_arrays(self.path / "codes.h5", **there)
 
     def codes(self) -> Codes:
         """Read `codes.h5`; UserError if it is missing or damaged."""
-        found = read_arrays(self.path / "codes.h5", "codes", "rows", "names", "kinds")
-        return Codes(found["codes"], found["rows"], found["names"], found["kinds"])
+        needed = ("codes", "rows", "names", "kinds")
+        more = ("std", "squared_errors")
+        return Codes(**read_arrays(self.path / "codes.h5", *needed, optional=more))
+
+    def write_generated(self, found: Generated) -> None:
+        """Write `generated.h5`; ValueError if the shapes are not those of `Generated`."""
+        _check_table(found.codes, found.names, found.kinds, factors=found.factors[:, 0])
+        write_arrays(self.path / "generated.h5", **found._asdict())
+
+    def generated(self) -> Generated:
+        """Read `generated.h5`; UserError if it is missing or damaged."""
+        return Generated(**read_arrays(self.path / "generated.h5", *Generated._fields))
+
+    def write_features(self, features: NDArray[np.float32]) -> None:
+        """Write `features.h5`, what Inception sees in generated images: (n, 2048)."""
+        write_arrays(self.path / "features.h5", features=features)
+
+    def features(self) -> NDArray[np.float32]:
+        """Read `features.h5`; UserError if it is missing or damaged."""
+        found: NDArray[np.float32] = read_arrays(self.path / "features.h5", "features")["features"]
+        return found
 
     def write_traversal(
         self,
@@ -274,6 +349,17 @@ class Folder:
             raise UserError(f"cannot read {self.path}: {error.strerror or error}") from error
 
 
+def _check_table(
+    codes: NDArray[Any], names: Sequence[str], kinds: Sequence[str], **column: NDArray[Any]
+) -> None:
+    """Raise ValueError unless codes (M, L) have a column (M,) beside them, L names and L kinds."""
+    ((what, beside),) = column.items()
+    if codes.ndim != 2 or beside.shape != codes.shape[:1]:
+        raise ValueError(f"codes {codes.shape} and {what} {beside.shape} are not (M, L) and (M,)")
+    if not len(names) == len(kinds) == codes.shape[1]:
+        raise ValueError(f"{len(names)} names and {len(kinds)} kinds, {codes.shape[1]} codes")
+
+
 def _staged(name: str, stage: str) -> str:
     return name if stage == "train" else f"{stage}-{name}"
 
@@ -293,12 +379,13 @@ def folders(out: Path) -> list[Folder]:
         UserError: `out` cannot be listed.
     """
     try:
-        children = sorted(Path(out).iterdir())
+        with os.scandir(out) as children:
+            names = sorted(c.name for c in children if RUN_NAME.fullmatch(c.name) and c.is_dir())
     except FileNotFoundError:
         return []
     except OSError as error:
         raise UserError(f"cannot list runs in {out}: {error.strerror or error}") from error
-    return [Folder(path) for path in children if RUN_NAME.fullmatch(path.name) and path.is_dir()]
+    return [Folder(Path(out) / name) for name in names]
 
 
 def _with_reason(row: Mapping[str, Any]) -> dict[str, Any]:

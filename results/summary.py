@@ -4,17 +4,20 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
 REFERENCES = {"random": "floor", "truth": "ceiling"}
-ASKED = ["steps", "budget", "precision"]
+ASKED = ["steps", "budget", "precision", "version"]
 CONFIGURATION = ["dataset", "method", "settings", "sees", "representation", *ASKED]
 LINE = [*CONFIGURATION, "variant"]
 
 Signs = dict[str, tuple[str, int]]
 """By which protocol, and on how many images, a run was scored: metric -> (protocol, images)."""
+
 Record = dict[str, Any]
 
 
@@ -22,20 +25,21 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row per data set, configuration and metric, over the seeds of `tidy`.
 
     Only like is averaged with like: another data set, method, setting, supervision, representation,
-    number of steps, budget or precision is another row, and so is another protocol or number of
-    images, which `variant` counts (0, 1, ...). Columns beside those: `seeds` done, `failed` (or
-    diverged, or broken), `unfinished`; per metric `n` values, `mean`, `std` (n - 1; NaN for one),
-    `min`, `max`, `na` (seeds without a value) and `reason` (why). A configuration without any score
-    has one row without a metric.
+    number of steps, budget, precision or version is another row, and so is another default,
+    protocol or number of images, which `variant` counts (0, 1, ...). Columns beside those: `seeds`
+    done, `failed` (or diverged, or broken), `unfinished`; per metric `n` values, `mean`, `std`
+    (n - 1; NaN for one), `min`, `max`, `na` (seeds without a value) and `reason` (why). A
+    configuration without any score has one row without a metric.
     """
-    frame = frame.assign(variant=_variants(frame))
+    frame = with_variants(frame)
     runs = frame.drop_duplicates("folder")
     runs = runs.assign(
         seeds=runs["state"] == "done",
         failed=runs["state"].isin(["failed", "diverged", "broken"]),
         unfinished=runs["state"] == "unfinished",
     )
-    counts = runs.groupby(LINE, dropna=False)[["seeds", "failed", "unfinished"]].sum()
+    grouped = runs.groupby(LINE, dropna=False)
+    counts = grouped[["seeds", "failed", "unfinished"]].sum().join(grouped["defaults"].first())
     counted = counts.reset_index().merge(_cells(frame), how="left", on=LINE)
     absent = {"metric": "", "protocol": "", "reason": "", "n": 0, "na": 0}
     return _sorted(counted.fillna(absent).astype({"n": int, "na": int}))
@@ -49,14 +53,13 @@ def with_lines(frame: pd.DataFrame) -> pd.DataFrame:
     lines = summary(frame)
     usual, scored_as = usual_asked(lines), usual_signs(lines)
     names: dict[tuple[Any, ...], str] = {}
-    for asked, group in lines.groupby(LINE, dropna=False, sort=False):
-        rows = records(group)
+    for rows in by_line(lines):
         parts = [label(rows[0]["method"], rows[0]["settings"])]
         name = "\n".join([*parts, *differences(rows, usual, scored_as)])
         if name in names.values():
             name += f"\n{rows[0]['sees']}, {rows[0]['representation']}, {rows[0]['variant']}"
-        names[asked] = name
-    frame = frame.assign(variant=_variants(frame))
+        names[_line_of(rows[0])] = name
+    frame = with_variants(frame)
     keys = frame[LINE].itertuples(index=False, name=None)
     line = pd.Categorical([names[key] for key in keys], list(names.values()), ordered=True)
     return frame.assign(line=line)
@@ -92,13 +95,24 @@ def records(frame: pd.DataFrame) -> list[Record]:
     return [{str(name): cell for name, cell in row.items()} for row in frame.to_dict("records")]
 
 
+def by_line(lines: pd.DataFrame) -> list[list[Record]]:
+    """Return the rows of `summary` of each line of the table, in its order."""
+    return [list(rows) for _, rows in groupby(records(lines), key=_line_of)]
+
+
+def _line_of(row: Record) -> tuple[Any, ...]:
+    return tuple(str(row[name]) if pd.isna(row[name]) else row[name] for name in LINE)
+
+
 def usual_asked(lines: pd.DataFrame) -> Record:
-    """Return the steps, budget and precision that most lines of `summary` have."""
+    """Return the steps, budget, ... that most lines of `summary` have, and `defaults` by method."""
     lines = lines.drop_duplicates(LINE)
+    defaults = lines.groupby("method")["defaults"].agg(lambda texts: str(texts.mode().iat[0]))
     # What is not trained by steps has a budget that nobody chose.
     trained = lines[lines["steps"] > 0]
     lines = lines if trained.empty else trained
-    return {column: lines[column].mode().iat[0] for column in ASKED}
+    usual = {column: lines[column].mode().iat[0] for column in ASKED}
+    return {**usual, "defaults": defaults.to_dict()}
 
 
 def usual_signs(lines: pd.DataFrame) -> Signs:
@@ -115,7 +129,14 @@ def differences(rows: list[Record], usual: Record, scored_as: Signs) -> Iterator
     for column in ASKED:
         silent = column in ("steps", "budget") and first["steps"] == 0
         if first[column] != usual[column] and not silent:
-            yield f"{first[column]:,} steps" if column == "steps" else str(first[column])
+            text = str(first[column]) or f"{column} not known"
+            yield f"{first[column]:,} steps" if column == "steps" else text
+    theirs, ours = _defaults(usual["defaults"][first["method"]]), _defaults(first["defaults"])
+    yield from (
+        f"default {name}={ours[name]}"
+        for name in ours
+        if theirs.get(name, ours[name]) != ours[name]
+    )
     scored = [(row, scored_as[row["metric"]]) for row in rows if row["n"] > 0]
     for row, (protocol, _) in scored:
         if row["protocol"] != protocol:
@@ -124,19 +145,34 @@ def differences(rows: list[Record], usual: Record, scored_as: Signs) -> Iterator
     yield from (f"{images:,} images" for images in sorted(fewer))
 
 
-def _variants(frame: pd.DataFrame) -> "pd.Series[int]":
-    """Number each configuration's runs so that those of one number agree on every protocol."""
+def with_variants(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `tidy` with `variant`, which numbers each configuration's runs.
+
+    Those of one number agree on every default that both know, on every protocol, and on how many
+    images it was.
+    """
+    if "variant" in frame:
+        return frame
+    there = frame[frame["value"].notna()]
     signs: dict[str, Signs] = {}
-    configurations: dict[str, tuple[Any, ...]] = {}
-    for row in records(frame[frame["value"].notna()]):
-        signs.setdefault(row["folder"], {})[row["metric"]] = (row["protocol"], row["images"])
-        configurations[row["folder"]] = tuple(row[name] for name in CONFIGURATION)
+    names = ("folder", "metric", "protocol", "images")
+    for folder, metric, *sign in zip(*(there[name].tolist() for name in names), strict=True):
+        signs.setdefault(folder, {})[metric] = (sign[0], sign[1])
+    runs = there.drop_duplicates("folder")
+    asked = runs[CONFIGURATION].itertuples(index=False, name=None)
     known: dict[tuple[Any, ...], list[Signs]] = {}
-    number = {
-        folder: _fit(known.setdefault(configuration, []), signs[folder])
-        for folder, configuration in configurations.items()
-    }
-    return frame["folder"].map(number).fillna(0).astype(int)
+    number: dict[str, int] = {}
+    for folder, defaults, line in zip(runs["folder"], runs["defaults"], asked, strict=True):
+        # As a protocol of no metric: a code that has since learnt a new setting is no other one.
+        told = {f"default {name}": (value, 0) for name, value in _defaults(defaults).items()}
+        number[folder] = _fit(known.setdefault(line, []), signs[folder] | told)
+    return frame.assign(variant=frame["folder"].map(number).fillna(0).astype(int))
+
+
+@cache
+def _defaults(text: str) -> dict[str, str]:
+    pairs = (setting.partition("=") for setting in text.split(", ") if setting)
+    return {name: value for name, _, value in pairs}
 
 
 def _fit(variants: list[Signs], signs: Signs) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.deal import Dealer, unpack
 from benchmark.encode import COLUMNS, encode, rows_to_encode, traverse
 from benchmark.registry import METHODS
-from benchmark.score import sheet
+from benchmark.score import encoded
 from datasets import Dataset, Spec, Table
 from methods.base import Batch, Code, Method
 from results.store import Codes
@@ -129,14 +129,16 @@ def test_a_step_may_take_several_batches(toy: Dataset) -> None:
 def test_codes_come_in_the_order_of_the_rows(toy: Dataset) -> None:
     method = METHODS["truth"].value(toy.spec)
     rows = np.random.default_rng(0).permutation(len(toy))
-    codes = encode(method, Dealer(toy, CPU), rows, "float32")
+    codes, std = encode(method, Dealer(toy, CPU), rows, "float32")
     assert np.array_equal(codes, toy.factors(rows))
+    assert std is None
 
 
 def test_pixels_stay_bytes(colours: Dataset) -> None:
     method = METHODS["pixels"].value(colours.spec)
-    codes = encode(method, Dealer(colours, CPU), np.arange(30), "float32")
+    codes, std = encode(method, Dealer(colours, CPU), np.arange(30), "float32")
     assert codes.dtype == np.uint8
+    assert std is None
     assert np.array_equal(codes, colours.packed)
 
 
@@ -149,12 +151,12 @@ def test_wide_codes_are_sampled(dsprites: Dataset) -> None:
 
 def test_the_sheet_follows_the_split(colours: Dataset, toy: Dataset) -> None:
     codes = Codes(np.zeros((30, 2), np.float32), np.arange(30), ["c1", "z"], ["categorical", "n"])
-    given = sheet(colours, codes)
+    given = encoded(colours, codes).sheet
     assert np.array_equal(given["held_out"], np.arange(30) >= 20)
     assert np.array_equal(given["label"], np.arange(30) % 3)
     assert given["c1"].dtype == np.int64
     everywhere = Codes(np.zeros((96, 1), np.float32), np.arange(96), ["z"], ["normal"])
-    halved = sheet(toy, everywhere)
+    halved = encoded(toy, everywhere).sheet
     assert 20 < halved["held_out"].sum() < 76
     assert "c1" not in halved
 

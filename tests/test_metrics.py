@@ -39,6 +39,7 @@ def sheet(code: str) -> dict[str, Array]:
     """Every array that a metric may ask for, read-only: metrics are pure functions."""
     factors = np.tile(grid(*SIZES), (5, 1))
     codes = CODES[code](factors)
+    seen = {"features_real": codes, "features_generated": codes + rng(4).random(codes.shape)}
     label = factors[:, 1]
     c1 = {"truth": label, "constant": 0 * label, "random": rng(2).integers(4, size=len(label))}
     held_out = np.arange(len(factors)) % 5 == 0
@@ -48,7 +49,10 @@ def sheet(code: str) -> dict[str, Array]:
         "c1": c1.get(code, (label + factors[:, 0]) % 4),
         "label": label,
         "held_out": held_out,
+        "std": np.full(codes.shape, 0.1, np.float16),
+        "squared_errors": rng(3).random(50).astype(np.float32),
     }
+    arrays |= seen
     for array in arrays.values():
         array.setflags(write=False)
     return arrays
@@ -61,6 +65,7 @@ SMALLER: dict[str, dict[str, Any]] = {
     "dci": {"train": 250, "test": 200, "workers": 1},
     "dci_fast": {"workers": 1},
     "downstream": {"workers": 1},
+    "mig_chen": {"samples": 100, "workers": 1},
 }
 
 

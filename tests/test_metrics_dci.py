@@ -69,7 +69,7 @@ def test_scores_are_the_papers_formulas(seed: int, L: int, K: int) -> None:
     R[rng(seed + 1).random((L, K)) < 0.3] = 0
     R[0, 0] += 0.1
     accuracy = rng(seed).random(K)
-    value = scores(list(zip(R.T, accuracy.tolist(), strict=True)))
+    value = scores(dict(enumerate(zip(R.T, accuracy.tolist(), strict=True))), K)
     assert value["disentanglement"] == pytest.approx(slow_certainty(R), abs=1e-9)
     assert value["completeness"] == pytest.approx(slow_certainty(R.T), abs=1e-9)
     assert value["informativeness"] == pytest.approx(accuracy.mean(), abs=1e-12)
@@ -91,7 +91,7 @@ def test_scores_are_the_papers_formulas(seed: int, L: int, K: int) -> None:
     ],
 )
 def test_scores_by_hand(R: Array, disentanglement: float, completeness: float | None) -> None:
-    value = scores([(column, 0.5) for column in R.T])
+    value = scores({k: (column, 0.5) for k, column in enumerate(R.T)}, R.shape[1])
     assert value["disentanglement"] == pytest.approx(disentanglement, abs=1e-8)
     if completeness is not None:
         assert value["completeness"] == pytest.approx(completeness, abs=1e-8)

@@ -55,9 +55,9 @@ class TestIdentity:
         assert value(name, codes, SQUARE) == pytest.approx(known, abs=0.03)
 
     def test_of_many_values(self, name: str, known: float) -> None:
-        """Where linear classifiers of one code, or of one value against the rest, must fail."""
+        """Where linear classifiers of one code must fail."""
         found = value(name, BOARD.astype(float), BOARD)
-        if name in ("sap", "explicitness"):
+        if name == "sap":
             assert 0.1 < found < 0.98
         else:
             assert found == pytest.approx(known, abs=0.01)
@@ -232,14 +232,9 @@ def test_two_factors_are_needed(name: str) -> None:
         value(name, rng().random((9, 2)), grid(9))
 
 
-def test_explicitness_refuses_what_would_take_hours() -> None:
-    with pytest.raises(ValueError, match="explicitness of 513 codes"):
-        value("explicitness", np.zeros((4, 513)), grid(2, 2))
-
-
 # Tables of few rows, and of rows in any order.
 
-ALMOST: dict[str, float] = dict.fromkeys(FEW, 1) | {"sap": 0.4, "explicitness": 0.8}
+ALMOST: dict[str, float] = dict.fromkeys(FEW, 1) | {"sap": 0.4}
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -310,7 +305,7 @@ CEILING: list[tuple[str, Callable[[Array], Array], float, float]] = [
     ("sap", lambda f: f * 0.1, 0.115, 0.006),
     ("factorvae", lambda f: f, 1, 0),
     ("modularity", lambda f: f, 1, 0.0005),
-    ("explicitness", lambda f: f, 0.939, 0.005),
+    ("explicitness", lambda f: f, 0.988, 0.003),
     ("irs", lambda f: f, 0.981, 0.003),
     ("modularity", lambda f: rng(1).standard_normal((len(f), 10)), 0.684, 0.03),
     ("sap", lambda f: rng(1).standard_normal((len(f), 10)), 0, 0.01),

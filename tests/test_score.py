@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import score
+from benchmark import brought, score
 from benchmark.registry import UserError
 from datasets import Dataset
 from tests.command import Command
@@ -58,7 +58,7 @@ def test_codes_of_another_program_are_scored(
 
 def test_an_index_may_name_the_first_images(tmp_path: Path, toy: Dataset) -> None:
     np.savez(tmp_path / "some.npz", codes=np.eye(50), index=np.arange(50))
-    assert score.read_codes(tmp_path / "some.npz", toy).rows.tolist() == list(range(50))
+    assert brought.read_codes(tmp_path / "some.npz", toy).rows.tolist() == list(range(50))
 
 
 def test_a_run_that_lost_its_codes_keeps_its_scores(command: Command, tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_a_run_that_lost_its_codes_keeps_its_scores(command: Command, tmp_path: 
 def test_an_index_says_which_images_codes_are_of(tmp_path: Path, toy: Dataset) -> None:
     rows = np.random.default_rng(0).permutation(96)[:60]
     np.savez(tmp_path / "some.npz", codes=toy.factors(rows), index=rows)
-    found = score.read_codes(tmp_path / "some.npz", toy)
+    found = brought.read_codes(tmp_path / "some.npz", toy)
     assert (found.rows == rows).all()
-    assert (score.sheet(toy, found)["factors"] == found.codes).all()
+    assert (score.encoded(toy, found).sheet["factors"] == found.codes).all()
 
 
 class Trap:
@@ -100,7 +100,7 @@ def test_nothing_is_unpickled(tmp_path: Path, toy: Dataset) -> None:
     np.savez(tmp_path / "b.npz", codes=trap, allow_pickle=True)
     for name in ("a.npy", "b.npz"):
         with pytest.raises(UserError, match="cannot read codes from"):
-            score.read_codes(tmp_path / name, toy)
+            brought.read_codes(tmp_path / name, toy)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -127,14 +127,14 @@ def test_what_does_not_fit_is_named(
 ) -> None:
     np.savez(tmp_path / "codes.npz", **arrays)
     with pytest.raises(UserError, match=said):
-        score.read_codes(tmp_path / "codes.npz", toy)
+        brought.read_codes(tmp_path / "codes.npz", toy)
 
 
 @pytest.mark.parametrize("content", [b"", b"no numbers", b"\x93NUMPY\x01", b"PK\x03\x04no"])
 def test_a_damaged_file_of_codes_is_named(tmp_path: Path, toy: Dataset, content: bytes) -> None:
     (tmp_path / "codes.npy").write_bytes(content)
     with pytest.raises(UserError, match="cannot read codes from"):
-        score.read_codes(tmp_path / "codes.npy", toy)
+        brought.read_codes(tmp_path / "codes.npy", toy)
 
 
 @pytest.mark.parametrize(

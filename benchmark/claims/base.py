@@ -79,7 +79,7 @@ class Lab:
     def oracle(self, name: str) -> Oracle:
         """Return the classifier of the data set's factors."""
         with torch.enable_grad():
-            return oracle(self.data(name), self.device, self.stop)
+            return oracle(self.data(name), self.device, self.stop, screen.lines(name))
 
     def train(
         self, method: str, dataset: str, seed: int, steps: int, **given: Any

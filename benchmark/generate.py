@@ -1,0 +1,70 @@
+"""The generator's side: codes drawn from the prior, and what an oracle reads in their images."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.arithmetic import Precision, autocast
+from benchmark.deal import Dealer
+from benchmark.encode import ENCODE_BATCH
+from benchmark.oracle import Oracle
+from benchmark.train import Stopped
+from datasets import Dataset
+from methods.base import Method
+from results.store import Generated
+
+GENERATED = 20_000
+
+
+def generates(method: Method, dataset: Dataset) -> bool:
+    """Return whether the method has a side to read: images of its codes, and factors in them.
+
+    Codes that are no method's (the true factors, chance) come with real images: read like
+    generated ones, they are the ceiling and the floor of what any generator scores by this oracle.
+    """
+    return bool(dataset.factor_sizes) and (method.decodes or method.reference)
+
+
+@torch.no_grad()
+def generate(
+    method: Method,
+    dealer: Dealer,
+    oracle: Oracle,
+    precision: Precision,
+    stop: Callable[[], bool] = lambda: False,
+) -> Generated:
+    """Return `GENERATED` draws of the prior and the factors of their images; torch's chance.
+
+    Raises:
+        Stopped: `stop` said so.
+    """
+    codes, factors = [], []
+    size = ENCODE_BATCH[dealer.device.type]
+    rows = dealer.dataset.sample(GENERATED, np.random.default_rng(0))
+    for start in range(0, GENERATED, size):
+        if stop():
+            raise Stopped
+        with autocast(dealer.device, precision):
+            z, x = pairs(method, dealer, rows[start : start + size])
+        codes.append(z[:, : len(method.informative)].float().cpu().numpy())
+        factors.append(oracle.read(x))
+    names, kinds = zip(*((code.name, code.kind) for code in method.informative), strict=True)
+    return Generated(
+        np.concatenate(codes),
+        np.concatenate(factors),
+        list(names),
+        list(kinds),
+        np.array(oracle.accuracy),
+    )
+
+
+def pairs(method: Method, dealer: Dealer, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """Return as many codes with images of them as there are rows, which a reference row takes."""
+    if method.decodes:
+        z = method.sample(len(rows), dealer.device)
+        return z, method.decode(z)
+    batch = dealer.batch(method, rows)
+    return method.encode(batch), batch.x

@@ -1,0 +1,43 @@
+"""One line of a benchmark that prints what it measured beside the bar."""
+
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One line.
+
+    Attributes:
+        what: that was measured.
+        value, unit: what came out.
+        bar: what it should be.
+        holds: whether it is.
+    """
+
+    what: str
+    value: float
+    unit: str
+    bar: str = ""
+    holds: bool = True
+
+
+def table(found: Sequence[Measured]) -> Table:
+    """Return the table of what was measured."""
+    lines = Table("measured", "value", "bar", "", box=box.SIMPLE)
+    for one in found:
+        verdict = "" if not one.bar else "holds" if one.holds else "does not hold"
+        digits = ",.0f" if abs(one.value) >= 100 else ".2g"
+        lines.add_row(one.what, f"{one.value:{digits}} {one.unit}", one.bar, verdict)
+    return lines
+
+
+def peak_memory() -> int:
+    """Return the largest resident memory of this process so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,66 @@
+"""Numbers that others published, beside ours: by their protocols, never averaged with ours."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.registry import UserError
+from results.sheet import Cell, Line, Sheet
+from results.summary import label, printable
+
+PUBLISHED = Path(__file__).parent / "published.csv"
+COLUMNS = ("dataset", "method", "settings", "metric", "value", "spread", "source", "note")
+
+
+def published(path: Path = PUBLISHED) -> pd.DataFrame:
+    """Return the published scores, all columns as text, with as many digits as were printed.
+
+    `value` and `spread` (what stands behind the source's ±) are scaled to 1 where it prints per
+    cent; `note` says what there is to know before comparing.
+
+    Raises:
+        UserError: the file is missing, or another kind of file.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    if tuple(frame.columns) != COLUMNS:
+        raise UserError(f"{path} is not a table of published scores")
+    return frame
+
+
+def with_published(sheets: Sequence[Sheet], found: pd.DataFrame) -> list[Sheet]:
+    """Return the tables with published lines: of the methods and the metrics that are in them."""
+    return [_with_published(sheet, found[found["dataset"] == sheet.dataset]) for sheet in sheets]
+
+
+def _with_published(sheet: Sheet, found: pd.DataFrame) -> Sheet:
+    methods = {line.method for line in sheet.lines}
+    found = found[found["metric"].isin(sheet.metrics) & found["method"].isin(methods)]
+    if found.empty:
+        return sheet
+    footnotes = dict.fromkeys(sheet.footnotes)
+    lines = tuple(_lines(found, footnotes))
+    note = "published: by the protocols of their sources, which are not ours; ± as printed there"
+    return replace(
+        sheet,
+        lines=sheet.lines + lines,
+        notes=(*sheet.notes, note),
+        footnotes=tuple(footnotes),
+    )
+
+
+def _lines(found: pd.DataFrame, footnotes: dict[str, None]) -> Iterator[Line]:
+    for (method, settings, source), rows in found.groupby(["method", "settings", "source"]):
+        name = (label(str(method), str(settings)),)
+        cells = {}
+        columns = (rows[column] for column in ("metric", "value", "spread", "note"))
+        for metric, value, spread, note in zip(*columns, strict=True):
+            why = printable(f"{source}{f': {note}' if note else ''}")
+            footnotes.setdefault(why)
+            between = f"±{spread.removeprefix('0')}" if spread else ""
+            cells[metric] = Cell(value, between, list(footnotes).index(why) + 1)
+        yield Line(str(method), name, "", "published", "", "", "published", cells)
