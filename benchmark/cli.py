@@ -5,8 +5,9 @@ Only the commands that train import torch: a laptop can draw what a cluster comp
 
 import math
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +17,9 @@ from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, Use
 from benchmark.registry import names as named
 from benchmark.run_cli import run, status
 from benchmark.words import AsJson, Factors, Names, Out, Scores, Side, StudyName, Supervision
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 app = typer.Typer(
     name="benchmark",
@@ -147,13 +151,50 @@ def plot(
     to: Annotated[
         Path | None, typer.Option(help="Where to write; <out>/figures if not given.")
     ] = None,
+    figures: Annotated[
+        str | None, typer.Option(help="Comma-separated names of figures; all if not given.")
+    ] = None,
 ) -> None:
-    """Draw the comparison and the traversals of the runs in a folder."""
+    """Draw figures of the runs in a folder: scores, correlations, ranks, traversals and more."""
+    from results.figures import chosen as kinds
     from results.show import chosen, draw
 
+    wanted = kinds(figures)
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
-    for path in draw(frame, out, to or out / "figures"):
+    for path in draw(frame, out, to or out / "figures", wanted):
         print(path)
+
+
+@app.command()
+def report(
+    out: Out = Path("runs"),
+    methods: Names = None,
+    datasets: Names = None,
+    metrics: Names = None,
+    seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
+    sees: Supervision = None,
+    to: Annotated[
+        Path | None, typer.Option(help="The page; <out>/report.html if not given.")
+    ] = None,
+) -> None:
+    """Write one page of the runs in a folder: table, figures, sliders over codes, sources."""
+    from results import report as pages
+    from results.show import chosen
+    from results.study import Study
+
+    study = Study(out, chosen(out, methods, datasets, metrics, seeds, sees))
+    print(pages.write(study, to or out / "report.html", _sources(study.frame)))
+
+
+def _sources(frame: "pd.DataFrame") -> dict[tuple[str, str], str]:
+    """Return the sources of what runs used, as far as it is registered here."""
+    found = {}
+    for kind, registry in (("method", METHODS), ("dataset", DATASETS)):
+        for name in set(frame[kind]) - {""}:
+            # A page can be made where torch, without which no method is known, is not installed.
+            with suppress(UserError, ImportError):
+                found[kind, name] = registry[name].source
+    return found
 
 
 @app.command()

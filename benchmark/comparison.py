@@ -24,6 +24,8 @@ from datasets import load
 from results.show import draw, print_table
 from results.table import tidy, write_csv
 
+FIGURES = ("scores", "traversals")
+"""What `run` draws; `plot` draws the others, too."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -215,7 +217,7 @@ def show(asked: Comparison, out: Path, json: bool) -> None:
     frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
     print_table(frame, json)
     write_csv(out / "scores.csv", frame)
-    for path in [out / "scores.csv", *draw(frame, out, out / "figures")]:
+    for path in [out / "scores.csv", *draw(frame, out, out / "figures", FIGURES)]:
         print(f"wrote {path}", file=sys.stderr)
 
 

@@ -170,12 +170,13 @@ def _verified(path: Path, one: Original) -> tuple[bool, str]:
 
 def show(name: str, folder: Path | None, to: Path, seed: int) -> Path:
     """Draw a contact sheet: one row per factor, in which only that factor varies."""
-    from results import looks, plots
+    from results import looks
+    from results.figures import sheets
 
     if to.suffix not in looks.KINDS:
         raise UserError(f"--to {to}: a picture's name ends in {', '.join(looks.KINDS)}")
     found = sheet(load(name, folder), np.random.default_rng(seed))
-    path: Path = looks.save_as(plots.draw_sheet(found, f"{name}\n{found.title}"), to)
+    path: Path = looks.save_as(sheets.draw_sheet(found, f"{name}\n{found.title}"), to)
     return path
 
 

@@ -1,6 +1,6 @@
 """What a trained method is asked for: codes of images, and images along each code."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,16 +109,43 @@ def traverse(method: Method, dealer: Dealer, precision: Precision) -> Traversal:
     z0, start = _start(method, dealer, precision)
     if len(codes) < len(method.informative):
         start += f"; {ROWS} of {len(method.informative)} codes"
-    values = np.stack([_values(code) for code in codes])
-    strips = np.full((len(codes), COLUMNS, *dealer.dataset.shape), 255, np.uint8)
+    values = values_of(codes)
+    strips = strips_around(method, z0, values, dealer, precision)
+    return Traversal(strips, [code.name for code in codes], values, f"around {start}")
+
+
+@torch.no_grad()
+def strips_around(
+    method: Method,
+    z0: Tensor,
+    values: NDArray[np.float64],
+    dealer: Dealer,
+    precision: Precision,
+) -> NDArray[np.uint8]:
+    """Return images (R, V, C, H, W) of z0 (1, L) with code i set to each of `values` (R, V).
+
+    Where a value is NaN the image is white.
+    """
+    strips = np.full((*values.shape, *dealer.dataset.shape), 255, np.uint8)
     for i, row in enumerate(values):
         there = np.isfinite(row)
         z = z0.repeat(int(there.sum()), 1)
         z[:, i] = torch.from_numpy(row[there]).to(z)
         with autocast(dealer.device, precision):
             x = method.decode(z)
-        strips[i, there] = (x.float() * 255).round().byte().cpu().numpy()
-    return Traversal(strips, [code.name for code in codes], values, f"around {start}")
+        strips[i, there] = as_bytes(x)
+    return strips
+
+
+def values_of(codes: Sequence[Code]) -> NDArray[np.float64]:
+    """Return the values (R, `COLUMNS`) that R codes are set to; NaN beyond a code's categories."""
+    return np.stack([_values(code) for code in codes])
+
+
+def as_bytes(x: Tensor) -> NDArray[np.uint8]:
+    """Return images in [0, 1] as uint8."""
+    found: NDArray[np.uint8] = (x.float() * 255).round().byte().cpu().numpy()
+    return found
 
 
 def _start(method: Method, dealer: Dealer, precision: Precision) -> tuple[Tensor, str]:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import arithmetic, inception, machine
+from benchmark import arithmetic, inception, machine, pictures
 from benchmark.deal import Dealer
 from benchmark.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
 from benchmark.generate import generate, generates
 from benchmark.oracle import oracle
-from benchmark.registry import METHODS, UserError
+from benchmark.registry import DATASETS, METHODS, UserError
 from benchmark.score import GENERATOR, Subjects, of_images, protocol, replaced, rows_of, scored
 from benchmark.train import Begin, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
@@ -77,6 +77,10 @@ def request(run: Run, method: type[Method], precision: str) -> dict[str, Any]:
         "key": run.key,
         "sees": method.sees,
         "representation": method.representation(),
+        "sources": {
+            "method": METHODS[run.method].source,
+            "dataset": DATASETS[run.dataset].source,
+        },
     }
 
 
@@ -187,6 +191,8 @@ class Execution:
         self.seed("traverse")
         if method.decodes:
             self.folder.write_traversal(*traverse(method, self.dealer, self.precision))
+        self.seed("pictures")
+        pictures.keep(self.folder, method, reader, self.dealer, self.precision)
         return train
 
     def build(self) -> Method:

@@ -76,15 +76,24 @@ def read_arrays(path: Path, *names: str, optional: Sequence[str] = ()) -> dict[s
         raise UserError(f"cannot read {path}: {error}; {REMEDY}") from error
 
 
-def write_arrays(path: Path, **arrays: NDArray[Any] | Sequence[str]) -> None:
-    """Write arrays, and sequences of str, to an HDF5 file; UserError if the system refuses."""
-    # No compression: codes are noise to it, and a full grid is to be written in a second.
+def write_arrays(
+    path: Path, *, packed: bool = False, **arrays: NDArray[Any] | Sequence[str]
+) -> None:
+    """Write arrays, and sequences of str, to an HDF5 file; UserError if the system refuses.
+
+    Args:
+        path: the file.
+        packed: whether to compress, as is worth it for pictures. Codes are noise to it, and a full
+            grid of them is to be written in a second.
+        arrays: by name.
+    """
     with written(path) as temporary:
         try:
             with h5py.File(temporary, "w") as file:
                 for name, array in arrays.items():
                     kind = None if isinstance(array, np.ndarray) else h5py.string_dtype()
-                    file.create_dataset(name, data=array, dtype=kind)
+                    how = "gzip" if packed and np.size(array) else None
+                    file.create_dataset(name, data=array, dtype=kind, compression=how)
         except RuntimeError as error:  # how h5py reports a disk that fills up on closing
             raise OSError(str(error)) from error
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from results.files import written
 
-SINGLE, DOUBLE = 3.4, 7.0
+SINGLE, DOUBLE = 3.3, 6.9
 """Widths of one and of two columns of a paper, in inches."""
 
 # Okabe and Ito's colours without yellow, which vanishes on paper. Grey print has the markers: seven

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.registry import METRICS, UserError, unknown
-from results import export
+from benchmark.registry import UserError, unknown
+from results import export, figures
 from results.compared import compared
 from results.published import published, with_published
 from results.rows import only
 from results.sheet import sheets
-from results.store import Folder
+from results.study import Study, metric_facts, rows_of
 from results.table import as_json, printed, tidy
 from results.terminal import console
 from results.trained import rich_trained, trained
@@ -53,19 +53,12 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
     known = sorted({str(name) for name in frame[column].dropna()} - {""})
     found: list[str] = []
     for name in (name.strip() for name in text.split(",")):
-        rows = {name, *_rows(name)} if column == "metric" else {name}
+        rows = {name, *rows_of(name)} if column == "metric" else {name}
         there = [one for one in known if one in rows]
         if not there:
             raise unknown(f"{column} among the runs", name, known)
         found += there
     return found
-
-
-def _rows(metric: str) -> list[str]:
-    """Return the rows that a metric may have: of several numbers, of either side."""
-    facts = METRICS[metric].facts if metric in METRICS.names() else {}
-    own = (metric, *(f"{metric}_{part}" for part in facts.get("parts", ())))
-    return [*own, *(f"{row}@generator" for row in own)]
 
 
 def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
@@ -98,7 +91,8 @@ def print_table(
         sys.stdout.write(as_json(frame) + "\n")
     if json and not to:
         return
-    lines = compared(frame, directions())
+    directions = {row: fact.higher_is_better for row, fact in metric_facts().items()}
+    lines = compared(frame, directions)
     tables = sheets(frame, lines)
     if with_others:
         theirs = published()
@@ -111,34 +105,8 @@ def print_table(
         print(f"wrote {path}", file=sys.stderr)
 
 
-def directions() -> dict[str, bool]:
-    """Return whether higher is better, by the names of the rows that registered metrics come to."""
-    return {
-        row: METRICS[name].facts["higher_is_better"]
-        for name in METRICS.names()
-        for row in (name, *_parts(name))
-    }
-
-
-def draw(frame: pd.DataFrame, out: Path, to: Path) -> list[Path]:
-    """Write the comparison and a traversal grid per run that has one; return the paths.
-
-    A grid that is newer than what it shows is left as it is.
-    """
-    from results import plots  # which takes a second to import, and tables do without
-
+def draw(frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str]) -> list[Path]:
+    """Write the figures of these names and return their paths; say which runs are left out."""
     for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
         print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
-    paths: list[Path] = []
-    if plots.drawable(frame):
-        ranges = {
-            row: METRICS[name].facts["range"] for name in METRICS.names() for row in _rows(name)
-        }
-        paths += plots.comparison(frame, to / "comparison", ranges)
-    for name in frame["folder"].unique():
-        folder, stem = Folder(out / name), to / f"traversal-{name}"
-        if folder.has_traversal:
-            drawn = [stem.with_name(f"{stem.name}.{kind}") for kind in ("pdf", "png")]
-            fresh = all(folder.traversal_older_than(path) for path in drawn)
-            paths += drawn if fresh else plots.traversal(folder, stem)
-    return paths
+    return figures.draw(Study(out, frame), to, wanted)

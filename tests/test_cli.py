@@ -168,12 +168,12 @@ class TestRun:
             assert path.stat().st_size > 0
 
     def test_files(self, study: Study) -> None:
-        assert {path.suffix for path in written(study)} == {".csv", ".pdf", ".png"}
+        assert {path.suffix for path in written(study)} == {".csv", ".gif", ".pdf", ".png"}
         names = [path.name for path in written(study)]
-        assert names.count("comparison.pdf") == names.count("comparison.png") == 1
-        assert sum(name.startswith("traversal-toy-betavae") for name in names) == 2 * 4
+        assert names.count("scores-toy.pdf") == names.count("scores-toy.png") == 1
+        assert sum(name.startswith("traversal-toy-betavae") for name in names) == 3 * 4
         for path in written(study):
-            heads = {".png": b"\x89PNG", ".pdf": b"%PDF", ".csv": b"dataset,"}
+            heads = {".gif": b"GIF8", ".png": b"\x89PNG", ".pdf": b"%PDF", ".csv": b"dataset,"}
             assert path.read_bytes().startswith(heads[path.suffix])
 
     def test_folders(self, study: Study) -> None:
@@ -229,7 +229,7 @@ class TestRun:
         assert drawn.code == 0
         assert all(Path(line).is_file() for line in drawn.out.splitlines())
         assert {path.parent for path in map(Path, drawn.out.splitlines())} == {tmp_path / "to"}
-        assert "comparison.png" in drawn.out
+        assert "scores-toy.png" in drawn.out
         assert "traversal-toy-betavae-0" not in drawn.out
 
     @pytest.mark.parametrize("what", ["table", "plot"])

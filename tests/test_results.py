@@ -5,20 +5,15 @@ import json
 import resource
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import rcParams
-from matplotlib.figure import Figure
 from rich.console import Console
 
 from benchmark.registry import UserError
-from results.looks import KNOWN, look
-from results.plots import comparison, draw_comparison, draw_traversal, traversal
 from results.rows import settings_text
 from results.show import chosen
 from results.stats import interval
@@ -26,46 +21,12 @@ from results.store import Codes, Folder, Generated, folders, place, written
 from results.summary import label, natural, records, with_lines
 from results.table import as_json, read_csv, rich_tables, summary, tidy, write_csv
 from results.trained import rich_trained, trained
-
-TEN = "0123456789"
-
-
-def ask(out: Path, method: str, seed: int = 0, **run: Any) -> Folder:
-    """Begin a run; `run` overrides what it asks, and `sees` and `representation`."""
-    told = {"sees": run.pop("sees", "images"), "representation": run.pop("codes", "encoder")}
-    asked: dict[str, Any] = {"dataset": "dsprites", "method": method, "seed": seed, "steps": 1000}
-    asked |= {"budget": "quick", "settings": {}, "precision": "float32"} | run
-    key = f"{zlib.crc32(json.dumps(asked).encode()):010x}"
-    folder = place(out, asked["dataset"], method, seed, key)
-    folder.ask({"run": asked, "key": key, **told, "versions": {}, "machine": {}, "started": ""})
-    return folder
-
-
-def row(metric: str, value: float | None, reason: str | None = None, **more: Any) -> dict[str, Any]:
-    how = {"protocol": "1", "seconds": 0.5, "images": 10000} | more
-    return {"metric": metric, "value": value, "reason": reason, **how}
-
-
-def done(out: Path, method: str, seed: int, *rows: dict[str, Any], **run: Any) -> Folder:
-    folder = ask(out, method, seed, **run)
-    folder.finish({"rows": list(rows), "train": {"seconds": 1.0, "parameters": 10}})
-    return folder
+from tests.studies import TEN, ask, done, row, small_study
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """Two methods over three seeds, one of which diverged, with floor and ceiling."""
-    out = tmp_path / "runs"
-    for seed, value in enumerate([0.2, 0.3, 0.4]):
-        settings = {"beta": 4.0}
-        done(out, "betavae", seed, row("mig", value), row("sap", value / 2), settings=settings)
-    for seed, value in enumerate([0.5, 0.6]):
-        nothing = row("sap", None, "needs codes, and the method has none", images=0)
-        done(out, "infogan", seed, row("mig", value), nothing, codes="posthoc")
-    ask(out, "infogan", 2, codes="posthoc").fail("diverged", "the loss of [bold]D[/] is nan", 412)
-    done(out, "random", 0, row("mig", 0.05), row("sap", 0.01), steps=0, sees="nothing")
-    done(out, "truth", 0, row("mig", 1.0), row("sap", 0.9), steps=0, sees="factors")
-    return out
+    return small_study(tmp_path / "runs")
 
 
 def printed(out: Path, width: int = 80) -> str:
@@ -361,105 +322,18 @@ def test_labels() -> None:
     assert sorted(["beta=10", "beta=4", ""], key=natural) == ["", "beta=4", "beta=10"]
 
 
-def drawn(figure: Figure, panel: int) -> tuple[list[float], dict[str, list[float]]]:
-    """Return the scores of a panel's points, and the x of its lines by label."""
-    axes = figure.axes[panel]
-    points = [float(x) for dots in axes.collections for x in np.asarray(dots.get_offsets())[:, 0]]
-    lines = {str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in axes.lines}
-    return sorted(points), lines
-
-
-def test_what_a_comparison_draws(study: Path) -> None:
-    figure = draw_comparison(tidy(study))
-    assert [axes.get_title() for axes in figure.axes] == ["mig", "sap"]
-    points, lines = drawn(figure, 0)
-    assert points == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6])
-    assert lines["floor"] == [0.05, 0.05]
-    assert lines["ceiling"] == [1.0, 1.0]
-    assert lines["interval"] == pytest.approx(interval([0.2, 0.3, 0.4]))
-    assert [x for name, x in lines.items() if name.startswith("_")] == [[pytest.approx(0.3)]]
-    points, _ = drawn(figure, 1)
-    assert points == pytest.approx([0.1, 0.15, 0.2])
-    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert names == ["betavae beta=4", "infogan"]
-
-
-def test_the_floor_is_scored_like_the_methods(tmp_path: Path) -> None:
-    done(tmp_path, "vae", 0, row("mig", 0.5))
-    done(tmp_path, "random", 0, row("mig", 0.1))
-    done(tmp_path, "random", 3, row("mig", 0.1))
-    done(tmp_path, "random", 1, row("mig", 0.9, protocol="2"))
-    done(tmp_path, "random", 2, row("mig", 0.8), precision="float64")
-    assert drawn(draw_comparison(tidy(tmp_path)), 0)[1] == {"floor": [0.1, 0.1]}
-
-
-def test_comparison_files(study: Path, tmp_path: Path) -> None:
-    before = dict(rcParams)
-    pdf, png = comparison(tidy(study), tmp_path / "figures" / "scores")
-    assert (pdf.name, png.name) == ("scores.pdf", "scores.png")
-    assert pdf.read_bytes().startswith(b"%PDF-")
-    assert b"/FontFile2" in pdf.read_bytes()
-    assert b"/Type3" not in pdf.read_bytes()
-    assert png.read_bytes().startswith(b"\x89PNG")
-    first = pdf.read_bytes()
-    done(study, "vae", 0, row("mig", 0.5), dataset="a b$x^{")
-    paths = comparison(tidy(study), tmp_path / "figures" / "scores")
-    assert sorted(path.name for path in paths if path.suffix == ".pdf") == [
-        "scores-a_b_x__.pdf",
-        "scores-dsprites.pdf",
-    ]
-    assert (tmp_path / "figures" / "scores-dsprites.pdf").read_bytes() == first
-    assert dict(rcParams) == before
-
-
-def test_nothing_to_draw_is_said(tmp_path: Path) -> None:
-    done(tmp_path, "random", 0, row("mig", 0.1))
-    with pytest.raises(UserError, match="nothing to draw"):
-        comparison(tidy(tmp_path), tmp_path / "x")
-
-
-def test_no_text_of_a_figure_is_cut_or_covers_another(study: Path) -> None:
-    figure = draw_comparison(tidy(study))
-    figure.draw_without_rendering()
-    for axes in figure.axes:
-        low, high = axes.get_xlim()
-        ticks = [text for text in axes.get_xticklabels() if low <= text.get_position()[0] <= high]
-        boxes = [part.get_window_extent() for part in (axes.title, *axes.texts, *ticks)]
-        for index, box in enumerate(boxes):
-            assert figure.bbox.padded(1).contains(box.x0, box.y0)
-            assert figure.bbox.padded(1).contains(box.x1, box.y1)
-            assert not any(box.overlaps(other) for other in boxes[index + 1 :])
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_traversals(tmp_path: Path, channels: int) -> None:
-    folder = ask(tmp_path, "infogan", 3, settings={"lambda": 0.1})
-    strips = np.random.default_rng(0).integers(0, 256, (3, 4, channels, 8, 6)).astype(np.uint8)
-    values = np.array([[0, 1, 2, 3], [-2, -0.666, 0.666, 2], [-2, -0.666, 0.666, 2]])
-    folder.write_traversal(strips, ["c1", "c2", "$c_3"], values, "from the prior")
-    figure = draw_traversal(folder)
-    title = figure.get_suptitle()
-    assert title == "infogan lambda=0.1 on dsprites, seed 3\nfrom the prior"
-    first, second = figure.axes
-    assert [text.get_text() for text in first.get_xticklabels()] == ["0", "1", "2", "3"]
-    assert [text.get_text() for text in second.get_yticklabels()] == ["c2", "$c_3"]
-    sheet = np.asarray(second.images[0].get_array()).reshape(18, 30, channels)
-    np.testing.assert_array_equal(sheet[10:, 8:14], strips[2, 1].transpose(1, 2, 0))
-    assert (sheet[8:10] == 255).all()
-    pdf, png = traversal(folder, tmp_path / "codes")
-    assert pdf.read_bytes().startswith(b"%PDF-")
-    assert png.exists()
-
-
-def test_a_method_looks_the_same_everywhere_and_unlike_the_others() -> None:
-    assert len({look(method) for method in KNOWN}) == len(KNOWN)
-    assert look("somebody's") == look("somebody's")
-    assert look("somebody's") not in {look(method) for method in KNOWN}
+def test_intervals() -> None:
+    assert interval([0.1, 0.2]) is None
+    assert interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
+    found = interval([0.1, 0.2, 0.4, 0.5])
+    assert found is not None
+    assert 0.1 <= found[0] < 0.3 < found[1] <= 0.5
+    assert found == interval([0.5, 0.4, 0.2, 0.1])
 
 
 def test_results_never_import_torch() -> None:
     code = (
-        "import sys, results.store, results.table, results.plots;"
+        "import sys, results.store, results.table, results.figures;"
         "sys.exit(any(name.split('.')[0] in ('torch', 'methods') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,57 +1,44 @@
-"""Figures of a paper's quality: scores of the methods, and traversals of a run's codes."""
+"""Scores per method and metric: every seed, means with intervals, floor and ceiling."""
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from itertools import groupby
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from benchmark.registry import UserError
-from results.looks import DOUBLE, SINGLE, look, paper, save
-from results.rows import settings_text
-from results.stats import interval
-from results.store import Folder, Traversal
-from results.summary import REFERENCES, label, with_lines, wrapped
+from results.figures.base import NothingToDraw, Picture, estimate, stem
+from results.looks import DOUBLE, SINGLE, look, paper
+from results.study import Study
+from results.summary import REFERENCES, records, with_lines, wrapped
 
 Ranges = Mapping[str, tuple[float, float]]
-GAP = 2
-"""Pixels between the images of a traversal."""
 
 
-def comparison(frame: pd.DataFrame, stem: Path, ranges: Ranges | None = None) -> list[Path]:
-    """Write each data set's scores as `<stem>.pdf` and `.png` and return the paths.
-
-    With several data sets the stem goes on with `-<dataset>`. What is drawn: `draw_comparison`.
-
-    Args:
-        frame: what `tidy` returned.
-        stem: path without suffix.
-        ranges: the range of each metric; [0, 1], widened by the data, for one that is not named.
-
-    Raises:
-        UserError: no method has a score, or a file cannot be written.
-    """
-    names = _methods(frame)["dataset"].unique()
-    if len(names) == 0:
-        raise UserError("there is nothing to draw: no method has a score")
-    paths = []
-    for name in sorted(names):
-        tail = "" if len(names) == 1 else "-" + re.sub(r"[^\w.-]", "_", name)
-        figure = draw_comparison(frame[frame["dataset"] == name], ranges)
-        paths += save(figure, stem.with_name(stem.name + tail))
-    return paths
+def scores(study: Study) -> Iterator[Picture]:
+    """Yield a figure per data set on which a method, floor and ceiling aside, has a score."""
+    methods = _methods(study.frame)
+    if methods.empty:
+        raise NothingToDraw("no method has a score")
+    ranges = {metric: fact.range for metric, fact in study.facts.items()}
+    for dataset, part in methods.groupby("dataset"):
+        rows = study.frame[study.frame["dataset"] == dataset]
+        yield Picture(
+            stem("scores", str(dataset)),
+            f"Scores on {dataset}, a panel per metric, a point per seed. {_said(part)}",
+            partial(draw_comparison, rows, ranges),
+        )
 
 
-def drawable(frame: pd.DataFrame) -> bool:
-    """Return whether a method, floor and ceiling aside, has a score."""
-    return len(_methods(frame)) > 0
+def _said(scored: pd.DataFrame) -> str:
+    """Say the means in words."""
+    means = scored.groupby(["metric", "method"])["value"].mean().reset_index()
+    told: dict[str, list[str]] = {}
+    for row in records(means):
+        told.setdefault(row["metric"], []).append(f"{row['method']} {row['value']:.2f}")
+    return "; ".join(f"{metric}: {', '.join(said)}" for metric, said in told.items()) + "."
 
 
 def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure:
@@ -77,46 +64,6 @@ def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure
         for axes in panels.flat[len(metrics) :]:
             axes.remove()
         figure.suptitle(frame["dataset"].iloc[0], fontsize="medium")
-    return figure
-
-
-def traversal(folder: Folder, stem: Path) -> list[Path]:
-    """Write the traversal of a run as `<stem>.pdf` and `<stem>.png` and return the paths.
-
-    Raises:
-        UserError: the folder has no traversal, or a file cannot be written.
-    """
-    return save(draw_traversal(folder), stem, dpi=600)
-
-
-def draw_traversal(folder: Folder) -> Figure:
-    """Draw `traversal.h5`: a row per code, its values above; rows of equal values share them."""
-    found, run = folder.traversal(), folder.asked["run"]
-    name = label(run["method"], settings_text(run["settings"]))
-    return draw_sheet(found, f"{name} on {run['dataset']}, seed {run['seed']}\n{found.title}")
-
-
-def draw_sheet(found: Traversal, heading: str) -> Figure:
-    """Draw rows of images, their values above; rows of equal values share them."""
-    count, steps, _, height, width = found.strips.shape
-    blocks = [
-        [row for row, _ in rows]
-        for _, rows in groupby(enumerate(found.values.tolist()), key=lambda pair: pair[1])
-    ]
-    wide = SINGLE if steps <= 11 else DOUBLE
-    margin = 0.12 + 0.055 * max(len(name) for name in found.names)
-    cell = (wide - margin - 0.05) / steps
-    tall = count * cell * height / width
-    title = wrapped(heading.strip(), int(13 * wide))
-    with paper():
-        size = (wide, tall + 0.17 * len(blocks) + 0.12 + 0.14 * (1 + title.count("\n")))
-        figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(
-            len(blocks), squeeze=False, height_ratios=[len(block) for block in blocks]
-        )
-        for axes, block in zip(panels.flat, blocks, strict=True):
-            _strips(axes, found, block, cell)
-        figure.suptitle(title, fontsize="medium")
     return figure
 
 
@@ -173,11 +120,12 @@ def _spread(scored: pd.DataFrame) -> "pd.Series[float]":
 
 
 def _mean(axes: Axes, values: list[float], place: float) -> None:
-    bounds = interval(values)
-    if bounds is None:
+    found = estimate(values)
+    if math.isnan(found.low):
         return
-    mean, height = float(np.mean(values)), place + 0.062
-    axes.plot(bounds, [height, height], color="0.15", linewidth=0.9, zorder=4, label="interval")
+    mean, height = found.mean, place + 0.062
+    ends = [found.low, found.high]
+    axes.plot(ends, [height, height], color="0.15", linewidth=0.9, zorder=4, label="interval")
     axes.plot([mean], [height], "|", color="0.15", markersize=5, markeredgewidth=1.2, zorder=4)
 
 
@@ -219,31 +167,3 @@ def _limits(values: Sequence[float], bounds: tuple[float, float] | None) -> tupl
     high = max([*values, *([high] if math.isfinite(high) else [])])
     margin = 0.03 * ((high - low) or 1.0)
     return low - margin, high + margin
-
-
-def _strips(axes: Axes, found: Traversal, block: Sequence[int], cell: float) -> None:
-    strips = found.strips[block]
-    count, steps, _, height, width = strips.shape
-    axes.imshow(_sheet(strips), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    rows = np.arange(count) * (height + GAP) + (height - 1) / 2
-    columns = np.arange(steps) * (width + GAP) + (width - 1) / 2
-    axes.set_yticks(rows, [found.names[row] for row in block])
-    # A row with fewer images than the others has no value where they go on.
-    row = found.values[block[0]]
-    values = ["" if math.isnan(value) else f"{round(value, 2):g}" for value in row]
-    # A digit is 0.64 of the font's size wide; a value may not touch its neighbour.
-    size = min(7.0, 72 * cell / (0.64 * max(len(value) for value in values) + 0.5))
-    axes.set_xticks(columns, values, fontsize=size)
-    axes.tick_params(length=0, pad=1.5, labeltop=True, labelbottom=False)
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-
-
-def _sheet(strips: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay (R, V, C, H, W) out as (H', W', 3) or, of one channel, (H', W'), white between them."""
-    count, steps, channels, height, width = strips.shape
-    tiles = np.full((count, steps, channels, height + GAP, width + GAP), 255, np.uint8)
-    tiles[..., :height, :width] = strips
-    sheet = tiles.transpose(0, 3, 1, 4, 2).reshape(count * (height + GAP), -1, channels)
-    sheet = sheet[:-GAP, :-GAP]
-    return sheet[..., 0] if channels == 1 else sheet

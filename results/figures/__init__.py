@@ -1,0 +1,102 @@
+"""Figures of a paper's quality: one file per kind, found here by name."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark.registry import UserError, names
+from results.figures import (
+    correlations,
+    curves,
+    information,
+    ranks,
+    reconstruction,
+    samples,
+    scores,
+    sweeps,
+    traversals,
+    variance,
+)
+from results.figures.base import NothingToDraw, Picture
+from results.files import written
+from results.looks import paper, save
+from results.study import Study
+
+FIGURES: dict[str, Callable[[Study], Iterator[Picture]]] = {
+    "scores": scores.scores,
+    "sweeps": sweeps.sweeps,
+    "steps": sweeps.steps,
+    "correlations": correlations.correlations,
+    "reconstruction": reconstruction.reconstruction,
+    "ranks": ranks.ranks,
+    "variance": variance.variance,
+    "curves": curves.curves,
+    "information": information.information,
+    "samples": samples.samples,
+    "reconstructions": samples.reconstructions,
+    "latents": traversals.latents,
+    "prior": traversals.prior,
+    "traversals": traversals.traversals,
+}
+
+
+def chosen(text: str | None) -> list[str]:
+    """Return the comma-separated names of figures; all of them without a text."""
+    return names("all" if text is None else text, "figure", [*FIGURES])
+
+
+def pictures(study: Study, wanted: Sequence[str]) -> Iterator[Picture]:
+    """Yield the figures of these names; say on standard error what there is nothing to draw of."""
+    for name in wanted:
+        try:
+            yield from FIGURES[name](study)
+        except NothingToDraw as reason:
+            print(f"left out: {name}: {reason}", file=sys.stderr)
+
+
+def draw(study: Study, to: Path, wanted: Sequence[str]) -> list[Path]:
+    """Write these figures as PDF and PNG, films as GIF, into `to`; return the paths.
+
+    A picture that is newer than the one file that it shows is left as it is.
+
+    Raises:
+        UserError: a file cannot be written or read.
+    """
+    return [path for picture in pictures(study, wanted) for path in write(picture, to)]
+
+
+def write(picture: Picture, to: Path) -> list[Path]:
+    """Write a picture's files, unless they are newer than what they show; return their paths.
+
+    There are none, but a line on standard error, of what cannot be read.
+    """
+    kinds = ("pdf", "png", "gif") if picture.frames else ("pdf", "png")
+    paths = [to / f"{picture.stem}.{kind}" for kind in kinds]
+    if picture.shows is not None and all(_newer(path, picture.shows) for path in paths):
+        return paths
+    try:
+        with paper():
+            figure = picture.draw()
+        frames = [] if picture.frames is None else picture.frames()
+    except UserError as error:
+        print(f"left out: {picture.stem}: {error}", file=sys.stderr)
+        return []
+    save(figure, to / picture.stem, picture.dpi)
+    if frames:
+        _animate(frames, paths[-1])
+    return paths
+
+
+def _newer(path: Path, shows: Path) -> bool:
+    return path.exists() and path.stat().st_mtime > shows.stat().st_mtime
+
+
+def _animate(frames: Sequence[NDArray[np.uint8]], path: Path) -> None:
+    """Write a GIF that goes on for ever, eight frames a second."""
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    with written(path) as temporary:
+        first.save(temporary, save_all=True, append_images=others, duration=125, loop=0)

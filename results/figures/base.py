@@ -1,0 +1,152 @@
+"""What every figure is made with: what is handed to the printer, panels, legends, estimates."""
+
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from benchmark.registry import UserError
+from results.looks import DOUBLE, SINGLE, look
+from results.stats import interval
+from results.store import Folder
+
+T = TypeVar("T")
+
+STYLES: tuple[Any, ...] = (
+    "-",
+    (0, (4, 1.5)),
+    (0, (1, 1.2)),
+    (0, (5, 1, 1, 1)),
+    (0, (7, 1, 1, 1, 1, 1)),
+)
+"""Of the lines of one method: its colour and marker stay the same."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that can be drawn.
+
+    Attributes:
+        stem: the name of its file, without suffix.
+        alt: what it shows, in words, for those who cannot see it.
+        draw: makes it.
+        shows: a file that it is drawn of alone: a picture that is newer is left as it is.
+        dpi: dots per inch of a bitmap.
+        frames: makes the images (F, H, W) or (F, H, W, 3), uint8, of an animation of it, if any.
+    """
+
+    stem: str
+    alt: str
+    draw: Callable[[], Figure]
+    shows: Path | None = None
+    dpi: int = 300
+    frames: Callable[[], Sequence[NDArray[np.uint8]]] | None = None
+
+
+class NothingToDraw(Exception):
+    """The runs do not have what a figure shows: one line that says what is missing."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over n values with its 95 % interval; `low` and `high` are NaN of too few."""
+
+    n: int
+    mean: float
+    low: float
+    high: float
+
+
+def estimate(values: Iterable[float]) -> Estimate:
+    """Return the mean of the values and its interval, whatever their order."""
+    return _estimate(tuple(sorted(map(float, values))))
+
+
+@lru_cache(maxsize=100_000)
+def _estimate(values: tuple[float, ...]) -> Estimate:
+    low, high = interval(values) or (math.nan, math.nan)
+    return Estimate(len(values), float(np.mean(values)), low, high)
+
+
+def read_or_say(read: Callable[[Folder], T], folder: Folder) -> T | None:
+    """Return what is read of a run folder; None, and a line on standard error, if it is damaged."""
+    try:
+        return read(folder)
+    except UserError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return None
+
+
+def stem(*parts: str) -> str:
+    """Return a file's name of these parts, without characters that a file system may refuse."""
+    return "-".join(re.sub(r"[^\w.=-]", "_", part) for part in parts)
+
+
+def panels(count: int, height: float, across: int = 3) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` axes, `height` inches each, as wide as one or two columns."""
+    across = min(count, across)
+    down = math.ceil(count / across)
+    size = (SINGLE if across == 1 else DOUBLE, 0.35 + down * height)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = [*figure.subplots(down, across, squeeze=False).flat]
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def titled(axes: Axes, text: str) -> None:
+    """Set the title of a panel: a metric's name, or another that comes from a run."""
+    axes.set_title(text.replace("_", " "), fontsize="medium")
+
+
+def styles(found: pd.DataFrame) -> dict[tuple[str, str], Line2D]:
+    """Return how each pair of `method` and `line` in `found` is drawn, with its label.
+
+    A method's colour and marker are the same everywhere; its lines differ in their dashes.
+    """
+    count: dict[str, int] = {}
+    drawn = {}
+    for method, line in zip(found["method"], found["line"], strict=True):
+        if (method, line) in drawn:
+            continue
+        number = count[method] = count.get(method, -1) + 1
+        seen = look(method)
+        drawn[method, line] = Line2D(
+            [],
+            [],
+            color=seen.colour,
+            marker=seen.marker,
+            markersize=3.5,
+            linewidth=1,
+            linestyle=STYLES[number % len(STYLES)],
+            label=line.replace("\n", ", "),
+        )
+    return drawn
+
+
+def legend(figure: Figure, lines: Iterable[Line2D]) -> None:
+    """Put a legend below all panels, in as many columns as fit."""
+    handles = list(lines)
+    widest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(1, int(figure.get_figwidth() / (0.45 + 0.062 * widest)))
+    rows = math.ceil(len(handles) / columns)
+    figure.set_figheight(figure.get_figheight() + 0.14 * rows)
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(columns, len(handles)),
+        frameon=False,
+        fontsize="small",
+        handlelength=2.6,
+    )

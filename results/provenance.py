@@ -1,0 +1,94 @@
+"""Where results come from: whom to cite, the commands that make them again, the versions used."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from benchmark.registry import METRICS, UserError
+from results.rows import settings_text
+from results.study import Study, rows_of
+
+BUDGETS = ("quick", "paper")
+
+
+def sources(study: Study, known: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:
+    """Return kind, name and source of each method, data set and metric that was used.
+
+    A run says the source of its method and data set; `known` has those of runs that do not.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for record in _asked(study):
+        told = record.get("sources", {})
+        for kind in ("method", "dataset"):
+            name = record["run"][kind]
+            found[kind, name] = str(told.get(kind) or known.get((kind, name), "no source is known"))
+    for metric in _metrics(study.lines["metric"]):
+        found["metric", metric] = METRICS[metric].source
+    return [{"kind": k, "name": n, "source": text} for (k, n), text in sorted(found.items())]
+
+
+def commands(study: Study) -> list[str]:
+    """Return the commands that make all runs again."""
+    scored = ",".join(_metrics(study.lines["metric"]))
+    tail = f" --metrics {scored}" if scored else ""
+    seeds: dict[tuple[str, ...], list[int]] = {}
+    for record in _asked(study):
+        run = record["run"]
+        method, given = run["method"], run["settings"]
+        sets = [f"{method}.{k}={settings_text({k: v}).split('=', 1)[1]}" for k, v in given.items()]
+        words = ["--datasets", run["dataset"], *_budget(run), "--precision", run["precision"]]
+        words += [word for text in sorted(sets) for word in ("--set", text)]
+        seeds.setdefault((method, *words), []).append(run["seed"])
+    joined: dict[tuple[str, ...], list[str]] = {}
+    for (method, *words), numbers in seeds.items():
+        joined.setdefault((*words, "--seeds", _ranges(numbers)), []).append(method)
+    return [
+        "python -m benchmark run "
+        + shlex.join(["--methods", ",".join(sorted(methods)), *words, "--no-reference"])
+        + tail
+        for words, methods in sorted(joined.items())
+    ]
+
+
+def versions(study: Study) -> list[tuple[str, str, int]]:
+    """Return what the runs were made with: name, version, and how many runs say so."""
+    counts: dict[tuple[str, str], int] = {}
+    for record in _asked(study):
+        for part in ("versions", "machine"):
+            for name, value in record.get(part, {}).items():
+                key = str(name), str(value)
+                counts[key] = counts.get(key, 0) + 1
+    return [(name, value, n) for (name, value), n in sorted(counts.items())]
+
+
+def _asked(study: Study) -> list[dict[str, Any]]:
+    found = []
+    for name in study.frame["folder"].unique():
+        try:
+            found.append(study.folder(name).asked)
+        except UserError:
+            continue
+    return found
+
+
+def _budget(run: Mapping[str, Any]) -> list[str]:
+    if run["budget"] in BUDGETS:
+        return ["--budget", run["budget"]]
+    return ["--steps", str(run["steps"])] if run["steps"] else []
+
+
+def _metrics(rows: Iterable[str]) -> list[str]:
+    """Return the registered metrics that gave these rows of scores."""
+    there = set(rows)
+    return [name for name in METRICS.names() if there & set(rows_of(name))]
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Return "0-3,7" of 0, 1, 2, 3, 7."""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][-1] + 1:
+            found[-1][1:] = [number]
+        else:
+            found.append([number])
+    return ",".join("-".join(map(str, part)) for part in found)

@@ -1,0 +1,119 @@
+"""The runs of a folder as figures and the page need them."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from benchmark.registry import METRICS
+from results.store import Folder
+from results.summary import REFERENCES, with_lines
+
+
+class Fact(NamedTuple):
+    """What is known of a row of scores: its range, and whether more is better."""
+
+    range: tuple[float, float]
+    higher_is_better: bool
+
+
+def metric_facts() -> dict[str, Fact]:
+    """Return the facts of every row that a registered metric gives."""
+    return {
+        row: Fact(METRICS[name].facts["range"], METRICS[name].facts["higher_is_better"])
+        for name in METRICS.names()
+        for row in rows_of(name)
+    }
+
+
+def rows_of(metric: str) -> list[str]:
+    """Return the rows that a metric may have: itself, its parts, and those of the other side."""
+    facts = METRICS[metric].facts if metric in METRICS.names() else {}
+    own = [metric, *(f"{metric}_{part}" for part in facts.get("parts", ()))]
+    return [*own, *(f"{row}@generator" for row in own)]
+
+
+class Study:
+    """What figures are made of.
+
+    Attributes:
+        out: the folder of run folders.
+        frame: what `tidy` returned of it, or those rows that are to be shown.
+        facts: of each row of scores.
+    """
+
+    def __init__(
+        self, out: Path, frame: pd.DataFrame, facts: Mapping[str, Fact] | None = None
+    ) -> None:
+        self.out, self.frame = Path(out), frame
+        self.facts = metric_facts() if facts is None else facts
+
+    @cached_property
+    def lines(self) -> pd.DataFrame:
+        """The rows of readable runs with a column `line`, the name of the table's line of each."""
+        readable = self.frame[self.frame["dataset"] != ""]
+        named = [with_lines(rows) for _, rows in readable.groupby("dataset")]
+        parts = [part.assign(line=part["line"].astype(str)) for part in named]
+        return pd.concat(parts) if parts else readable.assign(line="")
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The rows with a value of what was learnt: no floor, no ceiling.
+
+        Of each data set and metric only those of the protocol and number of images that most have:
+        others are not comparable with them.
+        """
+        rows = self.lines
+        rows = rows[rows["value"].notna() & ~rows["method"].isin(list(REFERENCES))]
+        signs = rows["protocol"] + " " + rows["images"].astype(str)
+        if rows.empty:
+            return rows
+        usual = signs.groupby([rows["dataset"], rows["metric"]]).transform(
+            lambda given: given.mode().iat[0]
+        )
+        return rows[signs == usual]
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """A row per finished run: dataset, method, line, seed, steps, folder.
+
+        And two records: `settings`, every hyper-parameter with its value, defaults included, and
+        `train`, what the run said of its training.
+        """
+        columns = ["dataset", "method", "line", "seed", "steps", "folder"]
+        done = self.lines[self.lines["state"] == "done"].drop_duplicates("folder")[columns]
+        told = [_told(self.folder(name)) for name in done["folder"]]
+        settings, train = zip(*told, strict=True) if told else ((), ())
+        return done.assign(settings=list(settings), train=list(train)).reset_index(drop=True)
+
+    def folder(self, name: str) -> Folder:
+        """Return the run folder of that name."""
+        return Folder(self.out / name)
+
+    def shown(self, most: int, only: str = "", *, one_a_line: bool = False) -> pd.DataFrame:
+        """Return the runs that pictures are drawn of.
+
+        All of them up to `most`; else one of each line, that of the lowest seed, and the first
+        `most` of those, dealt to the data sets in turn.
+
+        Args:
+            most: how many runs.
+            only: a file that the folder must hold.
+            one_a_line: whether to choose one of each line even of few runs.
+        """
+        runs = self.runs
+        there = [(self.out / name / only).exists() for name in runs["folder"]]
+        runs = runs[pd.Series(there, runs.index, dtype=bool)]
+        if len(runs) <= most and not one_a_line:
+            return runs
+        firsts = runs.sort_values("seed", kind="stable").drop_duplicates(["dataset", "line"])
+        turn = firsts.sort_index().groupby("dataset").cumcount()
+        kept = turn.sort_values(kind="stable").index[:most]
+        return runs.loc[sorted(kept)]
+
+
+def _told(folder: Folder) -> tuple[dict[str, Any], dict[str, Any]]:
+    run, scores = folder.asked["run"], folder.scores or {"train": {}}
+    return {**run.get("defaults", {}), **run["settings"]}, scores["train"]
