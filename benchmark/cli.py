@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmark.data_cli import data
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
 from benchmark.registry import names as named
+from benchmark.registry import seeds as seeds_of
 from benchmark.run_cli import run, status
 from benchmark.words import AsJson, Factors, Names, Out, Scores, Side, StudyName, Supervision
 
@@ -138,6 +139,32 @@ def table(
         from benchmark.status import sentence
 
         print(sentence(found))
+
+
+@app.command()
+def best(
+    by: Annotated[
+        str, typer.Option(help="A metric; or udr, udr_spearman, which see no labels.")
+    ] = "udr",
+    select: Annotated[
+        str | None, typer.Option(help="Seeds that choose, like 0-4; the first half if not given.")
+    ] = None,
+    out: Out = Path("runs"),
+    methods: Names = None,
+    datasets: Names = None,
+    sees: Supervision = None,
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write the table there, too: .tex, .md, .csv, .parquet; repeatable."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Choose hyper-parameters per method on some seeds, and report them on the others."""
+    from benchmark import best
+    from results.show import chosen
+
+    frame = chosen(out, methods, datasets, None, None, sees)
+    best.show(frame, out, by, None if select is None else seeds_of(select), json, to or [])
 
 
 @app.command()

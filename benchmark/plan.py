@@ -12,6 +12,7 @@ import numpy as np
 from benchmark import inception
 from benchmark.factors import ALL, columns
 from benchmark.registry import METHODS, METRICS, UserError, names, unknown
+from benchmark.registry import seeds as seeds
 from benchmark.run import Run
 from benchmark.score import FACTORS, GENERATOR, factors_of, metric_of, of_images
 from datasets import Dataset, Spec
@@ -21,9 +22,7 @@ from metrics.base import REASONS, inapplicable, needs, usual
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
 LARGEST = 10**6
-REFERENCES = ("random", "truth")
-SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
-MOST_SEEDS = 10_000
+REFERENCES = ("untrained", "random", "truth")
 HINT = "; --sees images leaves out what needs more than images"
 
 Settings = Mapping[str, Mapping[str, Sequence[Any]]]
@@ -44,28 +43,6 @@ def seeing(text: str | None, methods: Sequence[str]) -> list[str]:
         said = ", ".join(f"{method} sees {kind}" for method, kind in there.items())
         raise UserError(f"--sees {text}: no such method is asked for; {said}")
     return found
-
-
-def seeds(text: str) -> list[int]:
-    """Return the seeds of a text like `0-4` or `0,2,7`.
-
-    Raises:
-        UserError: it is neither.
-    """
-    found: list[int] = []
-    for part in text.split(","):
-        match = SEEDS.fullmatch(part.strip())
-        if match is None:
-            raise UserError(f"--seeds {text!r} is not like 0-4 or 0,2,7")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise UserError(f"--seeds {text!r}: {part.strip()} runs backwards")
-        if last >= 2**31:
-            raise UserError(f"--seeds {text!r}: a seed is below {2**31}")
-        if last - first >= MOST_SEEDS:
-            raise UserError(f"--seeds {text!r}: {part.strip()} is more than {MOST_SEEDS} seeds")
-        found += range(first, last + 1)
-    return list(dict.fromkeys(found))
 
 
 def count(option: str, text: str, least: int = 1) -> int:

@@ -11,12 +11,16 @@ registers it:
 import difflib
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
+MOST_SEEDS = 10_000
 
 
 class UserError(Exception):
@@ -44,6 +48,28 @@ def names(text: str, kind: str, known: Sequence[str]) -> list[str]:
         if name not in known and name != "all":
             raise unknown(kind, name, [*known, "all"])
     return list(known) if "all" in found else list(dict.fromkeys(found))
+
+
+def seeds(text: str) -> list[int]:
+    """Return the seeds of a text like `0-4` or `0,2,7`.
+
+    Raises:
+        UserError: it is neither.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        match = SEEDS.fullmatch(part.strip())
+        if match is None:
+            raise UserError(f"--seeds {text!r} is not like 0-4 or 0,2,7")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise UserError(f"--seeds {text!r}: {part.strip()} runs backwards")
+        if last >= 2**31:
+            raise UserError(f"--seeds {text!r}: a seed is below {2**31}")
+        if last - first >= MOST_SEEDS:
+            raise UserError(f"--seeds {text!r}: {part.strip()} is more than {MOST_SEEDS} seeds")
+        found += range(first, last + 1)
+    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)

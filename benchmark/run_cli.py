@@ -42,7 +42,9 @@ def run(
         str | None, typer.Option(help="auto (the default), float32 or bfloat16.")
     ] = None,
     sees: Supervision = None,
-    reference: Annotated[bool, typer.Option(help="Add the floor and ceiling to the table.")] = True,
+    reference: Annotated[
+        bool, typer.Option(help="Add what untrained, random and true codes score.")
+    ] = True,
     json: AsJson = False,
     on: Annotated[
         str | None,

@@ -68,6 +68,10 @@ def paper() -> Iterator[None]:
         yield
 
 
+MOST_DOTS = 4_200
+"""Along the longer side of a bitmap: two columns at 600 dots per inch."""
+
+
 def save(figure: Figure, stem: Path, dpi: int = 300) -> list[Path]:
     """Write `<stem>.pdf` and `<stem>.png` and return them; equal figures give equal files.
 
@@ -75,6 +79,11 @@ def save(figure: Figure, stem: Path, dpi: int = 300) -> list[Path]:
         UserError: a file cannot be written.
     """
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("pdf", "png")]
+    with paper():
+        # Laid out once for both: it takes longer than drawing.
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    dpi = min(dpi, int(MOST_DOTS / max(figure.get_size_inches())))
     return [save_as(figure, path, dpi) for path in paths]
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmark.registry import UserError
 from results import figures
-from results.figures.base import Picture, estimate, read_or_say
+from results.figures.base import Picture, estimates, read_or_say
 from results.figures.sheets import tiled
 from results.figures.traversals import heading, sorted_traversal
 from results.files import written
@@ -128,7 +128,7 @@ def _cell(rows: pd.DataFrame, notes: dict[str, int]) -> dict[str, Any]:
         mark = f" ({number})"
     if values.empty:
         return {"value": None, "text": f"-{mark}", "more": ""}
-    found = estimate(values)
+    (found,) = estimates([values.tolist()])
     more = "" if math.isnan(found.low) else f"{found.low:.3f} to {found.high:.3f}"
     return {"value": found.mean, "text": f"{found.mean:.3f}{mark}", "more": more}
 

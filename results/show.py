@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from benchmark.registry import UserError, unknown
-from results import export, figures
+from benchmark.registry import seeds as parsed
+from results import export
 from results.compared import compared
 from results.published import published, with_published
 from results.rows import only
@@ -39,12 +40,21 @@ def chosen(
         "method": _names(frame, "method", methods),
         "dataset": _names(frame, "dataset", datasets),
         "metric": _names(frame, "metric", metrics),
-        "seed": [int(s) for s in _names(frame, "seed", seeds)],
+        "seed": _seeds(frame, seeds),
     }
     supervision = _names(frame, "sees", sees)
     frame = only(frame, kept)
     frame = frame[frame["sees"].isin(supervision)] if supervision else frame
     return frame.reset_index(drop=True)
+
+
+def _seeds(frame: pd.DataFrame, text: str | None) -> list[int]:
+    """Return the seeds of a text like `0-4` that there are runs of; at least one."""
+    known = sorted({int(seed) for seed in frame["seed"].dropna()})
+    asked = [] if text is None else parsed(text)
+    if asked and not {*asked} & {*known}:
+        raise unknown("seed among the runs", str(text), map(str, known))
+    return [seed for seed in asked if seed in known]
 
 
 def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
@@ -91,8 +101,7 @@ def print_table(
         sys.stdout.write(as_json(frame) + "\n")
     if json and not to:
         return
-    directions = {row: fact.higher_is_better for row, fact in metric_facts().items()}
-    lines = compared(frame, directions)
+    lines = compared(frame, directions())
     tables = sheets(frame, lines)
     if with_others:
         theirs = published()
@@ -105,8 +114,15 @@ def print_table(
         print(f"wrote {path}", file=sys.stderr)
 
 
+def directions() -> dict[str, bool]:
+    """Return whether higher is better, by the names of the rows that registered metrics come to."""
+    return {row: fact.higher_is_better for row, fact in metric_facts().items()}
+
+
 def draw(frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str]) -> list[Path]:
     """Write the figures of these names and return their paths; say which runs are left out."""
+    from results import figures  # which take a second to import, and tables do without
+
     for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
         print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
     return figures.draw(Study(out, frame), to, wanted)

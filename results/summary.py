@@ -105,8 +105,9 @@ def _line_of(row: Record) -> tuple[Any, ...]:
 
 
 def usual_asked(lines: pd.DataFrame) -> Record:
-    """Return the steps, budget, ... that most lines of `summary` have, and `defaults` by method."""
+    """Return the steps, budget, ... that most runs of `summary` have, and `defaults` by method."""
     lines = lines.drop_duplicates(LINE)
+    lines = lines.loc[lines.index.repeat(lines[["seeds", "failed", "unfinished"]].sum(axis=1))]
     defaults = lines.groupby("method")["defaults"].agg(lambda texts: str(texts.mode().iat[0]))
     # What is not trained by steps has a budget that nobody chose.
     trained = lines[lines["steps"] > 0]

@@ -5,12 +5,15 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from results.sheet import Cell, Line, Sheet
+from results.summary import wrapped
 
 HEADS = ("method", "sees", "codes", "seeds", "failed")
 WIDE = 135
 """Characters of a table as wide as a page in LaTeX's `\\scriptsize`."""
 GAP = 4
 """Characters that the gap before a column is as wide as."""
+NAME = 40
+"""Characters of a line's name before it is broken, at spaces."""
 LONG = 50
 """Lines of a table as long as a page."""
 
@@ -94,7 +97,7 @@ def _latex(sheet: Sheet) -> Iterator[str]:
 
 def _fitting(sheet: Sheet) -> list[list[str]]:
     """Return the metrics by table; each table takes at least one."""
-    names = max(len(part) for line in sheet.lines for part in line.name)
+    names = max(len(part) for line in sheet.lines for part in _name(line))
     told = max(len(line.sees + line.codes) for line in sheet.lines)
     found: list[list[str]] = []
     width = WIDE
@@ -129,11 +132,15 @@ def _latex_table(
 
 
 def _latex_rows(line: Line, metrics: Sequence[str]) -> Iterator[str]:
-    name, *more = map(latex_text, line.name)
+    name, *more = map(latex_text, _name(line))
     told = map(latex_text, (line.sees, line.codes, line.seeds, line.failed))
     cells = (_latex_cell(line.cells.get(metric, Cell())) for metric in metrics)
     yield " & ".join([name, *told, *cells]) + r" \\"
     yield from (f"\\quad {part}{' &' * (len(HEADS) - 1 + len(metrics))} \\\\" for part in more)
+
+
+def _name(line: Line) -> list[str]:
+    return wrapped("\n".join(line.name), NAME).split("\n")
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from results import index
 from results.store import place
 
 DATASETS = (
@@ -78,29 +79,30 @@ def _run(
     (folder / "scores.json").write_text(json.dumps({"rows": rows, "train": train}, indent=1))
 
 
-def measured(out: Path, *words: str) -> tuple[float, float]:
-    """Return the seconds that a process of its own took for `words`, and its peak in GB."""
-    start = time.perf_counter()
+def measured(*words: str) -> str:
+    """Say how long a process of its own took for `words`, and the most memory of any so far."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
-    seconds = time.perf_counter() - start
-    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return f"{seconds:.1f} s, {worked:.1f} s of a core, {after.ru_maxrss / 2**20:.2f} GB"
+
+
+def measure(out: Path) -> None:
+    """Measure each in a process of its own, which counts the imports, too."""
+    (out / index.NAME).unlink(missing_ok=True)
+    collect = f"import pathlib, results.rows as rows; rows.tidy(pathlib.Path({str(out)!r}))"
+    print("only imported:", measured("-c", "import results.rows"))
+    print("collected for the first time:", measured("-c", collect))
+    print("collected again:", measured("-c", collect))
+    print("table:", measured("-m", "benchmark", "table", "--out", str(out)))
 
 
 def main() -> None:
-    """Measure each in a process of its own, which counts the imports, too."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 12_600
+    """Make a study, of as many runs as are asked for, and measure."""
     with tempfile.TemporaryDirectory() as temporary:
-        out = Path(temporary) / "runs"
-        study(out, runs)
-        collect = f"import pathlib, results.table as t; t.tidy(pathlib.Path({str(out)!r}))"
-        table = ("-m", "benchmark", "table", "--out", str(out))
-        for what, words in {
-            "collected for the first time": ("-c", collect),
-            "collected again": ("-c", collect),
-            "table": table,
-        }.items():
-            seconds, memory = measured(out, *words)
-            print(f"{runs:,} runs, {what}: {seconds:.1f} s, at most {memory:.2f} GB so far")
+        study(Path(temporary), int(sys.argv[1]) if len(sys.argv) > 1 else 12_600)
+        measure(Path(temporary))
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ def study(tmp_path: Path) -> Path:
 def drawn(figure: Figure, panel: int) -> tuple[list[float], dict[str, list[float]]]:
     """Return the scores of a panel's points, and the x of its lines by label."""
     axes = figure.axes[panel]
-    points = [float(x) for dots in axes.collections for x in np.asarray(dots.get_offsets())[:, 0]]
-    lines = {str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in axes.lines}
+    drawn = [(str(line.get_label()), np.asarray(line.get_xdata()).tolist()) for line in axes.lines]
+    points = [x for label, xs in drawn if label == "seeds" for x in xs]
+    lines = {label: xs for label, xs in drawn if label != "seeds"}
     return sorted(points), lines
 
 

@@ -319,14 +319,6 @@ def test_irs_is_the_published_protocol(quantile: float) -> None:
 
 
 @pytest.mark.parametrize("name", CODE_METRICS)
-def test_codes_that_are_not_finite_are_refused(name: str) -> None:
-    codes, factors = uneven()
-    codes[123, 4] = np.nan
-    with pytest.raises(ValueError, match=r"not finite: 1 of .* row 123, column 4"):
-        score(METRICS[name], {"codes": codes, "factors": factors}, rng())
-
-
-@pytest.mark.parametrize("name", CODE_METRICS)
 def test_threads_do_not_change_a_score(name: str) -> None:
     codes, factors = uneven()
     table: dict[str, Array] = {"codes": codes, "factors": factors}

@@ -18,11 +18,12 @@ from tests.tables import Array, grid, rng
 ROOT = Path(__file__).resolve().parents[1]
 FEW: dict[str, dict[str, Any]] = {
     "betavae": {"train": 1000, "evaluation": 500, "pairs": 8},
-    "dci": {"train": 200, "test": 200, "workers": 1},
-    "dci_fast": {"train": 1000, "boosted": 200, "workers": 1},
-    "downstream": {"sizes": (10, 100), "workers": 1},
+    "dci": {"train": 60, "test": 200, "workers": 1},
+    "dci_fast": {"train": 1000, "boosted": 100, "workers": 1},
+    "downstream": {"sizes": (10, 40), "workers": 1},
     "factorvae": {"train": 1000, "evaluation": 500, "batch": 8},
-    "infomec": {"samples": 1000},
+    "infomec": {"samples": 500},
+    "kid": {"subsets": 5},
     "mig_chen": {"samples": 100, "workers": 1},
     "sap": {"train": 2000, "test": 1000},
     "explicitness": {"train": 2000, "test": 1000},
@@ -55,7 +56,7 @@ def scores() -> dict[str, str]:
         entry = METRICS[name]
         few = replace(entry, value=partial(entry.value, **FEW.get(name, {})))
         if name == "downstream":
-            few = replace(few, facts=entry.facts | {"parts": ("10", "100", "efficiency")})
+            few = replace(few, facts=entry.facts | {"parts": ("10", "40", "efficiency")})
         values = score(few, sheet(), rng())
         found |= {row: float(value).hex() for row, value in values.items()}
     return found

@@ -16,7 +16,6 @@ from rich.console import Console
 from benchmark.registry import UserError
 from results.rows import settings_text
 from results.show import chosen
-from results.stats import interval
 from results.store import Codes, Folder, Generated, folders, place, written
 from results.summary import label, natural, records, with_lines
 from results.table import as_json, read_csv, rich_tables, summary, tidy, write_csv
@@ -320,15 +319,6 @@ def test_labels() -> None:
     assert label("random") == "random (floor)"
     assert label("betavae", "beta=4") == "betavae beta=4"
     assert sorted(["beta=10", "beta=4", ""], key=natural) == ["", "beta=4", "beta=10"]
-
-
-def test_intervals() -> None:
-    assert interval([0.1, 0.2]) is None
-    assert interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
-    found = interval([0.1, 0.2, 0.4, 0.5])
-    assert found is not None
-    assert 0.1 <= found[0] < 0.3 < found[1] <= 0.5
-    assert found == interval([0.5, 0.4, 0.2, 0.1])
 
 
 def test_results_never_import_torch() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,6 +26,9 @@ from results.figures.base import NothingToDraw, Picture
 from results.files import written
 from results.looks import paper, save
 from results.study import Study
+
+FEW = 30
+"""Pictures that one process draws; more are dealt to as many as there are cores."""
 
 FIGURES: dict[str, Callable[[Study], Iterator[Picture]]] = {
     "scores": scores.scores,
@@ -66,7 +70,11 @@ def draw(study: Study, to: Path, wanted: Sequence[str]) -> list[Path]:
     Raises:
         UserError: a file cannot be written or read.
     """
-    return [path for picture in pictures(study, wanted) for path in write(picture, to)]
+    found = [*pictures(study, wanted)]
+    # Starting another process takes longer than drawing a few.
+    jobs = cpu_count() if len(found) > FEW else 1
+    drawn = Parallel(n_jobs=jobs)(delayed(write)(picture, to) for picture in found)
+    return [path for paths in drawn for path in paths]
 
 
 def write(picture: Picture, to: Path) -> list[Path]:

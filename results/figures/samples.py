@@ -1,6 +1,7 @@
 """What the methods draw: samples from the prior, and images again from their codes."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -63,4 +64,4 @@ def _picture(name: str, dataset: str, rows: dict[str, Images], what: str) -> Pic
     names = ", ".join(text.replace("\n", " ") for text in rows)
     alt = f"Rows of images of {dataset}: {what}, of {names}."
     title = f"{dataset}: {what}"
-    return Picture(stem(name, dataset), alt, lambda: draw_sheet(sheet, title), dpi=600)
+    return Picture(stem(name, dataset), alt, partial(draw_sheet, sheet, title))

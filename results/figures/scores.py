@@ -5,14 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.figures.base import NothingToDraw, Picture, estimate, stem
+from results.figures.base import Estimate, NothingToDraw, Picture, estimates, stem
 from results.looks import DOUBLE, SINGLE, look, paper
 from results.study import Study
 from results.summary import REFERENCES, records, with_lines, wrapped
+
+MANY = 500
+"""Points of a panel beyond which a PDF holds them as a picture."""
 
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -51,6 +53,7 @@ def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure
     frame = with_lines(frame)
     methods = _methods(frame)
     metrics, drawn = sorted(methods["metric"].unique()), set(methods["line"])
+    means = _means(methods)
     places, tall = _places([line for line in frame["line"].cat.categories if line in drawn])
     across = min(len(metrics), 3)
     down = math.ceil(len(metrics) / across)
@@ -60,7 +63,8 @@ def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure
         panels = figure.subplots(down, across, sharey=True, squeeze=False)
         panels[0, 0].set_ylim(tall, 0)
         for axes, metric in zip(panels.flat, metrics, strict=False):
-            _panel(axes, frame[frame["metric"] == metric], places, (ranges or {}).get(metric))
+            rows, bounds = frame[frame["metric"] == metric], (ranges or {}).get(metric)
+            _panel(axes, rows, places, means, bounds)
         for axes in panels.flat[len(metrics) :]:
             axes.remove()
         figure.suptitle(frame["dataset"].iloc[0], fontsize="medium")
@@ -81,33 +85,37 @@ def _places(lines: Sequence[str]) -> tuple[dict[str, float], float]:
 
 
 def _panel(
-    axes: Axes, frame: pd.DataFrame, places: dict[str, float], bounds: tuple[float, float] | None
+    axes: Axes,
+    frame: pd.DataFrame,
+    places: dict[str, float],
+    means: dict[tuple[str, str], Estimate],
+    bounds: tuple[float, float] | None,
 ) -> None:
-    scored = _methods(frame)
+    scored, metric = _methods(frame), str(frame["metric"].iloc[0])
     points = scored.assign(y=scored["line"].map(places).astype(float) + _spread(scored))
-    looks = {method: look(method) for method in sorted(points["method"].unique())}
-    sns.scatterplot(
-        points,
-        x="value",
-        y="y",
-        hue="method",
-        style="method",
-        palette={method: each.colour for method, each in looks.items()},
-        markers={method: each.marker for method, each in looks.items()},
-        s=16,
-        alpha=0.85,
-        linewidth=0.3,
-        legend=False,
-        zorder=3,
-        ax=axes,
-    )
-    for line, group in scored.groupby("line", observed=True):
-        _mean(axes, group["value"].tolist(), places[str(line)])
+    for method, seeds in points.groupby("method"):
+        seen = look(str(method))
+        axes.plot(
+            seeds["value"],
+            seeds["y"],
+            linestyle="",
+            marker=seen.marker,
+            color=seen.colour,
+            markersize=3.8,
+            markeredgecolor="white",
+            markeredgewidth=0.3,
+            alpha=0.85,
+            zorder=3,
+            label="seeds",
+            rasterized=len(points) > MANY,
+        )
+    for line, place in places.items():
+        _mean(axes, means.get((metric, line)), place)
     axes.set_yticks([*places.values()], [wrapped(line, 28) for line in places])
     axes.set_xlim(*_limits(frame["value"].dropna().tolist(), bounds))
     _references(axes, frame, scored)
     axes.set(xlabel="", ylabel="")
-    axes.set_title(frame["metric"].iloc[0].replace("_", " "), fontsize="medium", pad=11)
+    axes.set_title(metric.replace("_", " "), fontsize="medium", pad=11)
     axes.grid(visible=False, axis="y")
 
 
@@ -119,9 +127,14 @@ def _spread(scored: pd.DataFrame) -> "pd.Series[float]":
     return (-0.026 + (rank - (count + 1) / 2) / count * 0.09).astype(float)
 
 
-def _mean(axes: Axes, values: list[float], place: float) -> None:
-    found = estimate(values)
-    if math.isnan(found.low):
+def _means(scored: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
+    """Return mean and interval by metric and line."""
+    values = scored.groupby(["metric", "line"], observed=True)["value"].agg(list)
+    return dict(zip(values.index, estimates(values.tolist()), strict=True))
+
+
+def _mean(axes: Axes, found: Estimate | None, place: float) -> None:
+    if found is None or math.isnan(found.low):
         return
     mean, height = found.mean, place + 0.062
     ends = [found.low, found.high]

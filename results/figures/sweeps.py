@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from results.figures.base import (
     NothingToDraw,
     Picture,
-    estimate,
+    estimates,
     legend,
     panels,
     stem,
@@ -22,6 +22,9 @@ from results.figures.base import (
 )
 from results.rows import settings_text
 from results.study import Study
+
+MANY = 200
+"""Seeds of a line beyond which a PDF holds their points as a picture."""
 
 STEPS = "training steps"
 
@@ -67,7 +70,7 @@ def over_settings(study: Study) -> pd.DataFrame:
     ]
     columns = ["dataset", "setting", "method", "line", "x", "metric", "values"]
     lines = pd.concat(found) if found else pd.DataFrame(columns=columns)
-    told_of = [vars(estimate(each)) for each in lines["values"]]
+    told_of = [vars(each) for each in estimates(lines["values"].tolist())]
     means = pd.DataFrame(told_of, columns=["n", "mean", "low", "high"], index=lines.index)
     return lines[columns].join(means) if len(lines) else lines.join(means)
 
@@ -134,8 +137,11 @@ def draw(found: pd.DataFrame) -> Figure:
 
 def _line(axes: Axes, line: pd.DataFrame, seen: Line2D) -> None:
     how: dict[str, Any] = {"color": seen.get_color(), "marker": seen.get_marker()}
-    for x, values in zip(line["x"], line["values"], strict=True):
-        axes.plot([x] * len(values), values, linestyle="", markersize=2, alpha=0.4, **how)
+    many = len(line) * line["n"].max() > MANY
+    every = line[["x", "values"]].explode("values").astype(float)
+    axes.plot(
+        every["x"], every["values"], linestyle="", markersize=2, alpha=0.4, rasterized=many, **how
+    )
     dashes = seen.get_linestyle()
     axes.plot(line["x"], line["mean"], linestyle=dashes, linewidth=1, markersize=4, **how)
     axes.vlines(line["x"], line["low"], line["high"], color=seen.get_color(), linewidth=0.9)
