@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 import torch
 
 from benchmark import arithmetic, plan, screen
+from benchmark.factors import ALL
 from benchmark.hands import settle
 from benchmark.locks import Locks, Owner
 from benchmark.registry import DATASETS, METHODS, UserError, unknown
@@ -87,7 +88,7 @@ def of_study(
     seeds: str | None = None,
     device: str = "auto",
     side: str = "encoder",
-    factors: str = "all",
+    factors: str = ALL,
 ) -> Comparison:
     """Return the comparison that a study asks for, or the part of it with these names.
 

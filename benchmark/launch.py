@@ -36,6 +36,8 @@ def launch(
     """
     if how.on not in PLACES:
         raise unknown("place in --on", how.on, PLACES)
+    if how.on != "slurm" and how.beside > 1:
+        raise UserError(f"--beside {how.beside} is for jobs of Slurm; --parallel is what you mean")
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
     names = [run.folder(out).name for run in asked.runs]

@@ -77,6 +77,10 @@ def request(run: Run, method: type[Method], precision: str) -> dict[str, Any]:
         "key": run.key,
         "sees": method.sees,
         "representation": method.representation(),
+        "sources": {
+            "method": METHODS[run.method].source,
+            "dataset": DATASETS[run.dataset].source,
+        },
     }
 
 
@@ -305,10 +309,6 @@ class Execution:
         """Return the record of what was asked, of whom, and where."""
         return {
             **request(self.run, type(method), self.precision),
-            "sources": {
-                "method": METHODS[self.run.method].source,
-                "dataset": DATASETS[self.run.dataset].source,
-            },
             "versions": machine.versions(),
             "machine": machine.describe(self.bench.device),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),

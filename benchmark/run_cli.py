@@ -7,16 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmark.registry import UserError
-from benchmark.words import (
-    AsJson,
-    DataDir,
-    Factors,
-    Out,
-    Scores,
-    Side,
-    StudyName,
-    Supervision,
-)
+from benchmark.words import AsJson, DataDir, Factors, Out, Scores, Side, StudyName, Supervision
 
 JOBS = "Jobs (with --on)"
 

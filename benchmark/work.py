@@ -1,5 +1,6 @@
 """What a job does once it needs torch: bring one run to its end."""
 
+import gc
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ def bring(asked: dict[str, Any], submission: Submission, stop: Callable[[], bool
     folder = run.folder(submission.out)
     bench = Bench(submission.out, arithmetic.device(submission.device), stop)
     begin = lines(f"{run.dataset} {run.method} seed {run.seed}")
+    reason = log = ""
     try:
         dataset = _load(run.dataset, submission.data_dir)
         plan.check_fits([run], dataset)
@@ -31,9 +33,12 @@ def bring(asked: dict[str, Any], submission: Submission, stop: Callable[[], bool
     except Stopped:
         pass
     except UserError as error:
+        reason, log = str(error), last_words()
+    if reason:
+        gc.collect()  # a file that did not fit on the disk stays there while its error is known
         if not folder.was_asked:
             folder.ask(asked["asked"])
-        folder.fail("failed", str(error), log=last_words())
+        folder.fail("failed", reason, log=log)
     return folder.state
 
 

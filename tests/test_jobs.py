@@ -139,6 +139,7 @@ def test_a_run_in_other_hands_is_left_to_them(
         (["--methods", "vae", "--pack", "2"], ["--pack", "add --on"]),
         (["--methods", "vae", "--on", "slrum"], ["place in --on 'slrum'", "slurm"]),
         (["--methods", "vae", "--on", "local", "--pack", "0"], ["--pack"]),
+        (["--methods", "vae", "--on", "local", "--beside", "2"], ["--beside 2", "--parallel"]),
         (
             ["--methods", "vae", "--on", "slurm", "--slurm", "array=3"],
             ["array is not yours to set"],

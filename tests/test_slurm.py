@@ -75,6 +75,10 @@ class Scene(NamedTuple):
         (record,) = self.out.glob(".jobs/*/submission.json")
         return f"{json.loads(record.read_text())['arrays'][0]}_0"
 
+    def waits(self) -> bool:
+        """Whether Slurm has its first task in the queue, or runs it."""
+        return self.job() in slurm_says("squeue", "-h", "-r", "-o", "%F_%K").split()
+
     def training(self) -> bool:
         """Whether its run has taken steps."""
         return any(self.out.glob("toy-*/log.csv"))
@@ -180,9 +184,7 @@ def scenes(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes
     study(top / "twin")
     undisturbed = command(*[w for w in words(top / "twin") if w not in ("--on", "slurm")])
     assert undisturbed.code == 0, undisturbed.err
-    for scene in of.values():
-        name = scene.job().partition("_")[0]
-        until(lambda name=name: slurm_says("squeue", "-h", "-j", name) == "")  # type: ignore[misc]
+    until(lambda: not any(scene.waits() for scene in of.values()))
     return Scenes(of, Scene(top / "twin" / "runs").run)
 
 
@@ -239,8 +241,7 @@ def test_what_dies_without_a_word_is_data(
     else:
         assert "slow seed 0 train" in run["log"]
     printed = command("table", "--out", scene.out)
-    assert "0/1" in printed.out
-    assert f"failed: {run['why']}" in printed.out
+    assert f"failed: {run['why']}" in " ".join(printed.out.split())
 
 
 @pytest.mark.parametrize("name", ["cancelled", "killed"])
@@ -359,7 +360,7 @@ def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> N
         folder.finish({"rows": [{**protocol, "value": 0.0, "reason": None}], "train": {}})
     for job in jobs:
         slurm_says("scontrol", "release", job)
-    until(lambda: slurm_says("squeue", "-h", "-j", ",".join(jobs)) == "", 600)
+    until(lambda: not set(jobs) & set(slurm_says("squeue", "-h", "-o", "%F").split()))
     found = json.loads(command("status", "--out", out, "--json").out)
     assert found["counts"]["done"] == 2000
     assert Locks(out).held() == {}
@@ -393,7 +394,8 @@ def test_a_full_disk_and_a_read_only_folder(command: Command, small_disk: Path) 
     states = {row["method"]: row["state"] for row in json.loads(full.out)}
     assert states == {"pca": "done", "vae": "failed"}
     (vae,) = (folder for folder in folders(small_disk) if "-vae-" in folder.name)
-    assert vae.reason == f"cannot write {vae.model()}: No space left on device"
+    assert vae.reason.startswith(f"cannot write {vae.path}/")
+    assert vae.reason.endswith("No space left on device")
     assert not [path for path in vae.path.iterdir() if path.name.startswith(".")]
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     for more in ([], ["--detach"]):
