@@ -7,7 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from benchmark.registry import UserError
-from benchmark.words import AsJson, DataDir, Factors, Out, Scores, Side, StudyName, Supervision
+from benchmark.words import (
+    AsJson,
+    DataDir,
+    Factors,
+    Out,
+    Scores,
+    Side,
+    StudyName,
+    Supervision,
+)
 
 JOBS = "Jobs (with --on)"
 
@@ -82,13 +91,13 @@ def run(
         tables: list[Mapping[str, Any]] = []
         asked = comparison.ask(
             methods=methods,
-            datasets=datasets or "dsprites",
+            datasets="dsprites" if datasets is None else datasets,
             metrics=metrics,
-            seeds=seeds or "0",
-            budget=budget or "quick",
+            seeds="0" if seeds is None else seeds,
+            budget="quick" if budget is None else budget,
             steps=steps,
             settings=set_ or [],
-            precision=precision or "auto",
+            precision="auto" if precision is None else precision,
             device=where,
             sees=sees,
             reference=reference,
