@@ -1,13 +1,20 @@
 """What every test shares: a cache folder of its own, and data sets drawn once a session."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from datasets import Dataset, load
 from tests.command import Command, served
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Test processes side by side, and those that they start, share the cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
