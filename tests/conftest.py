@@ -43,3 +43,8 @@ def dsprites(data_folder: Path) -> Dataset:
 def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     """Run `python -m benchmark` with these words."""
     yield from served(tmp_path_factory.mktemp("said"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits for Slurm most of the time, so that other tests run beside it."""
+    items.sort(key=lambda item: item.get_closest_marker("slurm") is None)

@@ -101,7 +101,7 @@ def test_killed_and_stopped_workers(command: Command, study: Path, tmp_path: Pat
     assert (found["counts"]["failed"], found["counts"]["missing"]) == (1, 1)
     (failed,) = (run for run in found["runs"] if run["state"] == "failed")
     assert f"process {killed.pid}" in failed["why"]
-    assert "vae seed" in failed["log"]
+    assert "begins" in failed["log"]
     (left,) = (run["run"] for run in found["runs"] if run["state"] == "missing")
     assert Folder(out / left).checkpoint().exists()
 

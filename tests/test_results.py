@@ -90,7 +90,7 @@ def test_states(tmp_path: Path) -> None:
     assert folder.judge() == ("failed", "out of memory")
     folder.fail("diverged", "nan", step=7)
     assert folder.judge() == ("diverged", "nan")
-    assert folder.failure == {"state": "diverged", "reason": "nan", "step": 7}
+    assert folder.failure == {"state": "diverged", "reason": "nan", "step": 7, "log": ""}
     folder.forget_failure()
     assert folder.state == "unfinished"
     folder.fail("failed", "again")
