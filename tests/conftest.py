@@ -48,3 +48,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what waits for Slurm most of the time, so that other tests run beside it."""
     items.sort(key=lambda item: item.get_closest_marker("slurm") is None)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return a process more than there are cores: one of them mostly waits for Slurm."""
+    return (os.cpu_count() or 1) + 1
