@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.registry import METRICS, UserError, unknown
+from benchmark.score import GENERATOR
 from metrics.base import needs, row_names
 from metrics.udr import udr
 from results.compared import compared
@@ -92,7 +93,8 @@ def rule(by: str, direction: int) -> str:
     extreme = "highest" if direction > 0 else "lowest"
     if by in UDR:
         return f"highest mean UDR ({UDR[by]}; Duan et al., 2020), which sees no labels"
-    entries = [METRICS[name] for name in METRICS.names() if by in row_names(METRICS[name])]
+    row = by.removesuffix(GENERATOR)
+    entries = [METRICS[name] for name in METRICS.names() if row in row_names(METRICS[name])]
     labelled = any({"factors", "label"} & {*needs(entry.value)} for entry in entries)
     return f"{extreme} mean {by}, which sees {'true factors or' if labelled else 'no'} labels"
 

@@ -20,7 +20,7 @@ from benchmark.registry import METHODS, METRICS, UserError
 from datasets import Dataset, Spec, load
 from methods.base import Method
 from metrics.base import REASONS, Detailed, inapplicable, needs, row_names, score
-from results.store import Codes, Folder, Generated
+from results.store import Codes, Folder, Generated, folders
 
 Sheet = dict[str, NDArray[Any]]
 GENERATOR = "@generator"
@@ -199,6 +199,8 @@ def again(folder: Folder, requests: Sequence[str], data_dir: Path | None) -> lis
     if not folder.path.is_dir():
         raise UserError(f"there is no folder {folder.path}")
     before = folder.scores
+    if before is None and folders(folder.path):
+        raise UserError(f"{folder.path} is a folder of runs; name one of them")
     if before is None:
         raise UserError(f"{folder.path} is not a finished run; python -m benchmark run finishes it")
     run, coded = folder.asked["run"], folder.asked["representation"] != "none"

@@ -119,3 +119,10 @@ def test_what_no_run_has_cannot_choose(tmp_path: Path) -> None:
     sweep(tmp_path, {1.0: [0.1, 0.1]})
     with pytest.raises(UserError, match="'migg'; did you mean 'mig'"):
         choose(tidy(tmp_path), tmp_path, "migg", 1, Split((0,), (1,)))
+
+
+def test_the_oracles_factors_are_true_factors_to_the_rule() -> None:
+    assert (
+        rule("mig@generator", 1) == "highest mean mig@generator, which sees true factors or labels"
+    )
+    assert rule("gaussian_tc", -1) == "lowest mean gaussian_tc, which sees no labels"

@@ -239,7 +239,7 @@ def test_what_dies_without_a_word_is_data(
     if name == "memory":
         assert "emory" in run["why"] + run["log"]
     else:
-        assert "slow seed 0 train" in run["log"]
+        assert "begins, in job" in run["log"]
     printed = command("table", "--out", scene.out)
     assert f"failed: {run['why']}" in " ".join(printed.out.split())
 
