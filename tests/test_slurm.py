@@ -25,6 +25,10 @@ pytestmark = [
     pytest.mark.skipif(lacking() != "", reason=lacking() or "Slurm is there"),
 ]
 
+long = pytest.mark.skipif(
+    "BENCHMARK_LONG" not in os.environ, reason="takes minutes; BENCHMARK_LONG=1 runs it"
+)
+
 STEPS = 400
 SLOW = '''
 """A VAE that takes its time, so that tests can disturb it."""
@@ -244,6 +248,7 @@ def test_what_dies_without_a_word_is_data(
     assert f"failed: {run['why']}" in " ".join(printed.out.split())
 
 
+@long
 @pytest.mark.parametrize("name", ["cancelled", "killed"])
 def test_it_is_done_again_only_when_asked(command: Command, scenes: Scenes, name: str) -> None:
     scene = scenes.of[name]
@@ -299,6 +304,7 @@ def killed_when(process: "subprocess.Popen[str]", said: str) -> None:
     process.communicate()
 
 
+@long
 def test_the_submitting_process_is_killed(command: Command, tmp_path: Path) -> None:
     """Right after submission, and again while it follows: nothing is lost or trained twice."""
     study(tmp_path, seeds="0-1")
@@ -336,9 +342,7 @@ def test_two_commands_at_once(
     assert len(scene.begun()) == 4 == len(set(scene.begun()))
 
 
-@pytest.mark.skipif(
-    "BENCHMARK_LONG" not in os.environ, reason="takes four minutes; BENCHMARK_LONG=1 runs it"
-)
+@long
 def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> None:
     """Runs that others finish while the jobs wait: the jobs end before they import torch."""
     study(tmp_path, "pixels", "0-1999", 1)
