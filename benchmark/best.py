@@ -16,10 +16,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.registry import METRICS, UserError, unknown
-from benchmark.score import GENERATOR
+from benchmark.registry import GENERATOR, METRICS, UserError, spans, unknown
 from metrics.base import needs, row_names
-from metrics.udr import udr
+from metrics.udr import mean_kl, udr
 from results.compared import compared
 from results.show import directions, print_table
 from results.store import Codes, Folder
@@ -154,7 +153,7 @@ def _udr(group: pd.DataFrame, out: Path, by: str) -> dict[str, list[float]]:
         codes = list(_codes([Folder(out / name) for name in rows["folder"].unique()]))
         codes = [one for one in codes if np.array_equal(one.rows, codes[0].rows)]
         if len(codes) > 1:
-            kl = [one for one in map(_mean_kl, codes) if one is not None]
+            kl = [one for one in map(_kl, codes) if one is not None]
             informed = kl if len(kl) == len(codes) else None
             scores = udr([one.codes for one in codes], informed, correlation=UDR[by])
             found[str(settings)] = scores.tolist()
@@ -175,15 +174,8 @@ def _codes(folders: Sequence[Folder]) -> Iterator[Codes]:
         yield codes._replace(codes=codes.codes[some], rows=codes.rows[some], std=std)
 
 
-def _mean_kl(codes: Codes) -> NDArray[np.float64] | None:
-    """Return each latent's mean KL divergence (L,) from N(0, 1) in nats, if it has a posterior."""
-    if codes.std is None:
-        return None
-    mean = codes.codes.astype(np.float64)
-    # Half-precision numbers may have lost a smaller deviation to 0.
-    variance = np.maximum(codes.std.astype(np.float64), 1e-7) ** 2
-    kl: NDArray[np.float64] = (mean**2 + variance - 1 - np.log(variance)).mean(axis=0) / 2
-    return kl
+def _kl(codes: Codes) -> NDArray[np.float64] | None:
+    return None if codes.std is None else mean_kl(codes.codes, codes.std)
 
 
 def held_out(frame: pd.DataFrame, choices: Sequence[Choice], seeds: Split) -> pd.DataFrame:
@@ -256,20 +248,7 @@ def show(
         sys.stdout.write(dumps(found, indent=1, allow_nan=False) + "\n")
         return
     screen = console()
-    screen.print(Text(f"chosen on seeds {_spans(seeds.chosen_on)}: {rule(by, direction)}", "bold"))
+    screen.print(Text(f"chosen on seeds {spans(seeds.chosen_on)}: {rule(by, direction)}", "bold"))
     screen.print(table(choices, by))
-    screen.print(
-        Text(f"reported on seeds {_spans(seeds.reported_on)}, which chose nothing", "bold")
-    )
+    screen.print(Text(f"reported on seeds {spans(seeds.reported_on)}, which chose nothing", "bold"))
     print_table(reported, False, to)
-
-
-def _spans(seeds: Sequence[int]) -> str:
-    """Return seeds as `0-4, 7`."""
-    runs: list[list[int]] = []
-    for seed in seeds:
-        if runs and seed == runs[-1][-1] + 1:
-            runs[-1].append(seed)
-        else:
-            runs.append([seed])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)

@@ -72,6 +72,8 @@ def _check_rows(path: Path, rows: NDArray[Any], count: int, dataset: Dataset) ->
         raise UserError(f"{path}: `index` is {rows.dtype} {rows.shape}, not {count:,} integers")
     if count and not 0 <= rows.min() <= rows.max() < images:
         raise UserError(f"{path}: `index` is not within the {images:,} images of {dataset.name}")
+    if len(np.unique(rows)) < count:
+        raise UserError(f"{path}: `index` names an image more than once")
 
 
 def brought(

@@ -18,7 +18,7 @@ from benchmark.locks import Locks, Mine, Owner
 from benchmark.processes import Process, process
 from benchmark.registry import METHODS, UserError
 from benchmark.run import Run, request
-from benchmark.score import protocol, rows_of
+from benchmark.score import signs
 from benchmark.submission import Submission
 from datasets import load
 from results.store import Folder
@@ -60,7 +60,7 @@ class How:
 
 def wanted(metrics: Sequence[str]) -> set[tuple[str, str]]:
     """Return the (metric, protocol) rows of these metrics that a finished run has."""
-    return {(row, protocol(name)) for name in metrics for row in rows_of(name)}
+    return set().union(*map(signs, metrics))
 
 
 def prepare(runs: Sequence[Run], data_dir: Path | None) -> None:

@@ -85,6 +85,7 @@ def reconstruct(
 
     They are held-out images, at most `RECONSTRUCTED` of them, the same for every method.
     """
+    method.eval()
     held = dealer.dataset.test
     rng = np.random.default_rng(0)
     rows = np.sort(rng.choice(held, min(RECONSTRUCTED, len(held)), replace=False))

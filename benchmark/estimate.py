@@ -1,7 +1,6 @@
 """How long runs take, from what those of the same method and data set took."""
 
 import json
-import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from results.store import RUN_NAME
 from results.whole import SCORES
 
-NAME = re.compile(r"(?P<dataset>.+)-(?P<method>.+)-(?P<seed>\d+)-(?P<key>[0-9a-f]{10})")
 SAMPLE = 5
 
 Kind = tuple[str, str]
@@ -34,7 +33,7 @@ class Pace:
 
 def kind(run: str) -> Kind:
     """Return the data set and the method of a run's folder."""
-    match = NAME.fullmatch(run)
+    match = RUN_NAME.fullmatch(run)
     return (match["dataset"], match["method"]) if match else ("", run)
 
 

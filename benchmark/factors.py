@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.registry import unknown
+from benchmark.registry import UserError, unknown
 from datasets import Spec
 
 ALL, DISTINCT = "all", "distinct"
@@ -18,6 +18,8 @@ def columns(spec: Spec, text: str) -> list[int]:
     if text in (ALL, DISTINCT):
         return list(range(len(spec.factor_names)))
     asked = [name.strip() for name in text.split(",")]
+    if alone := {ALL, DISTINCT} & {*asked}:
+        raise UserError(f"--factors {text}: {alone.pop()} stands alone, without names beside it")
     for name in asked:
         if name not in spec.factor_names:
             raise unknown(f"factor of {spec.name}", name, [ALL, DISTINCT, *spec.factor_names])

@@ -26,6 +26,7 @@ from results.files import read_arrays, write_arrays
 WEIGHTS = "inception_v3_google-0cc3c7bd.pth"
 """Torchvision's name of them: what follows the hyphen is the beginning of their SHA-256."""
 URL = f"https://download.pytorch.org/models/{WEIGHTS}"
+LACKING = "needs the weights of torchvision's Inception"
 UNSEEN = "needs what Inception sees in its images: the command that made the run has it look"
 IMAGES = 10_000
 BATCH = {"cpu": 32, "cuda": 256}
@@ -50,7 +51,12 @@ def weights() -> Path | None:
 def lacking() -> str:
     """Return what to say where the weights are not there."""
     path = cache.root() / "inception" / WEIGHTS
-    return f"needs the weights of torchvision's Inception: put {URL} (104 MB) there as {path}"
+    return f"{LACKING}: put {URL} (104 MB) there as {path}"
+
+
+def waits(reason: str | None) -> bool:
+    """Return whether a row has no value for a reason that may be gone another day."""
+    return (reason or "").startswith((LACKING, UNSEEN))
 
 
 def of_real(

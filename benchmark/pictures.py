@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 
 from benchmark.arithmetic import Precision, autocast
 from benchmark.deal import Dealer
-from benchmark.encode import WIDE, as_bytes, strips_around, values_of
+from benchmark.encode import WIDE, as_bytes, decodes_codes, strips_around, values_of
 from datasets import Dataset
 from methods.base import Method
-from methods.losses import kl_normal
 from metrics.discretise import discretise, entropy, mutual_information
+from metrics.udr import mean_kl
 from results.pictures import Information, Pictures, write_information, write_pictures
 from results.store import Codes, Folder
 
@@ -19,10 +19,8 @@ SHOWN = 10
 """Images that are reconstructed, and codes that are traversed from the prior."""
 DRAWS = 4
 """Draws from the prior that are traversed."""
-POSTERIORS = 1_000
-"""Images that the KL divergence of each code is averaged over."""
 COUNTED = 10_000
-"""Images that mutual information is counted in, as in MIG."""
+"""Images that mutual information, as in MIG, and KL divergence are of."""
 BINS = 20
 VALUES = 64
 """Values of a factor beyond which no mean code per value is kept."""
@@ -45,8 +43,7 @@ def keep(
     if folder.has_codes:
         found = folder.codes()
         if found.codes.shape[1] <= WIDE:
-            kl = divergence(method, dealer, precision)
-            write_information(folder, information(found, dealer.dataset, kl))
+            write_information(folder, information(found, dealer.dataset))
 
 
 @torch.no_grad()
@@ -66,7 +63,7 @@ def _reconstructions(
     method: Method, reader: Method, dealer: Dealer, precision: Precision
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return test images and what is made of their codes; none where noise decides it, too."""
-    if not reader.encodes or len(method.informative) < len(method.codes):
+    if not (reader.encodes and decodes_codes(method)):
         nothing = np.zeros((0, *dealer.dataset.shape), np.uint8)
         return nothing, nothing
     test = dealer.dataset.test
@@ -77,21 +74,7 @@ def _reconstructions(
     return as_bytes(batch.x), as_bytes(again)
 
 
-@torch.no_grad()
-def divergence(method: Method, dealer: Dealer, precision: Precision) -> NDArray[np.float64] | None:
-    """Return KL(q(z | x) || p(z)) (L,) of each code in nats; None without a posterior."""
-    if not method.has_posterior:
-        return None
-    rows = dealer.dataset.sample(POSTERIORS, np.random.default_rng(0))
-    with autocast(dealer.device, precision):
-        mu, logvar = method.posterior(dealer.batch(method, rows).x)
-    found: NDArray[np.float64] = kl_normal(mu, logvar).double().cpu().numpy()
-    return found
-
-
-def information(
-    found: Codes, dataset: Dataset, kl: NDArray[np.float64] | None = None
-) -> Information:
+def information(found: Codes, dataset: Dataset) -> Information:
     """Return what codes (M, L) tell of the factors of their images: see `Information`.
 
     The mutual information is that of MIG: counted in `BINS` bins of equal width, of `COUNTED`
@@ -105,7 +88,7 @@ def information(
     return Information(
         mutual_information(discretise(codes, BINS), factors).reshape(codes.shape[1], len(sizes)),
         entropy(factors),
-        np.full(codes.shape[1], np.nan) if kl is None else kl,
+        np.full(codes.shape[1], np.nan) if found.std is None else mean_kl(codes, found.std[lines]),
         list(found.names),
         list(dataset.factor_names),
         np.concatenate([np.zeros((0, codes.shape[1])), *tables]),

@@ -11,10 +11,10 @@ import numpy as np
 
 from benchmark import inception
 from benchmark.factors import ALL, columns
-from benchmark.registry import METHODS, METRICS, UserError, names, unknown
+from benchmark.registry import GENERATOR, METHODS, METRICS, UserError, names, unknown
 from benchmark.registry import seeds as seeds
 from benchmark.run import Run
-from benchmark.score import FACTORS, GENERATOR, factors_of, metric_of, of_images
+from benchmark.score import FACTORS, factors_of, metric_of, of_images
 from datasets import Dataset, Spec
 from methods.base import Method, Sees, defaults, settings
 from metrics.base import REASONS, inapplicable, needs, usual

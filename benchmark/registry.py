@@ -50,6 +50,10 @@ def names(text: str, kind: str, known: Sequence[str]) -> list[str]:
     return list(known) if "all" in found else list(dict.fromkeys(found))
 
 
+GENERATOR = "@generator"
+"""Ends the name of a metric, and of its rows, that is asked of the generator's side."""
+
+
 def seeds(text: str) -> list[int]:
     """Return the seeds of a text like `0-4` or `0,2,7`.
 
@@ -70,6 +74,17 @@ def seeds(text: str) -> list[int]:
             raise UserError(f"--seeds {text!r}: {part.strip()} is more than {MOST_SEEDS} seeds")
         found += range(first, last + 1)
     return list(dict.fromkeys(found))
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Return seeds as `seeds` reads them: "0-3,7" of 0, 1, 2, 3, 7."""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][-1] + 1:
+            found[-1][1:] = [number]
+        else:
+            found.append([number])
+    return ",".join("-".join(map(str, part)) for part in found)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from benchmark.deal import Dealer
 from benchmark.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
 from benchmark.generate import generate, generates
 from benchmark.oracle import oracle
-from benchmark.registry import DATASETS, METHODS, UserError
-from benchmark.score import GENERATOR, Subjects, of_images, protocol, replaced, rows_of, scored
+from benchmark.registry import DATASETS, GENERATOR, METHODS, UserError
+from benchmark.score import Subjects, of_images, replaced, scored, signs
 from benchmark.train import Begin, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
 from methods.base import Method, defaults
@@ -102,11 +102,8 @@ class Bench:
 def missing(run: Run, out: Path, metrics: list[str]) -> list[str]:
     """Return the metrics, of either side, that the folder has no row of under today's protocol."""
     rows = (run.folder(out).scores or {"rows": []})["rows"]
-    # What Inception was not there to see, it may see today.
-    kept = [row for row in rows if "Inception" not in (row["reason"] or "")]
-    there = {(row["metric"], row["protocol"]) for row in kept}
-    wanted = {name: {(row, protocol(name)) for row in rows_of(name)} for name in metrics}
-    return [name for name, rows in wanted.items() if not rows <= there]
+    there = {(row["metric"], row["protocol"]) for row in rows if not inception.waits(row["reason"])}
+    return [name for name in metrics if not signs(name) <= there]
 
 
 def execute(

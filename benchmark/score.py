@@ -16,15 +16,13 @@ from rich.table import Table
 
 from benchmark import factors, inception
 from benchmark.deal import Dealer
-from benchmark.registry import METHODS, METRICS, UserError
+from benchmark.registry import GENERATOR, METHODS, METRICS, UserError
 from datasets import Dataset, Spec, load
 from methods.base import Method
 from metrics.base import REASONS, Detailed, inapplicable, needs, row_names, score
 from results.store import Codes, Folder, Generated, folders
 
 Sheet = dict[str, NDArray[Any]]
-GENERATOR = "@generator"
-"""Ends the name of a metric, and of its rows, that is asked of the generator's side."""
 FACTORS = "/"
 """Parts the name of a metric from the factors that it is asked of, where they are not all."""
 
@@ -159,6 +157,11 @@ def protocol(request: str) -> str:
     text = factors_of(request)
     own = str(METRICS[metric_of(request)].facts["protocol"])
     return own if text == factors.ALL else f"{own}, factors {text}"
+
+
+def signs(request: str) -> set[tuple[str, str]]:
+    """Return the (row, protocol) pairs that a run has once a request is scored."""
+    return {(row, protocol(request)) for row in rows_of(request)}
 
 
 def scored(request: str, subject: Subject, seed: int) -> list[dict[str, Any]]:

@@ -15,11 +15,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.estimate import NAME, kind, paces
+from benchmark.estimate import kind, paces
 from benchmark.hands import Hold
 from benchmark.registry import UserError
 from benchmark.submission import submissions
-from results.store import Folder
+from results.store import RUN_NAME, Folder
 from results.summary import printable
 from results.whole import SCORES, scored
 
@@ -85,7 +85,7 @@ def _standing(
 
 def _folders(out: Path) -> set[str]:
     try:
-        return {name for name in os.listdir(out) if NAME.fullmatch(name)}
+        return {name for name in os.listdir(out) if RUN_NAME.fullmatch(name)}
     except FileNotFoundError:
         return set()
     except OSError as error:

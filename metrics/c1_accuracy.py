@@ -42,7 +42,7 @@ def c1_accuracy(c1: Integers, label: Integers, held_out: NDArray[np.bool_]) -> f
         held_out: (M,) True for the rows scored, False for the rows that fix the matching.
 
     Raises:
-        ValueError: no row is held out, or all are.
+        ValueError: no row is held out, or all are, or all have one label.
     """
     categories, labels, counts = _contingency(c1, label, held_out)
     rows, columns = linear_sum_assignment(counts, maximize=True)
@@ -72,7 +72,7 @@ def c1_accuracy_many_to_one(c1: Integers, label: Integers, held_out: NDArray[np.
         held_out: (M,) True for the rows scored, False for the rows that fix the majority.
 
     Raises:
-        ValueError: no row is held out, or all are.
+        ValueError: no row is held out, or all are, or all have one label.
     """
     categories, labels, counts = _contingency(c1, label, held_out)
     return _share_right(c1, label, held_out, categories, labels[counts.argmax(axis=1)])
@@ -87,6 +87,8 @@ def _contingency(
         raise ValueError(
             f"c1 accuracy needs training rows and held-out rows; no {side} row is there"
         )
+    if np.ptp(label) == 0:
+        raise ValueError("c1 accuracy needs labels that differ; all rows have the same")
     categories, row = np.unique(c1[~held_out], return_inverse=True)
     labels, column = np.unique(label[~held_out], return_inverse=True)
     counts = np.bincount(row * len(labels) + column, minlength=len(categories) * len(labels))

@@ -1,7 +1,7 @@
 """Mutual information gap, as its paper estimates it: from the posteriors, not from their means.
 
 Chen, Li, Grosse & Duvenaud, Isolating Sources of Disentanglement in Variational Autoencoders,
-NeurIPS 2018, https://arxiv.org/abs/1802.04942, equation 6 and appendix C; code
+NeurIPS 2018, https://arxiv.org/abs/1802.04942, equation 6; code
 https://github.com/rtqichen/beta-tcvae, disentanglement_metrics.py.
 """
 
@@ -15,10 +15,9 @@ from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
 from metrics.cores import on_all_cores
 from metrics.discretise import entropy
+from metrics.udr import SMALLEST
 
 Floats = NDArray[np.floating]
-SMALLEST = 1e-7
-"""The least standard deviation: a half-precision number may have lost a smaller one to 0."""
 
 
 class Group(NamedTuple):

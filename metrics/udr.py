@@ -20,6 +20,8 @@ from metrics.base import Codes
 
 Matrix = NDArray[np.float64]
 CORRELATIONS = ("lasso", "spearman")
+SMALLEST = 1e-7
+"""The least standard deviation: a half-precision number may have lost a smaller one to 0."""
 
 
 def udr(
@@ -119,3 +121,11 @@ def _strength(R: Matrix) -> float:
     sums = R.sum(axis=0)
     shares = np.divide(R.max(axis=0) ** 2, sums, out=np.zeros_like(sums), where=sums > 0)
     return float(shares.mean())
+
+
+def mean_kl(mean: NDArray[np.floating], std: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the KL divergence (L,) of posteriors N(mean, std^2) (M, L) from N(0, 1), in nats."""
+    mu = mean.astype(np.float64)
+    variance = np.maximum(std.astype(np.float64), SMALLEST) ** 2
+    kl: NDArray[np.float64] = (mu**2 + variance - 1 - np.log(variance)).mean(axis=0) / 2
+    return kl

@@ -25,7 +25,8 @@ def compared(frame: pd.DataFrame, higher: Mapping[str, bool]) -> pd.DataFrame:
     the best is compared; `p`, of the paired test over common seeds, by Holm corrected for those
     (NaN for the best, and where the common seeds are so few that no p could be below 0.05);
     `bold`, the best and those that the test does not tell from it. Only what was scored by the
-    metric's usual protocol on as many images is compared, and never floor or ceiling.
+    metric's usual protocol on as many images is compared, with no seed's score missing, and never
+    floor or ceiling.
 
     Args:
         frame: what `tidy` returned.
@@ -42,7 +43,9 @@ def compared(frame: pd.DataFrame, higher: Mapping[str, bool]) -> pd.DataFrame:
         for metric, column in rows[rows["n"] > 0].groupby("metric"):
             protocol, images = scored_as[str(metric)]
             alike = (column["protocol"] == protocol) & (column["images"] == images)
-            rivals = column[alike & ~column["method"].isin(REFERENCES)]
+            # A mean without the seeds that a metric refused is not that of the others.
+            whole = column["na"] == 0
+            rivals = column[alike & whole & ~column["method"].isin(REFERENCES)]
             if metric in higher and len(rivals) > 1:
                 _compare(told, rivals, seeds, 1 if higher[str(metric)] else -1)
     return told.assign(bold=told["best"] | (told["p"] > ALPHA))

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchmark.registry import METRICS, UserError
+from benchmark.registry import GENERATOR, METRICS, UserError, spans
 from results.rows import settings_text
 from results.study import Study, rows_of
 
@@ -31,6 +31,8 @@ def commands(study: Study) -> list[str]:
     """Return the commands that make all runs again."""
     scored = ",".join(_metrics(study.lines["metric"]))
     tail = f" --metrics {scored}" if scored else ""
+    if study.lines["metric"].str.endswith(GENERATOR).any():
+        tail += " --side both"
     seeds: dict[tuple[str, ...], list[int]] = {}
     for record in _asked(study):
         run = record["run"]
@@ -41,7 +43,7 @@ def commands(study: Study) -> list[str]:
         seeds.setdefault((method, *words), []).append(run["seed"])
     joined: dict[tuple[str, ...], list[str]] = {}
     for (method, *words), numbers in seeds.items():
-        joined.setdefault((*words, "--seeds", _ranges(numbers)), []).append(method)
+        joined.setdefault((*words, "--seeds", spans(numbers)), []).append(method)
     return [
         "python -m benchmark run "
         + shlex.join(["--methods", ",".join(sorted(methods)), *words, "--no-reference"])
@@ -81,14 +83,3 @@ def _metrics(rows: Iterable[str]) -> list[str]:
     """Return the registered metrics that gave these rows of scores."""
     there = set(rows)
     return [name for name in METRICS.names() if there & set(rows_of(name))]
-
-
-def _ranges(numbers: Iterable[int]) -> str:
-    """Return "0-3,7" of 0, 1, 2, 3, 7."""
-    found: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if found and number == found[-1][-1] + 1:
-            found[-1][1:] = [number]
-        else:
-            found.append([number])
-    return ",".join("-".join(map(str, part)) for part in found)

@@ -23,7 +23,7 @@ from results.whole import SCORES
 
 State = Literal["done", "failed", "diverged", "unfinished", "broken"]
 STATES: tuple[State, ...] = ("done", "failed", "diverged", "unfinished", "broken")
-RUN_NAME = re.compile(r".+-.+-\d+-[0-9a-f]{10}")
+RUN_NAME = re.compile(r"(?P<dataset>.+)-(?P<method>.+)-\d+-[0-9a-f]{10}")
 RECORDS = ("run.json", "scores.json", "failure.json")
 """What a run's state and scores are read from."""
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmark.registry import METRICS
+from benchmark.registry import GENERATOR, METRICS
 from results.store import Folder
 from results.summary import REFERENCES, with_lines
 
@@ -32,7 +32,7 @@ def rows_of(metric: str) -> list[str]:
     """Return the rows that a metric may have: itself, its parts, and those of the other side."""
     facts = METRICS[metric].facts if metric in METRICS.names() else {}
     own = [metric, *(f"{metric}_{part}" for part in facts.get("parts", ()))]
-    return [*own, *(f"{row}@generator" for row in own)]
+    return [*own, *(f"{row}{GENERATOR}" for row in own)]
 
 
 class Study:

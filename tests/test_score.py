@@ -116,6 +116,7 @@ def test_nothing_is_unpickled(tmp_path: Path, toy: Dataset) -> None:
         ({"codes": np.zeros((3, 2)), "index": np.array([0, 1, 96])}, "not within the 96 images"),
         ({"codes": np.zeros((3, 2)), "index": np.array([0, -1, 5])}, "not within the 96 images"),
         ({"codes": np.zeros((3, 2)), "index": np.array([0, 1])}, "not 3 integers"),
+        ({"codes": np.zeros((3, 2)), "index": np.array([0, 1, 1])}, "more than once"),
         ({"codes": np.zeros((3, 2)), "index": np.array([0.0, 1, 2])}, "not 3 integers"),
     ],
 )

@@ -84,8 +84,8 @@ class Scene(NamedTuple):
         return self.job() in slurm_says("squeue", "-h", "-r", "-o", "%F_%K").split()
 
     def training(self) -> bool:
-        """Whether its run has taken steps."""
-        return any(self.out.glob("toy-*/log.csv"))
+        """Whether its run has said so."""
+        return "slow seed 0 train" in self.said()
 
 
 def until(true: Callable[[], bool], seconds: float = 600) -> None:
@@ -243,7 +243,7 @@ def test_what_dies_without_a_word_is_data(
     if name == "memory":
         assert "emory" in run["why"] + run["log"]
     else:
-        assert "begins, in job" in run["log"]
+        assert "slow seed 0 train" in run["log"]
     printed = command("table", "--out", scene.out)
     assert f"failed: {run['why']}" in " ".join(printed.out.split())
 
