@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark import comparison, dispatch, follow, status
@@ -50,9 +51,7 @@ def launch(
         return 0
     print(sentence(standings), file=sys.stderr)
     if how.on == "debug":
-        failed = comparison.run(
-            Comparison(tuple(todo), asked.metrics, asked.device), out, how.data_dir
-        )
+        failed = comparison.run(replace(asked, runs=tuple(todo)), out, how.data_dir)
         comparison.show(asked, out, json)
         return failed
     submission = _submit(todo, asked, out, how)
