@@ -165,12 +165,11 @@ def draw(found: pd.DataFrame) -> Figure:
         of_metric = found[found["metric"] == metric]
         logarithmic = _scale(panel, sorted(set(found["x"])))
         places = _aside(found["x"], len(looks), logarithmic)
+        lines = {key: line.sort_values("x") for key, line in of_metric.groupby(["method", "line"])}
         for (key, seen), aside in zip(looks.items(), places, strict=True):
-            line = of_metric[(of_metric[["method", "line"]] == key).all(axis=1)]
-            line = line.sort_values("x")
-            _line(
-                panel, line.assign(x=line["x"] * aside if logarithmic else line["x"] + aside), seen
-            )
+            if key in lines:
+                x = lines[key]["x"]
+                _line(panel, lines[key].assign(x=x * aside if logarithmic else x + aside), seen)
         titled(panel, metric)
         panel.set_xlabel(str(found["setting"].iloc[0]))
     figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
