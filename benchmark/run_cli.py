@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchmark.registry import UserError
 from benchmark.words import AsJson, DataDir, Factors, Out, Scores, Side, StudyName, Supervision
+
+if TYPE_CHECKING:  # it imports torch, which `status` does without
+    from benchmark.comparison import Comparison
 
 JOBS = "Jobs (with --on)"
 
@@ -81,82 +84,99 @@ def run(
     """Train and score methods on data sets; the same command again does only what is missing."""
     from benchmark import comparison
 
-    where = "auto" if on == "slurm" else device
+    scored: dict[str, Any] = {"metrics": metrics, "side": side, "factors": factors}
+    scored["device"] = "auto" if on == "slurm" else device
+    trained: dict[str, Any] = {
+        "budget": budget,
+        "steps": steps,
+        "set": set_,
+        "precision": precision,
+        "sees": sees,
+    }
     if study is None:
+        asked = _asked(methods, datasets, seeds, reference, trained, scored)
         tables: list[Mapping[str, Any]] = []
-        asked = comparison.ask(
-            methods=methods,
-            datasets="dsprites" if datasets is None else datasets,
-            metrics=metrics,
-            seeds="0" if seeds is None else seeds,
-            budget="quick" if budget is None else budget,
-            steps=steps,
-            settings=set_ or [],
-            precision="auto" if precision is None else precision,
-            device=where,
-            sees=sees,
-            reference=reference,
-            side=side,
-            factors=factors,
-        )
     else:
-        from benchmark.study import find
-
-        stated = {
-            "budget": budget,
-            "steps": steps,
-            "set": set_,
-            "precision": precision,
-            "sees": sees,
-        }
-        _refuse(stated, f"the study {study} says that itself")
-        found = find(study)
-        tables = [found.slurm]
-        asked = comparison.of_study(
-            found,
-            methods=methods or None,
-            datasets=datasets,
-            metrics=metrics,
-            seeds=seeds,
-            device=where,
-            side=side,
-            factors=factors,
-        )
+        asked, own = _of_study(study, methods, datasets, seeds, trained, scored)
+        tables = [own]
     asked = replace(asked, track=track)
+    slurms = {"partition": partition, "time": time, "gres": None if not gpus else f"gpu:{gpus}"}
     if on is None and not dry_run:
-        jobs: dict[str, object] = {
-            "detach": detach,
-            "parallel": parallel,
-            "partition": partition,
-            "slurm": slurm,
-        }
-        jobs |= {"gpus": gpus, "time": time, "pack": pack > 1, "beside": beside > 1}
+        jobs = {**slurms, "detach": detach, "parallel": parallel, "slurm": slurm}
+        jobs |= {"gpus": jobs.pop("gres"), "pack": pack > 1, "beside": beside > 1}
         _refuse(jobs, "it is for jobs; add --on slurm or --on local")
         failed = comparison.run(asked, out, data_dir)
         comparison.show(asked, out, json)
-        if failed:
-            raise typer.Exit(1)
-        return
-    from benchmark import launch, options
-    from benchmark.dispatch import How
+    else:
+        from benchmark import launch, options
+        from benchmark.dispatch import How
 
-    tables = [options.user_table(), *tables]
-    given = {"partition": partition, "time": time, "gres": None if not gpus else f"gpu:{gpus}"}
-    told = [f"{name}={value}" for name, value in given.items() if value is not None]
-    how = How(
-        on or "local",
-        study or "",
-        pack=max(pack, beside),
-        beside=beside,
-        parallel=parallel,
-        retry=retry,
-        options=options.options(tables, [*told, *(slurm or [])]),
-        setup=options.setup(tables),
-        data_dir=data_dir,
-        device=device,
-    )
-    if launch.launch(asked, out, how, detach=detach, dry_run=dry_run, json=json):
+        tables.insert(0, options.user_table())
+        told = [f"{name}={value}" for name, value in slurms.items() if value is not None]
+        how = How(
+            on or "local",
+            study or "",
+            pack=max(pack, beside),
+            beside=beside,
+            parallel=parallel,
+            retry=retry,
+            options=options.options(tables, [*told, *(slurm or [])]),
+            setup=options.setup(tables),
+            data_dir=data_dir,
+            device=device,
+        )
+        failed = launch.launch(asked, out, how, detach=detach, dry_run=dry_run, json=json)
+    if failed:
         raise typer.Exit(1)
+
+
+def _asked(
+    methods: str,
+    datasets: str | None,
+    seeds: str | None,
+    reference: bool,
+    trained: Mapping[str, Any],
+    scored: Mapping[str, Any],
+) -> "Comparison":
+    """Return what the command line asks for."""
+    from benchmark import comparison
+
+    return comparison.ask(
+        methods=methods,
+        datasets="dsprites" if datasets is None else datasets,
+        seeds="0" if seeds is None else seeds,
+        budget="quick" if trained["budget"] is None else trained["budget"],
+        steps=trained["steps"],
+        settings=trained["set"] or [],
+        precision="auto" if trained["precision"] is None else trained["precision"],
+        sees=trained["sees"],
+        reference=reference,
+        **scored,
+    )
+
+
+def _of_study(
+    study: str,
+    methods: str,
+    datasets: str | None,
+    seeds: str | None,
+    trained: Mapping[str, Any],
+    scored: Mapping[str, Any],
+) -> "tuple[Comparison, Mapping[str, Any]]":
+    """Return what a study asks for, and its own table for Slurm.
+
+    Raises:
+        UserError: something is asked for that the study says itself.
+    """
+    from benchmark import comparison
+    from benchmark.study import find
+
+    _refuse(trained, f"the study {study} says that itself")
+    found = find(study)
+    asked = comparison.of_study(
+        found, methods=methods or None, datasets=datasets, seeds=seeds, **scored
+    )
+    return asked, found.slurm
 
 
 def _refuse(given: Mapping[str, object], why: str) -> None:

@@ -1,7 +1,8 @@
 """Studies that nobody trained: run folders as a study leaves them, to measure what reads them.
 
 `python -m tests.synthetic 12600` makes as many in a temporary folder, and says how long it takes to
-collect them for the first time and again, to make their table, and how much memory that took.
+collect them for the first time and again, to make their table and all their figures, and how much
+memory that took.
 """
 
 import json
@@ -96,6 +97,7 @@ def measure(out: Path) -> None:
     print("collected for the first time:", measured("-c", collect))
     print("collected again:", measured("-c", collect))
     print("table:", measured("-m", "benchmark", "table", "--out", str(out)))
+    print("all figures:", measured("-m", "benchmark", "plot", "--out", str(out)))
 
 
 def main() -> None:
