@@ -96,6 +96,8 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         if not taken:
             shutil.rmtree(submission.folder, ignore_errors=True)
             return None
+        if how.on == "local":
+            mine.leave_at(submission.ticket)
         submission.write_tasks([[_record(r, out) for r in part] for part in parts(taken, how.pack)])
         start = _start_arrays if how.on == "slurm" else _start_workers
         try:

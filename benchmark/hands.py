@@ -98,7 +98,7 @@ def _scheduled(lock: Lock, submission: Submission, queue: Queue) -> Hold:
 
 
 def _worked_on(submission: Submission, ticket: Lock) -> bool:
-    """Whether a run that waits for local processes has any."""
+    """Whether a run that waits for local processes has any; these beat for its ticket."""
     there = submission.workers or (submission.submitter,)
     return any(_there(process, ticket) for process in there)
 

@@ -162,7 +162,7 @@ def work(submission: Submission, number: int, runs: Sequence[dict[str, Any]], st
     """Bring the runs of a task to their ends, one after another; return the exit code."""
     owner = Owner(submission=submission.id, task=number, job=job())
     locks, code = Locks(submission.out), 0
-    with locks.owner(owner) as mine:
+    with locks.owner(owner, submission.ticket) as mine:
         for run in runs:
             if not take(run["name"], submission, number, locks, mine):
                 continue

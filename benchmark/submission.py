@@ -64,6 +64,11 @@ class Submission:
         """Its folder."""
         return _jobs(self.out) / self.id
 
+    @property
+    def ticket(self) -> Path:
+        """The file of the owner of runs that wait for local processes, which keep it fresh."""
+        return self.folder / "ticket"
+
     def write(self) -> "Submission":
         """Write `submission.json`; UserError if that cannot be."""
         record = asdict(self)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from benchmark.locks import Locks
+from benchmark.submission import submissions
 from results.store import Folder, folders
 from tests.command import ROOT, Command, Result, served
 from tests.one_node import cluster, lacking
@@ -29,7 +30,7 @@ long = pytest.mark.skipif(
     "BENCHMARK_LONG" not in os.environ, reason="takes minutes; BENCHMARK_LONG=1 runs it"
 )
 
-STEPS = 400
+STEPS = 200
 SLOW = '''
 """A VAE that takes its time, so that tests can disturb it."""
 import os, time
@@ -76,12 +77,12 @@ class Scene(NamedTuple):
 
     def job(self) -> str:
         """Slurm's number of the first task."""
-        (record,) = self.out.glob(".jobs/*/submission.json")
-        return f"{json.loads(record.read_text())['arrays'][0]}_0"
+        (submission,) = submissions(self.out)
+        return submission.job(0)
 
     def waits(self) -> bool:
         """Whether Slurm has its first task in the queue, or runs it."""
-        return self.job() in slurm_says("squeue", "-h", "-r", "-o", "%F_%K").split()
+        return self.job() in slurm_says("squeue", "-h", "-r", "-o", "%i").split()
 
     def training(self) -> bool:
         """Whether its run has said so."""
@@ -168,7 +169,7 @@ def scenes(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes
     """Runs that are the same but for what is done to them, all at once."""
     top = tmp_path_factory.mktemp("scenes")
     asked: dict[str, tuple[object, ...]] = {
-        "limit": ("--time", 2, "--slurm", "signal=B:USR2@5"),
+        "limit": ("--time", 1, "--slurm", "signal=B:USR2@5"),
         "preempted": ("--partition", "low", "--gpus", 2),
         "requeued": (),
         "cancelled": (),
@@ -178,7 +179,7 @@ def scenes(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes
     for name, options in asked.items():
         study(top / name)
         done = command(
-            *words(top / name, "--detach", *options), PAUSE="0.35" if name == "limit" else "0.1"
+            *words(top / name, "--detach", *options), PAUSE="0.4" if name == "limit" else "0.1"
         )
         assert done.code == 0, done.err
     study(top / "troubled", steps=20, trouble=["raise", "nan", "none"])
@@ -283,7 +284,7 @@ def test_an_array_with_a_limit(command: Command, tmp_path: Path) -> None:
         (method, seed) for method in ("vae", "pca") for seed in (0, 1)
     }
     assert all(row["state"] == "done" and row["value"] is not None for row in rows)
-    (script,) = (tmp_path / "runs").glob(".jobs/*/*.sh")
+    (script,) = (tmp_path / "runs").glob(".jobs/*/submitit/[0-9]*_submission.sh")
     assert "#SBATCH --array=0-3%2" in script.read_text()
     again = command(*words(tmp_path, "--dry-run"))
     assert again.out.splitlines() == ["4 runs: 4 done", "nothing to submit"]
