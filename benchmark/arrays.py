@@ -90,5 +90,5 @@ def _setup(folder: Path) -> list[str]:
     return [
         f'[ -n "$({found})" ] || {{ echo error: {place} is not private; exit 1; }}',
         f'export PYTHONPATH={shlex.quote(str(ROOT))}"${{PYTHONPATH:+:$PYTHONPATH}}"',
-        'export SUBMITIT_LOG_LEVEL="${SUBMITIT_LOG_LEVEL:-WARNING}"',
+        'export SUBMITIT_LOG_LEVEL="${SUBMITIT_LOG_LEVEL:-ERROR}"',
     ]

@@ -30,7 +30,7 @@ long = pytest.mark.skipif(
     "BENCHMARK_LONG" not in os.environ, reason="takes minutes; BENCHMARK_LONG=1 runs it"
 )
 
-STEPS = 200
+STEPS = 100
 SLOW = '''
 """A VAE that takes its time, so that tests can disturb it."""
 import os, time
@@ -41,15 +41,18 @@ from methods.vae import VAE
 
 @METHODS.register("slow", source="a test")
 class Slow(VAE):
-    """A VAE that sleeps $PAUSE seconds a step, and may raise or diverge."""
+    """A VAE that sleeps $PAUSE seconds a step until it is requeued, and may raise or diverge."""
 
     def __init__(self, spec, *, trouble: Literal["none", "raise", "nan"] = "none") -> None:
         super().__init__(spec)
         self.trouble, self.steps = trouble, 0
 
     def losses(self, batch):
-        time.sleep(float(os.environ.get("PAUSE", "0")))
+        if "SLURM_RESTART_COUNT" not in os.environ:
+            time.sleep(float(os.environ.get("PAUSE", "0")))
         self.steps += 1
+        if self.steps == 2:
+            print("it trains", flush=True)
         if self.trouble == "raise" and self.steps > 5:
             raise RuntimeError("CUDA out of luck")
         for name, loss in super().losses(batch):
@@ -86,7 +89,7 @@ class Scene(NamedTuple):
 
     def training(self) -> bool:
         """Whether its run has said so."""
-        return "slow seed 0 train" in self.said()
+        return "it trains" in self.said()
 
 
 def until(true: Callable[[], bool], seconds: float = 600) -> None:
@@ -165,32 +168,39 @@ class Scenes(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def scenes(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
-    """Runs that are the same but for what is done to them, all at once."""
+def begun(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+    """Runs that are the same but for what is done to them, all at once; they go on."""
     top = tmp_path_factory.mktemp("scenes")
     asked: dict[str, tuple[object, ...]] = {
-        "limit": ("--time", 1, "--slurm", "signal=B:USR2@5"),
+        "limit": ("--time", 2, "--slurm", "signal=B:USR2@60"),
         "preempted": ("--partition", "low", "--gpus", 2),
         "requeued": (),
         "cancelled": (),
         "killed": (),
         "memory": ("--slurm", "mem=100M"),
     }
+    of = {name: Scene(top / name / "runs") for name in asked}
     for name, options in asked.items():
         study(top / name)
-        done = command(
-            *words(top / name, "--detach", *options), PAUSE="0.4" if name == "limit" else "0.1"
-        )
+        done = command(*words(top / name, "--detach", *options), PAUSE="1")
         assert done.code == 0, done.err
+        if name == "limit":  # its minutes count from here
+            until(of[name].training)
     study(top / "troubled", steps=20, trouble=["raise", "nan", "none"])
     assert command(*words(top / "troubled", "--detach", "--pack", 3)).code == 0
-    of = {name: Scene(top / name / "runs") for name in [*asked, "troubled"]}
     disturb(of)
     study(top / "twin")
     undisturbed = command(*[w for w in words(top / "twin") if w not in ("--on", "slurm")])
     assert undisturbed.code == 0, undisturbed.err
-    until(lambda: not any(scene.waits() for scene in of.values()))
+    of["troubled"] = Scene(top / "troubled" / "runs")
     return Scenes(of, Scene(top / "twin" / "runs").run)
+
+
+@pytest.fixture(scope="module")
+def scenes(begun: Scenes) -> Scenes:
+    """The same when all have ended."""
+    until(lambda: not any(scene.waits() for scene in begun.of.values()))
+    return begun
 
 
 def disturb(of: dict[str, Scene]) -> None:
@@ -206,6 +216,48 @@ def disturb(of: dict[str, Scene]) -> None:
         if name == "preempted":
             high = ("--partition=high", "--gres=gpu:2", "--mem=50", "--output=/dev/null")
             slurm_says("sbatch", *high, "--wrap", "sleep 3")
+
+
+# These first: the runs that were cut come to their ends meanwhile.
+
+
+def test_an_array_with_a_limit(command: Command, begun: Scenes, tmp_path: Path) -> None:
+    """Two methods, two seeds, two at a time: all done, the table complete, nothing to do again."""
+    study(tmp_path, "vae,pca", "0-1", 20)
+    done = command(*words(tmp_path, "--parallel", 2, "--json"))
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)
+    assert {(row["method"], row["seed"]) for row in rows} == {
+        (method, seed) for method in ("vae", "pca") for seed in (0, 1)
+    }
+    assert all(row["state"] == "done" and row["value"] is not None for row in rows)
+    (script,) = (tmp_path / "runs").glob(".jobs/*/submitit/[0-9]*_submission.sh")
+    assert "#SBATCH --array=0-3%2" in script.read_text()
+    again = command(*words(tmp_path, "--dry-run"))
+    assert again.out.splitlines() == ["4 runs: 4 done", "nothing to submit"]
+    table = command("table", "--study", tmp_path / "study.toml", "--out", tmp_path / "runs")
+    assert "4 runs: 4 done" in table.out
+
+
+def test_two_commands_at_once(
+    command: Command, begun: Scenes, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each run is trained once, and both commands see all of them done."""
+    study(tmp_path, "vae", "0-3", 20)
+    scene, found = Scene(tmp_path / "runs"), list[Result]()
+    asked = words(tmp_path, "--pack", 4, "--beside", 2, "--slurm", "mem=3000M")
+    server = served(tmp_path_factory.mktemp("other"))
+    both = [
+        threading.Thread(target=lambda run=run: found.append(run(*asked)))
+        for run in (command, next(server))
+    ]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert [result.code for result in found] == [0, 0], found[0].out + found[0].err
+    assert all("4 runs: 4 done" in result.err for result in found)
+    assert len(scene.begun()) == 4 == len(set(scene.begun()))
 
 
 @pytest.mark.parametrize("name", ["limit", "preempted", "requeued"])
@@ -244,7 +296,7 @@ def test_what_dies_without_a_word_is_data(
     if name == "memory":
         assert "emory" in run["why"] + run["log"]
     else:
-        assert "slow seed 0 train" in run["log"]
+        assert "it trains" in run["log"]
     printed = command("table", "--out", scene.out)
     assert f"failed: {run['why']}" in " ".join(printed.out.split())
 
@@ -272,24 +324,6 @@ def test_the_rest_of_a_pack_goes_on(command: Command, scenes: Scenes) -> None:
     (failed,) = (run for run in found["runs"] if run["state"] == "failed")
     assert failed["why"] == "RuntimeError: CUDA out of luck"
     assert "in losses" in failed["log"]
-
-
-def test_an_array_with_a_limit(command: Command, tmp_path: Path) -> None:
-    """Two methods, two seeds, two at a time: all done, the table complete, nothing to do again."""
-    study(tmp_path, "vae,pca", "0-1", 20)
-    done = command(*words(tmp_path, "--parallel", 2, "--json"))
-    assert done.code == 0, done.err
-    rows = json.loads(done.out)
-    assert {(row["method"], row["seed"]) for row in rows} == {
-        (method, seed) for method in ("vae", "pca") for seed in (0, 1)
-    }
-    assert all(row["state"] == "done" and row["value"] is not None for row in rows)
-    (script,) = (tmp_path / "runs").glob(".jobs/*/submitit/[0-9]*_submission.sh")
-    assert "#SBATCH --array=0-3%2" in script.read_text()
-    again = command(*words(tmp_path, "--dry-run"))
-    assert again.out.splitlines() == ["4 runs: 4 done", "nothing to submit"]
-    table = command("table", "--study", tmp_path / "study.toml", "--out", tmp_path / "runs")
-    assert "4 runs: 4 done" in table.out
 
 
 def start(*words: object, **variables: str) -> "subprocess.Popen[str]":
@@ -322,25 +356,6 @@ def test_the_submitting_process_is_killed(command: Command, tmp_path: Path) -> N
     assert "submitted" not in last.err
     assert len(scene.begun()) == 2 == len(set(scene.begun()))
     assert "2 runs: 2 done" in command("status", "--out", scene.out).out
-
-
-def test_two_commands_at_once(
-    command: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Each run is trained once, and both commands see all of them done."""
-    study(tmp_path, "vae", "0-3", 20)
-    scene, found = Scene(tmp_path / "runs"), list[Result]()
-    asked = words(tmp_path, "--pack", 2, "--beside", 2, "--slurm", "mem=3000M")
-    servers = [served(tmp_path_factory.mktemp("other")) for _ in range(2)]
-    others = [next(server) for server in servers]
-    both = [threading.Thread(target=lambda run=run: found.append(run(*asked))) for run in others]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join()
-    assert [result.code for result in found] == [0, 0], found[0].out + found[0].err
-    assert all("4 runs: 4 done" in result.err for result in found)
-    assert len(scene.begun()) == 4 == len(set(scene.begun()))
 
 
 @long
