@@ -363,7 +363,7 @@ def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> N
     """Runs that others finish while the jobs wait: the jobs end before they import torch."""
     study(tmp_path, "pixels", "0-1999", 1)
     out = tmp_path / "runs"
-    done = command(*words(tmp_path, "--detach", "--slurm", "hold", "--slurm", "mem=10M"))
+    done = command(*words(tmp_path, "--detach", "--slurm", "hold", "--slurm", "mem=200M"))
     assert done.code == 0, done.err
     (line,) = (line for line in done.err.splitlines() if line.startswith("submitted"))
     print(line)
@@ -390,6 +390,21 @@ def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> N
     rows = json.loads(command("table", "--out", out, "--json").out)
     assert len(rows) == 2000
     assert {row["state"] for row in rows} == {"done"}
+
+
+def test_what_others_could_have_written_is_not_loaded(command: Command, tmp_path: Path) -> None:
+    """A job unpickles its task from a folder of its owner's alone, or not at all."""
+    study(tmp_path, "pixels", steps=1)
+    assert command(*words(tmp_path, "--detach", "--slurm", "hold")).code == 0
+    scene = Scene(tmp_path / "runs")
+    (pickles,) = scene.out.glob(".jobs/*/submitit")
+    assert pickles.stat().st_mode & 0o777 == 0o700
+    pickles.chmod(0o770)
+    slurm_says("scontrol", "release", scene.job())
+    until(lambda: not scene.waits())
+    (run,) = json.loads(command("status", "--out", scene.out, "--json").out)["runs"]
+    assert run["why"] == f"job {scene.job()} ended before it began: FAILED"
+    assert run["log"] == f"error: {pickles} is not private"
 
 
 @pytest.fixture
