@@ -71,6 +71,12 @@ class Scene(NamedTuple):
         (folder,) = folders(self.out)
         return folder
 
+    @property
+    def pickles(self) -> Path:
+        """The folder from which its only submission's jobs load their tasks."""
+        (submission,) = submissions(self.out)
+        return submission.folder / "submitit"
+
     def said(self) -> str:
         return "".join(sorted(log.read_text() for log in self.out.glob(".jobs/*/*.log")))
 
@@ -178,6 +184,7 @@ def begun(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
         "cancelled": (),
         "killed": (),
         "memory": ("--slurm", "mem=100M"),
+        "opened": ("--slurm", "hold"),
     }
     of = {name: Scene(top / name / "runs") for name in asked}
     for name, options in asked.items():
@@ -204,6 +211,8 @@ def scenes(begun: Scenes) -> Scenes:
 
 
 def disturb(of: dict[str, Scene]) -> None:
+    of["opened"].pickles.chmod(0o770)
+    slurm_says("scontrol", "release", of["opened"].job())
     for name in ("requeued", "cancelled", "killed", "preempted"):
         until(of[name].training)
         if name == "requeued":
@@ -314,6 +323,15 @@ def test_it_is_done_again_only_when_asked(command: Command, scenes: Scenes, name
     assert_same(scene.run, scenes.twin)
 
 
+def test_what_others_could_have_written_is_not_loaded(command: Command, scenes: Scenes) -> None:
+    """A job unpickles its task from a folder that its owner alone can write to."""
+    assert scenes.of["limit"].pickles.stat().st_mode & 0o777 == 0o700
+    scene = scenes.of["opened"]
+    (run,) = json.loads(command("status", "--out", scene.out, "--json").out)["runs"]
+    assert run["why"] == f"job {scene.job()} ended before it began: FAILED"
+    assert run["log"] == f"error: {scene.pickles} is not private"
+
+
 def test_the_rest_of_a_pack_goes_on(command: Command, scenes: Scenes) -> None:
     found = json.loads(command("status", "--out", scenes.of["troubled"].out, "--json").out)
     assert {k: n for k, n in found["counts"].items() if n} == {
@@ -383,28 +401,13 @@ def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> N
         folder.finish({"rows": [{**protocol, "value": 0.0, "reason": None}], "train": {}})
     for job in jobs:
         slurm_says("scontrol", "release", job)
-    until(lambda: not set(jobs) & set(slurm_says("squeue", "-h", "-o", "%F").split()))
+    until(lambda: not set(jobs) & set(slurm_says("squeue", "-h", "-o", "%F").split()), 2400)
     found = json.loads(command("status", "--out", out, "--json").out)
     assert found["counts"]["done"] == 2000
     assert Locks(out).held() == {}
     rows = json.loads(command("table", "--out", out, "--json").out)
     assert len(rows) == 2000
     assert {row["state"] for row in rows} == {"done"}
-
-
-def test_what_others_could_have_written_is_not_loaded(command: Command, tmp_path: Path) -> None:
-    """A job unpickles its task from a folder of its owner's alone, or not at all."""
-    study(tmp_path, "pixels", steps=1)
-    assert command(*words(tmp_path, "--detach", "--slurm", "hold")).code == 0
-    scene = Scene(tmp_path / "runs")
-    (pickles,) = scene.out.glob(".jobs/*/submitit")
-    assert pickles.stat().st_mode & 0o777 == 0o700
-    pickles.chmod(0o770)
-    slurm_says("scontrol", "release", scene.job())
-    until(lambda: not scene.waits())
-    (run,) = json.loads(command("status", "--out", scene.out, "--json").out)["runs"]
-    assert run["why"] == f"job {scene.job()} ended before it began: FAILED"
-    assert run["log"] == f"error: {pickles} is not private"
 
 
 @pytest.fixture
