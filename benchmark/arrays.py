@@ -91,4 +91,5 @@ def _setup(folder: Path) -> list[str]:
         f'[ -n "$({found})" ] || {{ echo error: {place} is not private; exit 1; }}',
         f'export PYTHONPATH={shlex.quote(str(ROOT))}"${{PYTHONPATH:+:$PYTHONPATH}}"',
         'export SUBMITIT_LOG_LEVEL="${SUBMITIT_LOG_LEVEL:-ERROR}"',
+        "trap '' USR2",  # which would end a Python that is still being imported
     ]

@@ -53,7 +53,8 @@ def bring(asked: dict[str, Any], submission: Submission, stop: Callable[[], bool
             folder.ask(asked["asked"])
         folder.fail("failed", reason, log=log)
     if not stop():
-        lives.unlink(missing_ok=True)
+        with suppress(OSError):
+            lives.unlink()
     return folder.state
 
 

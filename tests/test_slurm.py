@@ -178,7 +178,7 @@ def begun(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
     """Runs that are the same but for what is done to them, all at once; they go on."""
     top = tmp_path_factory.mktemp("scenes")
     asked: dict[str, tuple[object, ...]] = {
-        "limit": ("--time", 2, "--slurm", "signal=B:USR2@60"),
+        "limit": ("--time", 2, "--slurm", "signal=B:USR2@30"),
         "preempted": ("--partition", "low", "--gpus", 2),
         "requeued": (),
         "cancelled": (),
@@ -246,6 +246,17 @@ def test_an_array_with_a_limit(command: Command, begun: Scenes, tmp_path: Path) 
     assert again.out.splitlines() == ["4 runs: 4 done", "nothing to submit"]
     table = command("table", "--study", tmp_path / "study.toml", "--out", tmp_path / "runs")
     assert "4 runs: 4 done" in table.out
+
+
+def test_what_slurm_refuses(command: Command, tmp_path: Path) -> None:
+    """Its words are the error, once; the runs are free again."""
+    study(tmp_path)
+    refused = command(*words(tmp_path, "--gpus", 9))
+    assert refused.code == 2
+    (line,) = (line for line in refused.err.splitlines() if "error" in line)
+    assert line.startswith("error: sbatch: error: Batch job submission failed: ")
+    assert line.endswith("; 0 of 1 runs are submitted")
+    assert Locks(tmp_path / "runs").held() == {}
 
 
 def test_two_commands_at_once(
