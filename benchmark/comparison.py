@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -19,6 +20,7 @@ from benchmark.registry import names as named
 from benchmark.run import Bench, Run, execute, missing
 from benchmark.score import rows_of
 from benchmark.study import Grid, Study
+from benchmark.track import Track
 from benchmark.train import Stopped
 from datasets import load
 from results.show import draw, print_table
@@ -36,6 +38,8 @@ class Comparison:
     runs: tuple[Run, ...]
     metrics: list[str]
     device: torch.device
+    track: int = 0
+    """Scores are taken every so many training steps, too; 0: only at the end."""
 
 
 def ask(
@@ -187,7 +191,7 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
                 print(f"{dataset.name} is not scored by {metric}: it {reason}", file=sys.stderr)
     others = []
     with stoppable() as stop, Locks(out).owner(Owner()) as mine:
-        bench = Bench(out, asked.device, stop)
+        bench = Bench(out, asked.device, stop, Track(asked.track, tuple(asked.metrics)))
         for one in todo:
             name = one.folder(out).name
             if not mine.take([name], {}):
@@ -216,9 +220,29 @@ def show(asked: Comparison, out: Path, json: bool) -> None:
     frame = tidy(out, metrics=[row for name in asked.metrics for row in rows_of(name)])
     frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
     print_table(frame, json)
+    if asked.track:
+        _say_untracked(asked, out)
     write_csv(out / "scores.csv", frame)
-    for path in [out / "scores.csv", *draw(frame, out, out / "figures", FIGURES)]:
-        print(f"wrote {path}", file=sys.stderr)
+    print(f"wrote {out / 'scores.csv'}", file=sys.stderr)
+    for stem, kinds in groupby(draw(frame, out, out / "figures", FIGURES), _stem):
+        # As a shell reads it: a table above a hundred paths would be out of sight.
+        told = ",".join(path.suffix.removeprefix(".") for path in kinds)
+        print(f"wrote {stem}.{{{told}}}", file=sys.stderr)
+
+
+def _stem(path: Path) -> Path:
+    return path.with_suffix("")
+
+
+def _say_untracked(asked: Comparison, out: Path) -> None:
+    """Say which methods were not watched, for want of an encoder or because they were trained."""
+    names = {one.method for one in asked.runs if one.steps and not one.folder(out).tracked.exists()}
+    if names:
+        print(
+            f"no scores over the steps of {', '.join(sorted(names))}: trained before, or without "
+            "an encoder while it trains",
+            file=sys.stderr,
+        )
 
 
 @contextmanager

@@ -87,6 +87,7 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         data_dir=None if how.data_dir is None else str(how.data_dir.resolve()),
         device=how.device,
         beside=how.beside,
+        track=asked.track,
         asked=tuple(run.folder(out).name for run in asked.runs),
         cluster=site.cluster,
         size=site.max_array_size,

@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark import comparison, dispatch, follow, status
@@ -54,9 +55,7 @@ def launch(
         return 0
     print(sentence(standings), file=sys.stderr)
     if how.on == "debug":
-        failed = comparison.run(
-            Comparison(tuple(todo), asked.metrics, asked.device), out, how.data_dir
-        )
+        failed = comparison.run(replace(asked, runs=tuple(todo)), out, how.data_dir)
         comparison.show(asked, out, json)
         return failed
     submission = _submit(todo, asked, out, how)

@@ -21,6 +21,7 @@ from benchmark.generate import generate, generates
 from benchmark.oracle import oracle
 from benchmark.registry import DATASETS, GENERATOR, METHODS, UserError
 from benchmark.score import Subjects, of_images, replaced, scored, signs
+from benchmark.track import NEVER, Track
 from benchmark.train import Begin, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
 from methods.base import Method, defaults
@@ -92,11 +93,13 @@ class Bench:
         out: the folder of all run folders.
         device: where they train.
         stop: asked after every step whether to save and stop.
+        track: the scores to take while methods train.
     """
 
     out: Path
     device: torch.device
     stop: Callable[[], bool] = lambda: False
+    track: Track = NEVER
 
 
 def missing(run: Run, out: Path, metrics: list[str]) -> list[str]:
@@ -236,6 +239,7 @@ class Execution:
             last.update(means)
             report(step, means)
 
+        track = self.bench.track if stage == "train" and method.encodes else NEVER
         training = Training(
             method,
             lambda step: self.dealer.train(method, step),
@@ -245,6 +249,8 @@ class Execution:
             self.folder.log(stage),
             self.bench.stop,
             told,
+            track.of(method, self.dealer, self.precision, self.run.seed, self.folder.tracked),
+            track.every,
         )
         training.run()
         rate = training.steps_per_second

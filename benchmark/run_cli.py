@@ -1,6 +1,7 @@
 """`python -m benchmark run` and `status`: runs here, or as jobs, and what became of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,6 +46,9 @@ def run(
     reference: Annotated[
         bool, typer.Option(help="Add what untrained, random and true codes score.")
     ] = True,
+    track: Annotated[
+        int, typer.Option(help="Score every so many training steps, too; 0: never.", min=0)
+    ] = 0,
     json: AsJson = False,
     on: Annotated[
         str | None,
@@ -118,6 +122,7 @@ def run(
             side=side,
             factors=factors,
         )
+    asked = replace(asked, track=track)
     if on is None and not dry_run:
         jobs: dict[str, object] = {
             "detach": detach,

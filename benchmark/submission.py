@@ -35,6 +35,7 @@ class Submission:
         data_dir: where the user keeps original files, or None.
         device: auto, cpu or cuda.
         beside: how many of a job's runs train at once.
+        track: scores are taken every so many training steps, too; 0: only at the end.
         asked: the names of all runs that the command asked for, done ones included.
         submitter: who submitted it.
         cluster: Slurm's name for itself.
@@ -51,6 +52,7 @@ class Submission:
     data_dir: str | None = None
     device: str = "auto"
     beside: int = 1
+    track: int = 0
     asked: tuple[str, ...] = ()
     submitter: Process = field(default_factory=process)
     cluster: str = ""

@@ -90,6 +90,7 @@ class Training:
         log: the CSV of losses over steps.
         stop: asked after every step but the last; True saves and raises `Stopped`.
         report: told the step and the means at every row of the log.
+        watch: told every `every`-th step, and free to take its time: that is no training.
     """
 
     method: Method
@@ -100,6 +101,8 @@ class Training:
     log: Path
     stop: Callable[[], bool] = lambda: False
     report: Report = lambda step, means: None
+    watch: Callable[[int], None] = lambda step: None
+    every: int = 0
 
     def __post_init__(self) -> None:
         self.device = next(self.method.parameters()).device
@@ -128,6 +131,10 @@ class Training:
             if step % LOOK == 0 or step == self.steps:
                 self.look(step)
                 self.seconds = before + time.monotonic()
+            if self.every and step % self.every == 0:
+                began = time.monotonic()
+                self.watch(step)
+                before -= time.monotonic() - began
             if step == self.steps:
                 return
             if self.stop():

@@ -14,6 +14,7 @@ from benchmark.registry import UserError
 from benchmark.run import Bench, Run, execute, last_words
 from benchmark.screen import lines
 from benchmark.submission import Submission
+from benchmark.track import Track
 from benchmark.train import Stopped
 from datasets import Dataset, cache, load
 from results.store import Folder
@@ -33,7 +34,8 @@ def bring(asked: dict[str, Any], submission: Submission, stop: Callable[[], bool
     """
     run = Run(**asked["run"])
     folder = run.folder(submission.out)
-    bench = Bench(submission.out, arithmetic.device(submission.device), stop)
+    track = Track(submission.track, submission.metrics)
+    bench = Bench(submission.out, arithmetic.device(submission.device), stop, track)
     begin = lines(f"{run.dataset} {run.method} seed {run.seed}")
     reason = log = ""
     lives = submission.folder / f"{folder.name}.json"

@@ -146,6 +146,11 @@ class Folder:
         """Return `log.csv`, the losses over the steps, of training or of another stage."""
         return self.path / _staged("log.csv", stage)
 
+    @property
+    def tracked(self) -> Path:
+        """`tracked.csv`, the scores over the steps of training, where they were asked for."""
+        return self.path / "tracked.csv"
+
     def checkpoint(self, stage: str = "train") -> Path:
         """Return `checkpoint.pt`, which is there while the stage trains."""
         return self.path / _staged("checkpoint.pt", stage)

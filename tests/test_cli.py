@@ -246,7 +246,12 @@ class TestRun:
 def written(study: Study) -> list[Path]:
     """The files that the run said it wrote."""
     lines = study.said.err.splitlines()
-    return [Path(line.removeprefix("wrote ")) for line in lines if line.startswith("wrote ")]
+    told = [line.removeprefix("wrote ") for line in lines if line.startswith("wrote ")]
+    return [
+        Path(stem.removesuffix(".") + "." + kind if kinds else stem)
+        for stem, _, kinds in (text.removesuffix("}").partition("{") for text in told)
+        for kind in kinds.split(",")
+    ]
 
 
 class TestTrouble:

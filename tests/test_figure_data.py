@@ -14,7 +14,7 @@ from results.figures.information import order, shares
 from results.figures.ranks import average_ranks, critical_difference
 from results.figures.reconstruction import against_reconstruction
 from results.figures.samples import reconstructions
-from results.figures.sweeps import STEPS, over_settings
+from results.figures.sweeps import STEPS, over_settings, tracked
 from results.figures.traversals import film, sorted_traversal
 from results.figures.variance import shares as variance_shares
 from results.pictures import Information, read_information, read_pictures
@@ -60,6 +60,18 @@ def test_scores_over_training_steps(tmp_path: Path) -> None:
     found = over_settings(study(tmp_path))
     assert found["setting"].tolist() == [STEPS] * 2
     assert dict(zip(found["x"], found["mean"], strict=True)) == {100.0: 0.01, 1000.0: 0.1}
+
+
+def test_tracked_scores_are_averaged_by_step(tmp_path: Path) -> None:
+    for seed in range(3):
+        folder = done(tmp_path, "vae", seed, row("mig", 0.5))
+        folder.tracked.write_text(f"step,mig,sap\n100,0.{seed},0.9\n200,0.{seed + 3},\n")
+    found = tracked(study(tmp_path))
+    assert found[["setting", "line", "x", "metric", "n"]].to_numpy().tolist() == [
+        [STEPS, "vae", 100, "mig", 3],
+        [STEPS, "vae", 200, "mig", 3],
+    ]  # sap is not among the scores that are to be shown
+    assert found["mean"].tolist() == pytest.approx([0.1, 0.4])
 
 
 def test_correlations_are_spearmans(tmp_path: Path) -> None:

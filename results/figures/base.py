@@ -90,6 +90,18 @@ def read_or_say(read: Callable[[Folder], T], folder: Folder) -> T | None:
         return None
 
 
+def over_steps(log: Path) -> pd.DataFrame:
+    """Return a CSV of quantities over training steps as rows: step, quantity, value.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return pd.read_csv(log).melt("step", var_name="quantity").dropna()
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"cannot read {log}: {error}") from error
+
+
 def stem(*parts: str) -> str:
     """Return a file's name of these parts, without characters that a file system may refuse."""
     return "-".join(re.sub(r"[^\w.=-]", "_", part) for part in parts)
@@ -109,7 +121,8 @@ def panels(count: int, height: float, across: int = 3) -> tuple[Figure, list[Axe
 
 def titled(axes: Axes, text: str) -> None:
     """Set the title of a panel: a metric's name, or another that comes from a run."""
-    axes.set_title(text.replace("_", " "), fontsize="medium")
+    spaced = re.sub(r"(?<!^L)_", " ", text)  # L_I is a paper's letter
+    axes.set_title(spaced, fontsize="medium")
 
 
 def styles(found: pd.DataFrame) -> dict[tuple[str, str], Line2D]:

@@ -8,8 +8,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.registry import UserError
-from results.figures.base import NothingToDraw, Picture, legend, panels, stem, styles, titled
+from results.figures.base import (
+    NothingToDraw,
+    Picture,
+    legend,
+    over_steps,
+    panels,
+    stem,
+    styles,
+    titled,
+)
 from results.study import Study
 from results.summary import records
 
@@ -54,14 +62,10 @@ def learning_curves(study: Study) -> pd.DataFrame:
 
 
 def _log(study: Study, name: str) -> pd.DataFrame:
-    """Return a run's log: step, quantity, value; every so many lines of a long one."""
-    path = study.folder(name).log()
-    try:
-        log = pd.read_csv(path)
-        log = log.iloc[:: max(1, len(log) // POINTS)]
-        return log.melt("step", var_name="quantity").dropna()
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+    """Return a run's log: step, quantity, value; every so many steps of a long one."""
+    log = over_steps(study.folder(name).log())
+    steps = log["step"].unique()
+    return log[log["step"].isin(steps[:: max(1, len(steps) // POINTS)])]
 
 
 def draw(found: pd.DataFrame) -> Figure:

@@ -1,10 +1,11 @@
 """Scores over a hyper-parameter, and over training steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from results.figures.base import (
     Picture,
     estimates,
     legend,
+    over_steps,
     panels,
     stem,
     styles,
@@ -22,11 +24,14 @@ from results.figures.base import (
 )
 from results.rows import settings_text
 from results.study import Study
+from results.summary import records
 
 MANY = 200
 """Seeds of a line beyond which a PDF holds their points as a picture."""
 
 STEPS = "training steps"
+
+KEYS = ["dataset", "setting", "method", "line", "x", "metric"]
 
 
 def sweeps(study: Study) -> Iterator[Picture]:
@@ -39,11 +44,16 @@ def sweeps(study: Study) -> Iterator[Picture]:
 
 
 def steps(study: Study) -> Iterator[Picture]:
-    """Yield a figure per data set on which runs differ in their training steps."""
-    found = over_settings(study)
-    found = found[found["setting"] == STEPS]
+    """Yield a figure per data set with scores that were tracked while methods trained.
+
+    Without any, per data set on which runs differ in their training steps.
+    """
+    found = tracked(study)
     if found.empty:
-        raise NothingToDraw("no runs differ in their number of training steps alone")
+        found = over_settings(study)
+        found = found[found["setting"] == STEPS]
+    if found.empty:
+        raise NothingToDraw("no scores were tracked (--track), and no runs differ in steps alone")
     yield from _pictures(found, "progress")
 
 
@@ -63,16 +73,39 @@ def over_settings(study: Study) -> pd.DataFrame:
     ]
     told = runs[["dataset", "method", "folder"]].assign(given=pd.Series(given, runs.index, object))
     values = study.scores[["folder", "metric", "value"]]
+    return _with_means(
+        [
+            _along(part.merge(values, on="folder"), name)
+            for _, part in told.groupby(["dataset", "method"])
+            for name in _varied(part["given"])
+        ]
+    )
+
+
+def tracked(study: Study) -> pd.DataFrame:
+    """Return the scores of each line of runs over the training steps at which they were taken.
+
+    Columns: those of `over_settings`.
+    """
+    names = ["dataset", "method", "line"]
     found = [
-        _along(part.merge(values, on="folder"), name)
-        for _, part in told.groupby(["dataset", "method"])
-        for name in _varied(part["given"])
+        over_steps(file).assign(setting=STEPS, **{name: run[name] for name in names})
+        for run in records(study.runs)
+        if (file := study.folder(run["folder"]).tracked).exists()
     ]
-    columns = ["dataset", "setting", "method", "line", "x", "metric", "values"]
-    lines = pd.concat(found) if found else pd.DataFrame(columns=columns)
+    if not found:
+        return _with_means([])
+    scores = pd.concat(found).rename(columns={"step": "x", "quantity": "metric"})
+    return _with_means([_grouped(scores[scores["metric"].isin(set(study.frame["metric"]))])])
+
+
+def _with_means(found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return what `_grouped` returned, together, with means and intervals."""
+    columns = [*KEYS, "values"]
+    lines = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
     told_of = [vars(each) for each in estimates(lines["values"].tolist())]
     means = pd.DataFrame(told_of, columns=["n", "mean", "low", "high"], index=lines.index)
-    return lines[columns].join(means) if len(lines) else lines.join(means)
+    return lines[columns].join(means)
 
 
 def _varied(given: "pd.Series[Any]") -> list[str]:
@@ -98,8 +131,12 @@ def _along(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     lines = [f"{method} {text}".strip() for method, text in zip(runs["method"], rest, strict=True)]
     runs = runs.assign(setting=name, line=lines, x=[float(given[name]) for given in runs["given"]])
     runs = runs[runs.groupby("line")["x"].transform("nunique") > 1]
-    keys = ["dataset", "setting", "method", "line", "x", "metric"]
-    return runs.groupby(keys)["value"].agg(tuple).rename("values").reset_index()
+    return _grouped(runs)
+
+
+def _grouped(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per line, x and metric, with the values of all seeds."""
+    return scores.groupby(KEYS)["value"].agg(tuple).rename("values").reset_index()
 
 
 def _pictures(found: pd.DataFrame, name: str) -> Iterator[Picture]:
@@ -123,7 +160,7 @@ def draw(found: pd.DataFrame) -> Figure:
         for key, line in of_metric.groupby(["method", "line"]):
             _line(panel, line.sort_values("x"), looks[key])
         xs = sorted(set(found["x"]))
-        if xs[0] > 0 and xs[-1] / xs[0] >= 8:
+        if xs[0] > 0 and xs[-1] / xs[0] >= 8 and not np.allclose(np.diff(xs), xs[1] - xs[0]):
             panel.set_xscale("log")
         if len(xs) <= 6:
             panel.set_xticks(xs, [f"{x:g}" for x in xs], minor=False)
