@@ -15,11 +15,15 @@ from matplotlib.figure import Figure
 from scipy.stats import friedmanchisquare, studentized_range
 
 from results.figures.base import NothingToDraw, Picture, stem
-from results.looks import SINGLE, look
+from results.looks import DOUBLE, SINGLE, look
 from results.study import Fact, Study
 
 MOST = 12
 """Configurations beyond which methods are ranked, each averaged over its hyper-parameters."""
+MANY = 4
+"""Diagrams from which on there are two columns of them."""
+UNIT, ABOVE, STEP = 0.15, 2.6, 0.34
+"""Inches between names; units above the axis, and between bars."""
 
 
 class Ranks(NamedTuple):
@@ -100,19 +104,35 @@ def critical_difference(k: int, n: int, level: float = 0.05) -> float:
 
 
 def draw(found: list[Ranks]) -> Figure:
-    """Draw the diagrams below each other."""
-    heights = [0.75 + 0.15 * math.ceil(len(each.mean) / 2) for each in found]
-    figure = Figure(figsize=(SINGLE, sum(heights)), layout="constrained")
-    rows = figure.subplots(len(found), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, each, height in zip(rows, found, heights, strict=True):
-        _diagram(axes, each, height)
+    """Draw the diagrams, many of them in two columns."""
+    across = 1 if len(found) < MANY else 2
+    rows = [found[i : i + across] for i in range(0, len(found), across)]
+    heights = [max(_depth(each) for each in row) + ABOVE for row in rows]
+    size = (SINGLE if across == 1 else DOUBLE, UNIT * sum(heights) + 0.3 * len(rows))
+    figure = Figure(figsize=size, layout="constrained")
+    places = figure.subplots(len(rows), across, squeeze=False, height_ratios=heights)
+    for row, of_row, height in zip(places, rows, heights, strict=True):
+        for axes, each in zip(row, of_row, strict=False):
+            _diagram(axes, each, height - ABOVE)
+        for axes in row[len(of_row) :]:
+            axes.remove()
     return figure
 
 
-def _diagram(axes: Axes, found: Ranks, height: float) -> None:
+def _depth(found: Ranks) -> float:
+    """Return how far below the axis a diagram goes, in units."""
+    return _first(found) + math.ceil(len(found.mean) / 2) - 0.4
+
+
+def _first(found: Ranks) -> float:
+    """Return how far below the axis the first name stands: below all bars."""
+    return 0.9 + STEP * len(found.cliques())
+
+
+def _diagram(axes: Axes, found: Ranks, depth: float) -> None:
     k = len(found.mean)
     half = math.ceil(k / 2)
-    axes.set(xlim=(1 - 0.55 * k, k + 0.55 * k), ylim=(-height / 0.15 + 3.2, 3.2))
+    axes.set(xlim=(1 - 0.55 * k, k + 0.55 * k), ylim=(-depth, ABOVE))
     axes.axis("off")
     axes.plot([1, k], [0, 0], color="0.2", linewidth=0.8)
     for tick in range(1, k + 1):
@@ -120,11 +140,12 @@ def _diagram(axes: Axes, found: Ranks, height: float) -> None:
         axes.text(tick, 0.5, str(tick), ha="center", va="bottom", fontsize="x-small")
     for number, (name, rank) in enumerate(found.mean.items()):
         left = number < half
-        y = -1.2 - (number if left else k - 1 - number)
+        y = -_first(found) - (number if left else k - 1 - number)
         _entry(axes, found, name, rank, y, 0.8 if left else k + 0.2)
     for number, (low, high) in enumerate(found.cliques()):
-        height = -0.3 - 0.22 * number
-        axes.plot([low - 0.06, high + 0.06], [height, height], color="0.1", linewidth=2.2)
+        y = -0.5 - STEP * number
+        ends = [low - 0.06, high + 0.06]
+        axes.plot(ends, [y, y], color="0.1", linewidth=1.8, solid_capstyle="butt")
     _scale(axes, found)
 
 
@@ -144,5 +165,6 @@ def _scale(axes: Axes, found: Ranks) -> None:
     said = f"CD {found.difference:.2f}" + (" (cut)" if length < found.difference else "")
     axes.text(1 + length + 0.1, 1.9, said, va="center", fontsize="x-small")
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
-    title = f"{found.metric}: {found.datasets} data sets, Friedman {p}, Nemenyi at 0.05"
-    axes.set_title(title.replace("_", " "), fontsize="small", pad=2)
+    title = f"{found.metric.replace('_', ' ')}\n"
+    title += f"{found.datasets} data sets, Friedman {p}, Nemenyi at 0.05"
+    axes.set_title(title, fontsize="small", pad=2)

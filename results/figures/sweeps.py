@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from results.figures.base import (
     NothingToDraw,
@@ -28,6 +29,11 @@ from results.summary import records
 
 MANY = 200
 """Seeds of a line beyond which a PDF holds their points as a picture."""
+
+FEW = 10
+"""Seeds beyond which points are fainter."""
+
+MOST_TICKS = 8
 
 STEPS = "training steps"
 
@@ -157,14 +163,13 @@ def draw(found: pd.DataFrame) -> Figure:
     looks = styles(found)
     for panel, metric in zip(axes, metrics, strict=True):
         of_metric = found[found["metric"] == metric]
-        for key, line in of_metric.groupby(["method", "line"]):
-            _line(panel, line.sort_values("x"), looks[key])
-        xs = sorted(set(found["x"]))
-        if xs[0] > 0 and xs[-1] / xs[0] >= 8 and not np.allclose(np.diff(xs), xs[1] - xs[0]):
-            panel.set_xscale("log")
-        if len(xs) <= 6:
-            panel.set_xticks(xs, [f"{x:g}" for x in xs], minor=False)
-            panel.set_xticks([], minor=True)
+        logarithmic = _scale(panel, sorted(set(found["x"])))
+        places = _aside(found["x"], len(looks), logarithmic)
+        lines = {key: line.sort_values("x") for key, line in of_metric.groupby(["method", "line"])}
+        for (key, seen), aside in zip(looks.items(), places, strict=True):
+            if key in lines:
+                x = lines[key]["x"]
+                _line(panel, lines[key].assign(x=x * aside if logarithmic else x + aside), seen)
         titled(panel, metric)
         panel.set_xlabel(str(found["setting"].iloc[0]))
     figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
@@ -172,13 +177,39 @@ def draw(found: pd.DataFrame) -> Figure:
     return figure
 
 
+def _scale(axes: Axes, xs: Sequence[float]) -> bool:
+    """Scale the axis of the numbers `xs`, which rise, and return whether by their logarithms."""
+    even = np.allclose(np.diff(xs), xs[1] - xs[0])
+    logarithmic = xs[0] > 0 and xs[-1] / xs[0] >= 8 and not even
+    if logarithmic:
+        axes.set_xscale("log")
+        # Powers of ten are mathematics to Matplotlib, which is off.
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    if len(xs) <= MOST_TICKS:
+        axes.set_xticks(xs, [f"{x:g}" for x in xs], minor=False)
+        axes.set_xticks([], minor=True)
+    return logarithmic
+
+
+def _aside(xs: "pd.Series[float]", count: int, logarithmic: bool) -> NDArray[np.float64]:
+    """Return what each line is moved aside by, that none hides another: a factor, or a summand."""
+    span = np.log(xs.max() / xs.min()) if logarithmic else xs.max() - xs.min()
+    moved = 0.02 * span * (np.arange(count) - (count - 1) / 2) / max(1, count / 4)
+    return np.asarray(np.exp(moved) if logarithmic else moved)
+
+
 def _line(axes: Axes, line: pd.DataFrame, seen: Line2D) -> None:
     how: dict[str, Any] = {"color": seen.get_color(), "marker": seen.get_marker()}
     many = len(line) * line["n"].max() > MANY
     every = line[["x", "values"]].explode("values").astype(float)
+    faint = 0.4 if line["n"].max() <= FEW else 0.15
     axes.plot(
-        every["x"], every["values"], linestyle="", markersize=2, alpha=0.4, rasterized=many, **how
+        *(every["x"], every["values"]),
+        **(how | {"linestyle": "", "markersize": 2, "markeredgewidth": 0}),
+        alpha=faint,
+        rasterized=many,
     )
-    dashes = seen.get_linestyle()
-    axes.plot(line["x"], line["mean"], linestyle=dashes, linewidth=1, markersize=4, **how)
     axes.vlines(line["x"], line["low"], line["high"], color=seen.get_color(), linewidth=0.9)
+    how |= {"linestyle": seen.get_linestyle(), "linewidth": 1, "markersize": 4}
+    axes.plot(line["x"], line["mean"], markeredgecolor="white", markeredgewidth=0.4, **how)
