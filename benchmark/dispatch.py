@@ -1,7 +1,6 @@
 """`run --on slurm` or `local`: take the runs that nobody has, and hand them out as jobs."""
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -22,10 +21,9 @@ from benchmark.score import signs
 from benchmark.submission import Submission
 from datasets import load
 from results.store import Folder
-from results.whole import scored, write_text
+from results.whole import scored
 
 PLACES = ("slurm", "local", "debug")
-NOTICE_SECONDS = 90
 MOST_WORKERS = 4
 
 
@@ -99,6 +97,8 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         if not taken:
             shutil.rmtree(submission.folder, ignore_errors=True)
             return None
+        if how.on == "local":
+            mine.leave_at(submission.ticket)
         submission.write_tasks([[_record(r, out) for r in part] for part in parts(taken, how.pack)])
         start = _start_arrays if how.on == "slurm" else _start_workers
         try:
@@ -157,42 +157,19 @@ def _start_arrays(submission: Submission, how: How) -> Submission:
 
     A limit on how many run at once holds for all of them: each waits for the one before it.
     """
-    size, tasks = submission.size, len(submission.tasks)
+    from benchmark import arrays  # which takes a moment, and is for Slurm only
+
     for number in range(submission.number_of_arrays):
-        name = submission.array_name(number)
-        file = submission.folder / f"{name}.sh"
-        options = _options(submission, number, min(size, tasks - number * size), how)
-        task = f"$(( {number * size} + SLURM_ARRAY_TASK_ID ))"
-        command = [sys.executable, "-u", "-m", "benchmark.job", str(submission.folder), task]
-        setup = [f'export PYTHONPATH={shlex.quote(str(ROOT))}"${{PYTHONPATH:+:$PYTHONPATH}}"']
-        write_text(file, slurm.script(options, [*setup, *how.setup], command))
+        options = dict(how.options)
+        if how.parallel is not None and submission.arrays:
+            after = f"afterany:{submission.arrays[-1]}"
+            options["dependency"] = ",".join(filter(None, (options.get("dependency"), after)))
         try:
-            submission = submission.change(arrays=(*submission.arrays, slurm.submit(file)))
+            job = arrays.submit(submission, number, options, how.setup, how.parallel)
+            submission = submission.change(arrays=(*submission.arrays, job))
         except UserError as error:
-            raise Refused(str(error), number * size) from error
+            raise Refused(str(error), number * submission.size) from error
     return submission
-
-
-def _options(submission: Submission, number: int, tasks: int, how: How) -> list[tuple[str, str]]:
-    name, before = submission.array_name(number), submission.arrays[-1:]
-    limit = "" if how.parallel is None else f"%{how.parallel}"
-    given = dict(how.options)
-    waits = [f"afterany:{job}" for job in before if how.parallel is not None]
-    asked = [given["dependency"]] if "dependency" in given else []
-    after = [("dependency", ",".join([*asked, *waits]))] if asked or waits else []
-    return [
-        ("nodes", "1"),
-        ("ntasks", "1"),
-        ("requeue", ""),
-        ("signal", f"B:USR2@{NOTICE_SECONDS}"),
-        ("kill-on-invalid-dep", "yes"),
-        *how.options,
-        *after,
-        ("job-name", name),
-        ("array", f"0-{tasks - 1}{limit}"),
-        ("output", str(submission.folder / f"{name}-%a.log")),
-        ("open-mode", "append"),
-    ]
 
 
 def _start_workers(submission: Submission, how: How) -> Submission:

@@ -1,14 +1,14 @@
-"""How long runs take, from what those of the same method and data set took."""
+"""How long runs take, from what others of the same method and data set took, or take."""
 
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results.store import RUN_NAME
+from results.store import RUN_NAME, Folder
 from results.whole import SCORES
 
 SAMPLE = 5
@@ -39,12 +39,39 @@ def kind(run: str) -> Kind:
 
 def paces(done: Iterable[str], out: Path) -> dict[Kind, Pace]:
     """Return the median pace of finished runs, `SAMPLE` of each kind."""
-    names: dict[Kind, list[str]] = defaultdict(list)
-    for run in done:
-        if len(names[kind(run)]) < SAMPLE:
-            names[kind(run)].append(run)
-    found = {which: [p for run in runs if (p := _pace(out / run))] for which, runs in names.items()}
+    return _medians(done, lambda run: _pace(out / run))
+
+
+def paces_so_far(begun: Iterable[str], out: Path) -> dict[Kind, Pace]:
+    """Return the median pace of runs under way, by their checkpoints; the rest of it is unknown: 0.
+
+    It imports torch.
+    """
+    return _medians(begun, lambda run: _pace_so_far(out / run))
+
+
+def _medians(runs: Iterable[str], pace: Callable[[str], Pace | None]) -> dict[Kind, Pace]:
+    found: dict[Kind, list[Pace]] = defaultdict(list)
+    for run in runs:
+        if len(found[kind(run)]) < SAMPLE and (measured := pace(run)) is not None:
+            found[kind(run)].append(measured)
     return {which: _median(several) for which, several in found.items() if several}
+
+
+def _pace_so_far(folder: Path) -> Pace | None:
+    checkpoint = Folder(folder).checkpoint()
+    if not checkpoint.exists():
+        return None
+    import torch
+
+    from benchmark.train import Damaged, read
+
+    try:
+        state = read(checkpoint, torch.device("cpu"), "step", "seconds")
+    except Damaged:
+        return None
+    step = state["seconds"] / state["step"]
+    return Pace(step, 0.0, 0.0) if step else None
 
 
 def _pace(folder: Path) -> Pace | None:

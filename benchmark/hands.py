@@ -98,7 +98,7 @@ def _scheduled(lock: Lock, submission: Submission, queue: Queue) -> Hold:
 
 
 def _worked_on(submission: Submission, ticket: Lock) -> bool:
-    """Whether a run that waits for local processes has any."""
+    """Whether a run that waits for local processes has any; these beat for its ticket."""
     there = submission.workers or (submission.submitter,)
     return any(_there(process, ticket) for process in there)
 
@@ -153,10 +153,9 @@ def _failure(hold: Hold, began: set[tuple[str, int]]) -> str:
         return ""  # a `run` that was killed: the same command continues
     if submission.on == "local":
         return f"its process ({_who(hold.lock)}) died" if hold.lock.trains else ""
-    array = hold.task // submission.size
-    if array >= len(submission.arrays):
+    if hold.task // submission.size >= len(submission.arrays):
         return ""  # it was never submitted
-    job = hold.lock.owner.job or f"{submission.arrays[array]}_{hold.task % submission.size}"
+    job = hold.lock.owner.job or submission.job(hold.task)
     if not hold.lock.trains and (submission.id, hold.task) in began:
         return ""
     how = slurm.ending(job) or "no word of how"

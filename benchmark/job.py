@@ -1,4 +1,6 @@
-"""A job: `python -m benchmark.job FOLDER TASK` brings the runs of one task to their ends.
+"""A job: a `Task` that submitit calls, or `python -m benchmark.job FOLDER TASK` of --on local.
+
+It brings the runs of one task of a submission to their ends.
 
 On Slurm's signal (USR2: time is short, or the place is needed) what trains is saved, and the job
 goes back into the queue; wherever it was killed, it continues from each run's own last checkpoint.
@@ -11,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,6 +27,28 @@ from results.whole import scored
 AGAIN = 75
 """The exit code of a part of a job that is to be done again: EX_TEMPFAIL of sysexits.h."""
 GRACE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Task:
+    """What submitit pickles, and calls in a job.
+
+    It has no `checkpoint`: submitit's handler of the signal, which saves in the middle of a step
+    and counts how often time was short, makes way for one that does neither.
+
+    Attributes:
+        folder: of the submission.
+        number: of the task.
+    """
+
+    folder: str
+    number: int
+
+    def __call__(self) -> None:
+        """Bring its runs to their ends; SystemExit with a code unless all are done."""
+        code = main([self.folder, str(self.number)])
+        if code:
+            sys.exit(code)
 
 
 class Stop:
@@ -65,14 +90,14 @@ def job() -> str:
 
 def main(words: Sequence[str]) -> int:
     """Do what the words of the command line say; return the exit code."""
+    stop = Stop()
+    for which, handler in _handlers(stop).items():
+        signal.signal(which, handler)
     submission, number = read(Path(words[0])), int(words[1])
     if submission is None:
         print(f"error: cannot read the submission in {words[0]}", file=sys.stderr)
         return 2
     runs = _runs(submission, number)
-    stop = Stop()
-    for which, handler in _handlers(stop).items():
-        signal.signal(which, handler)
     set_threads(submission.beside)
     if "BENCHMARK_PART" not in os.environ and min(submission.beside, len(runs)) > 1:
         return beside(submission, number, runs, stop)
@@ -137,7 +162,7 @@ def work(submission: Submission, number: int, runs: Sequence[dict[str, Any]], st
     """Bring the runs of a task to their ends, one after another; return the exit code."""
     owner = Owner(submission=submission.id, task=number, job=job())
     locks, code = Locks(submission.out), 0
-    with locks.owner(owner) as mine:
+    with locks.owner(owner, submission.ticket) as mine:
         for run in runs:
             if not take(run["name"], submission, number, locks, mine):
                 continue

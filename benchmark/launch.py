@@ -3,20 +3,24 @@
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmark import comparison, dispatch, follow, status
 from benchmark.comparison import Comparison
 from benchmark.dispatch import PLACES, How
-from benchmark.estimate import kind, paces
+from benchmark.estimate import Kind, kind, paces, paces_so_far
 from benchmark.hands import glance, settle
 from benchmark.registry import UserError, unknown
 from benchmark.run import Run
 from benchmark.status import Standing, sentence, survey
 from benchmark.study import find
 from benchmark.submission import Submission
+
+NAMED = 3
+NO_TIME = "no time is known until one of a method and data set is done, or has trained for a minute"
 
 
 def launch(
@@ -121,17 +125,36 @@ def preview(todo: Sequence[Run], standings: Sequence[Standing], out: Path, how: 
 
 
 def estimate(todo: Sequence[Run], standings: Sequence[Standing], out: Path) -> str:
-    """Return how long the runs would take, one after another, at the pace of done ones."""
+    """Return how long the runs would take, one after another, at the pace of others.
+
+    Those are done ones, and where there is none of a kind those under way.
+    """
+    kinds = Counter((run.dataset, run.method) for run in todo)
+    there = status.known(out)
     known = paces((s.run for s in standings if s.state == "done"), out)
-    known |= paces((name for name in status.known(out) if kind(name) not in known), out)
-    kinds = {(run.dataset, run.method) for run in todo}
-    timed = [run for run in todo if (run.dataset, run.method) in known]
+    known |= paces((name for name in there if kind(name) not in known), out)
+    lacking = kinds.keys() - known.keys()
+    trained = paces_so_far((name for name in there if kind(name) in lacking), out)
+    known |= trained
+    timed = [(run.steps, known[which]) for run in todo if (which := _kind(run)) in known]
     if not timed:
-        return "no time is known: nothing like it is done yet"
-    seconds = sum(
-        run.steps * known[run.dataset, run.method].step + known[run.dataset, run.method].rest
-        for run in timed
-    )
-    lacking = sorted(f"{method} on {dataset}" for dataset, method in kinds - set(known))
-    without = f", without {len(todo) - len(timed):,} runs ({', '.join(lacking)})" if lacking else ""
-    return f"about {seconds / 3600:,.1f} hours of one device as it was measured{without}"
+        return NO_TIME
+    hours = sum(steps * pace.step + pace.rest for steps, pace in timed) / 3600
+    told = f"about {hours:,.1f} hours of one device as it was measured"
+    if trained:
+        told += f", of {_named(trained)} training alone"
+    if lacking := kinds.keys() - known.keys():
+        number = sum(kinds[which] for which in lacking)
+        told += f", without {number:,} run{'s' * (number != 1)} of {_named(lacking)}: {NO_TIME}"
+    return told
+
+
+def _kind(run: Run) -> Kind:
+    return run.dataset, run.method
+
+
+def _named(kinds: Collection[Kind]) -> str:
+    """Return "vae on toy, gan on toy and 40 more"."""
+    names = sorted(f"{method} on {dataset}" for dataset, method in kinds)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

@@ -97,8 +97,12 @@ class Locks:
         return _lock(run, {turn: _read(self.file(run, turn)) for turn in turns})
 
     @contextmanager
-    def owner(self, owner: Owner) -> Iterator["Mine"]:
+    def owner(self, owner: Owner, *others: Path) -> Iterator["Mine"]:
         """Let `owner` take locks; it gives a sign of life until the end.
+
+        Args:
+            owner: who.
+            others: files of owners that it gives signs of life for, too, those that are there.
 
         Raises:
             UserError: the folder cannot be written to.
@@ -106,7 +110,7 @@ class Locks:
         file = self.folder / f".{owner.name}"
         _write(file, owner)
         ended = threading.Event()
-        threading.Thread(target=_beat, args=(file, ended), daemon=True).start()
+        threading.Thread(target=_beat, args=((file, *others), ended), daemon=True).start()
         try:
             yield Mine(self, file)
         finally:
@@ -193,6 +197,17 @@ class Mine:
         self.turns[run] = turn
         return True
 
+    def leave_at(self, path: Path) -> None:
+        """Have the owner's file there, too: for others, to give signs of life when it has ended.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        try:
+            os.link(self.owner, path)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
+
     def release(self, runs: Iterable[str]) -> None:
         """Give these runs back."""
         for run in runs:
@@ -219,10 +234,11 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _beat(file: Path, ended: threading.Event) -> None:
+def _beat(files: Iterable[Path], ended: threading.Event) -> None:
     while not ended.wait(BEAT_SECONDS):
-        with suppress(OSError):
-            os.utime(file)
+        for file in files:
+            with suppress(OSError):
+                os.utime(file)
 
 
 def _write(file: Path, owner: Owner) -> None:

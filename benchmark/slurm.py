@@ -1,13 +1,11 @@
 """What Slurm's own commands say; nothing here needs accounting."""
 
 import re
-import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from benchmark.registry import UserError
 
@@ -62,15 +60,6 @@ def site() -> Site:
     return Site(found.get("ClusterName", ""), int(found.get("MaxArraySize", 1001)))
 
 
-def submit(script: Path) -> str:
-    """Submit a script; return the job's number.
-
-    Raises:
-        UserError: Slurm refuses, in its words.
-    """
-    return _say("sbatch", "--parsable", str(script)).strip().partition(";")[0]
-
-
 def queue(jobs: Iterable[str]) -> dict[tuple[str, int], Task] | None:
     """Return the tasks of arrays by name and index, those that wait or run; None: no answer.
 
@@ -85,7 +74,8 @@ def queue(jobs: Iterable[str]) -> dict[tuple[str, int], Task] | None:
     except UserError:
         return None
     rows = [line.split("|", 4) for line in text.splitlines() if line.count("|") >= 4]
-    return {(name, int(k)): Task(*rest) for name, k, *rest in rows if k.isdigit()}
+    # A job that is no array has no index: "N/A".
+    return {(name, int(k) if k.isdigit() else 0): Task(*rest) for name, k, *rest in rows}
 
 
 def requeue(job: str) -> None:
@@ -132,23 +122,3 @@ def _say(*words: str) -> str:
         said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
         raise UserError(f"{words[0]}: {said}")
     return done.stdout
-
-
-def script(options: Sequence[tuple[str, str]], setup: Sequence[str], command: Sequence[str]) -> str:
-    """Return a batch script.
-
-    Args:
-        options: of sbatch, by long name; the last of a name counts; "" for one without a value.
-        setup: lines of shell before the command.
-        command: its words; the shell works out those that begin with "$(". It takes the shell's
-            place, and so its signals.
-    """
-    kept = {name.replace("_", "-"): value for name, value in options}
-    lines = [
-        f"#SBATCH --{name}" + (f"={shlex.quote(value)}" if value else "")
-        for name, value in kept.items()
-    ]
-    words = " ".join(
-        f'"{word}"' if word.startswith("$(") else shlex.quote(word) for word in command
-    )
-    return "\n".join(["#!/bin/bash", *lines, *setup, f"exec {words}", ""])

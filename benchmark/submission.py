@@ -1,8 +1,8 @@
 """What was submitted together, in `<out>/.jobs/<id>/`: all that jobs and who follows them need.
 
 `submission.json` says how, `tasks.jsonl` has a line per job: the runs that it does. Both are data:
-nobody who may write to the folder can have a job run what he likes. Beside them are the batch
-scripts, and what each job said.
+nobody who may write to the folder can have a job run what he likes. Beside them are what each job
+said, and the batch scripts and tasks that submitit wrote, in a folder of the submitter's own.
 """
 
 import itertools
@@ -66,6 +66,11 @@ class Submission:
         """Its folder."""
         return _jobs(self.out) / self.id
 
+    @property
+    def ticket(self) -> Path:
+        """The file of the owner of runs that wait for local processes, which keep it fresh."""
+        return self.folder / "ticket"
+
     def write(self) -> "Submission":
         """Write `submission.json`; UserError if that cannot be."""
         record = asdict(self)
@@ -115,10 +120,16 @@ class Submission:
         """Return the name of an array: it is known before Slurm gives a number."""
         return f"benchmark-{self.id}-{number}"
 
-    def log(self, task: int) -> Path:
-        """Return where a task's output goes."""
-        name, index = self.array(task)
-        return self.folder / f"{name}-{index}.log"
+    def job(self, task: int) -> str:
+        """Return Slurm's number of a submitted task's job; an array of one is none."""
+        array, index = divmod(task, self.size)
+        alone = len(self.tasks) - array * self.size == 1
+        return self.arrays[array] if alone else f"{self.arrays[array]}_{index}"
+
+    def log(self, task: int, index: str = "") -> Path:
+        """Return where a task's output goes; `index` stands for its index in the array."""
+        name, number = self.array(task)
+        return self.folder / f"{name}-{index or number}.log"
 
     def tail(self, task: int) -> str:
         """Return the end of a task's output."""

@@ -35,7 +35,7 @@ SwitchType=switch/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,bf_interval=2,sched_interval=5,default_queue_depth=1000
+SchedulerParameters=batch_sched_delay=0,bf_interval=2,sched_interval=2,default_queue_depth=1000
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill

@@ -112,6 +112,17 @@ def test_a_right_import_is_not(module: str, source: str) -> None:
     assert faults(module, source) == []
 
 
+def test_only_one_file_knows_submitit_and_only_slurm_needs_it() -> None:
+    """It takes a moment to import, so what imports it is itself imported late."""
+    for module, path in modules():
+        tree, package = ast.parse(path.read_text()), module.rpartition(".")[0]
+        at_once = [part for part in tree.body if isinstance(part, ast.Import | ast.ImportFrom)]
+        named = [name for part in at_once for name in imported(part, package)]
+        assert not any(below(name, "benchmark.arrays") for name in named), module
+        knows = any(below(name, "submitit") for name in imported(tree, package))
+        assert knows == (module == "benchmark.arrays"), module
+
+
 def python(code: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     """Run code elsewhere, with nothing of ours on the path but what it adds."""
     words = [sys.executable, "-c", code]

@@ -2,19 +2,29 @@
 
 import json
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
-from benchmark.locks import Locks
+from benchmark.job import Stop, Task, work
+from benchmark.locks import Locks, Owner
 from benchmark.options import options, setup
-from benchmark.registry import UserError
-from benchmark.submission import submissions
+from benchmark.registry import METHODS, UserError
+from benchmark.run import Run, request
+from benchmark.submission import Submission, submissions
+from methods.base import Batch, defaults
+from methods.vae import VAE
 from results.store import Folder, folders
-from tests.command import Command
+from tests.command import ROOT, Command
 from tests.test_cli import refused
 
 STUDY = """datasets = "toy"
@@ -25,6 +35,9 @@ steps = 20
 [[grid]]
 method = ["vae", "pca"]
 """
+
+
+WANTED = (("mig", "disentanglement_lib-1"),)
 
 
 @pytest.fixture
@@ -115,8 +128,6 @@ def test_in_this_process(command: Command, study: Path, tmp_path: Path) -> None:
 def test_a_run_in_other_hands_is_left_to_them(
     command: Command, study: Path, tmp_path: Path
 ) -> None:
-    from benchmark.locks import Owner
-
     done = command("run", "--study", study, "--out", tmp_path / "runs", "--seeds", "0")
     assert done.code == 0, done.err
     (pca, vae) = (folder.name for folder in folders(tmp_path / "runs"))
@@ -128,6 +139,82 @@ def test_a_run_in_other_hands_is_left_to_them(
         assert f"left to others, who have them: {vae}" in left.err
         told = json.loads(command("status", "--out", tmp_path / "runs", "--json").out)
         assert {run["run"]: run["state"] for run in told["runs"]} == {pca: "done", vae: "running"}
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Submission:
+    """A job of one run, as it waits for Slurm."""
+    run = Run("toy", "vae", 0, 100, defaults(METHODS["vae"].value, "toy"))
+    submission = Submission(tmp_path / "runs", "slurm", metrics=("mig",), wanted=WANTED).write()
+    name, asked = run.folder(submission.out).name, request(run, METHODS["vae"].value, "auto")
+    submission.write_tasks([[{"name": name, "run": asdict(run), "asked": asked}]])
+    with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:
+        mine.take([name], {})
+    return submission
+
+
+def live(job: Submission, stop: Stop) -> Folder:
+    """One life of the job, which may be torn from it."""
+    (run,) = job.task(0)
+    with suppress(Killed):
+        work(job, 0, [run], stop)
+    return Folder(job.out / run["name"])
+
+
+class Late(Stop):
+    """Slurm's wish that the job ends, after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left = steps
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        self.asked = self.left <= 0
+        return self.asked
+
+
+class Killed(BaseException):
+    """What nothing in a job catches."""
+
+
+def test_what_comes_back_without_progress_failed(
+    job: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in its next step, again and again; one step that is saved, and it counts anew."""
+
+    def killed(vae: VAE, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        raise Killed
+
+    step = VAE.losses
+    for life in (killed, killed, step, killed, killed, killed):
+        monkeypatch.setattr(VAE, "losses", life)
+        assert live(job, Late(1) if life is step else Stop()).state == "unfinished"
+    monkeypatch.setattr(VAE, "losses", step)
+    folder = live(job, Stop())
+    assert folder.reason.startswith("it came back 3 times with no step and no stage done")
+    assert Locks(job.out).held() == {}
+    assert not list(job.folder.glob("toy-*"))
+
+
+def test_what_submitit_calls_needs_no_torch_where_all_is_done(job: Submission) -> None:
+    (run,) = job.task(0)
+    row = {"metric": "mig", "protocol": WANTED[0][1], "seconds": 0, "images": 96, "value": 0.5}
+    Folder(job.out / run["name"]).finish({"rows": [row | {"reason": None}], "train": {}})
+    pickled = pickle.dumps(Task(str(job.folder), 0))
+    code = f"import pickle, sys; pickle.loads({pickled!r})(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+    assert Locks(job.out).held() == {}
+
+
+def test_hours_are_told_by_runs_under_way(job: Submission, command: Command, study: Path) -> None:
+    words = ("run", "--study", study, "--out", job.out, "--dry-run")
+    assert command(*words).out.splitlines()[-1].startswith("no time is known until one")
+    assert live(job, Late(60)).checkpoint().exists()
+    told = command(*words).out.splitlines()[-1]
+    assert "hours of one device as it was measured, of vae on toy training alone" in told
+    assert "without 2 runs of pca on toy: no time is known" in told
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,33 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmark.hands import look, settle
 from benchmark.locks import Locks, Owner
-from benchmark.processes import process
+from benchmark.processes import Process, process
 from benchmark.registry import UserError
+from benchmark.submission import Submission
+from results.store import Folder
 
-RUN = "toy-vae-0-0123456789"
+RUN, OTHER = "toy-vae-0-0123456789", "toy-vae-1-0123456789"
+ASKED = {
+    "run": {
+        "dataset": "toy",
+        "method": "vae",
+        "seed": 0,
+        "steps": 1,
+        "budget": "steps",
+        "settings": {},
+        "precision": "auto",
+    },
+    "key": "0123456789",
+    "sees": "images",
+    "representation": "mean",
+}
 
 
 def test_one_of_two_gets_it(tmp_path: Path) -> None:
@@ -99,6 +116,37 @@ def test_a_process_of_another_host_is_there_while_it_beats(tmp_path: Path) -> No
         assert look(tmp_path)[RUN].place == "running"
         os.utime(locks.file(RUN, 0), (1e9, 1e9))
         assert look(tmp_path)[RUN].place == "gone"
+
+
+def test_what_waits_for_processes_of_another_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They beat for all that waits; once silent, it is free, and what they trained failed."""
+    locks, far = Locks(tmp_path), Process("elsewhere", 1, "1")
+    submission = Submission(tmp_path, "local", submitter=far, workers=(far,)).write()
+    submission.write_tasks([[{"name": name, "asked": ASKED}] for name in (RUN, OTHER)])
+    with locks.owner(Owner(process=far, submission=submission.id)) as submitter:
+        submitter.take([RUN, OTHER], {})
+        submitter.leave_at(submission.ticket)
+    assert places(tmp_path) == {RUN: "queued", OTHER: "queued"}
+    os.utime(submission.ticket, (1e9, 1e9))
+    assert places(tmp_path) == {RUN: "gone", OTHER: "gone"}
+    monkeypatch.setattr("benchmark.locks.BEAT_SECONDS", 0.01)
+    worker = Owner(process=far, submission=submission.id, task=0)
+    with locks.owner(worker, submission.ticket) as mine:
+        mine.take([RUN], locks.held())
+        while submission.ticket.stat().st_mtime == 1e9:
+            time.sleep(0.01)
+        assert places(tmp_path) == {RUN: "running", OTHER: "queued"}
+    for file in (submission.ticket, locks.file(RUN, 1)):
+        os.utime(file, (1e9, 1e9))
+    assert settle(tmp_path) == {}
+    assert Folder(tmp_path / RUN).reason == "its process (process 1 on elsewhere) died"
+    assert not (tmp_path / OTHER).exists()
+
+
+def places(out: Path) -> dict[str, str]:
+    return {run: hold.place for run, hold in look(out).items()}
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:

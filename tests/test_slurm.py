@@ -7,10 +7,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -18,6 +17,7 @@ from benchmark.locks import Locks
 from results.store import Folder, folders
 from tests.command import ROOT, Command, Result, served
 from tests.one_node import cluster, lacking
+from tests.scenes import SLOW, Scene, slurm_says, study, until, words
 from tests.test_train import assert_same
 
 pytestmark = [
@@ -28,76 +28,6 @@ pytestmark = [
 long = pytest.mark.skipif(
     "BENCHMARK_LONG" not in os.environ, reason="takes minutes; BENCHMARK_LONG=1 runs it"
 )
-
-STEPS = 400
-SLOW = '''
-"""A VAE that takes its time, so that tests can disturb it."""
-import os, time
-from typing import Literal
-from benchmark.registry import METHODS
-from methods.vae import VAE
-
-
-@METHODS.register("slow", source="a test")
-class Slow(VAE):
-    """A VAE that sleeps $PAUSE seconds a step, and may raise or diverge."""
-
-    def __init__(self, spec, *, trouble: Literal["none", "raise", "nan"] = "none") -> None:
-        super().__init__(spec)
-        self.trouble, self.steps = trouble, 0
-
-    def losses(self, batch):
-        time.sleep(float(os.environ.get("PAUSE", "0")))
-        self.steps += 1
-        if self.trouble == "raise" and self.steps > 5:
-            raise RuntimeError("CUDA out of luck")
-        for name, loss in super().losses(batch):
-            yield name, loss * float("nan") if self.trouble == "nan" and self.steps > 5 else loss
-'''
-
-
-class Scene(NamedTuple):
-    """A folder of runs, and how to see what happens in it."""
-
-    out: Path
-
-    @property
-    def run(self) -> Folder:
-        """Its only run."""
-        (folder,) = folders(self.out)
-        return folder
-
-    def said(self) -> str:
-        return "".join(sorted(log.read_text() for log in self.out.glob(".jobs/*/*.log")))
-
-    def begun(self) -> list[str]:
-        lines = [line for line in self.said().splitlines() if ": begins, in job" in line]
-        return sorted(line.partition(":")[0] for line in lines)
-
-    def job(self) -> str:
-        """Slurm's number of the first task."""
-        (record,) = self.out.glob(".jobs/*/submission.json")
-        return f"{json.loads(record.read_text())['arrays'][0]}_0"
-
-    def waits(self) -> bool:
-        """Whether Slurm has its first task in the queue, or runs it."""
-        return self.job() in slurm_says("squeue", "-h", "-r", "-o", "%F_%K").split()
-
-    def training(self) -> bool:
-        """Whether its run has said so."""
-        return "slow seed 0 train" in self.said()
-
-
-def until(true: Callable[[], bool], seconds: float = 600) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it takes too long"
-        time.sleep(0.2)
-
-
-def slurm_says(*words: str) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -128,34 +58,6 @@ def command(slurm: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     yield from served(tmp_path_factory.mktemp("said"))
 
 
-def study(
-    folder: Path, method: str = "slow", seeds: str = "0", steps: int = STEPS, **more: Any
-) -> Path:
-    """Write a study of the toy data set."""
-    file = folder / "study.toml"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    sets = ", ".join(f"{name} = {json.dumps(value)}" for name, value in more.items())
-    file.write_text(
-        f'datasets = "toy"\nmetrics = ["mig"]\nseeds = "{seeds}"\nsteps = {steps}\n'
-        f"[[grid]]\nmethod = {json.dumps(method.split(','))}\nset = {{ {sets} }}\n"
-        '[slurm]\nmem = "1500M"\n'
-    )
-    return file
-
-
-def words(folder: Path, *more: object) -> list[object]:
-    return [
-        "run",
-        "--study",
-        folder / "study.toml",
-        "--out",
-        folder / "runs",
-        "--on",
-        "slurm",
-        *more,
-    ]
-
-
 class Scenes(NamedTuple):
     """What was disturbed, by name; and the folder of a run that was not."""
 
@@ -164,35 +66,45 @@ class Scenes(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def scenes(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
-    """Runs that are the same but for what is done to them, all at once."""
+def begun(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+    """Runs that are the same but for what is done to them, all at once; they go on."""
     top = tmp_path_factory.mktemp("scenes")
     asked: dict[str, tuple[object, ...]] = {
-        "limit": ("--time", 2, "--slurm", "signal=B:USR2@5"),
+        "limit": ("--time", 2, "--slurm", "signal=B:USR2@30"),
         "preempted": ("--partition", "low", "--gpus", 2),
         "requeued": (),
         "cancelled": (),
         "killed": (),
         "memory": ("--slurm", "mem=100M"),
+        "opened": ("--slurm", "hold"),
     }
+    of = {name: Scene(top / name / "runs") for name in asked}
     for name, options in asked.items():
         study(top / name)
-        done = command(
-            *words(top / name, "--detach", *options), PAUSE="0.35" if name == "limit" else "0.1"
-        )
+        done = command(*words(top / name, "--detach", *options), PAUSE="1")
         assert done.code == 0, done.err
+        if name == "limit":  # its minutes count from here
+            until(of[name].training)
     study(top / "troubled", steps=20, trouble=["raise", "nan", "none"])
     assert command(*words(top / "troubled", "--detach", "--pack", 3)).code == 0
-    of = {name: Scene(top / name / "runs") for name in [*asked, "troubled"]}
     disturb(of)
     study(top / "twin")
     undisturbed = command(*[w for w in words(top / "twin") if w not in ("--on", "slurm")])
     assert undisturbed.code == 0, undisturbed.err
-    until(lambda: not any(scene.waits() for scene in of.values()))
+    of["troubled"] = Scene(top / "troubled" / "runs")
     return Scenes(of, Scene(top / "twin" / "runs").run)
 
 
+@pytest.fixture(scope="module")
+def scenes(begun: Scenes) -> Scenes:
+    """The same when all have ended."""
+    until(lambda: not any(scene.waits() for scene in begun.of.values()))
+    return begun
+
+
 def disturb(of: dict[str, Scene]) -> None:
+    of["opened"].pickles.chmod(0o770)
+    slurm_says("scontrol", "release", of["opened"].job())
     for name in ("requeued", "cancelled", "killed", "preempted"):
         until(of[name].training)
         if name == "requeued":
@@ -205,6 +117,59 @@ def disturb(of: dict[str, Scene]) -> None:
         if name == "preempted":
             high = ("--partition=high", "--gres=gpu:2", "--mem=50", "--output=/dev/null")
             slurm_says("sbatch", *high, "--wrap", "sleep 3")
+
+
+# These first: the runs that were cut come to their ends meanwhile.
+
+
+def test_an_array_with_a_limit(command: Command, begun: Scenes, tmp_path: Path) -> None:
+    """Two methods, two seeds, two at a time: all done, the table complete, nothing to do again."""
+    study(tmp_path, "vae,pca", "0-1", 20)
+    done = command(*words(tmp_path, "--parallel", 2, "--json"))
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)
+    assert {(row["method"], row["seed"]) for row in rows} == {
+        (method, seed) for method in ("vae", "pca") for seed in (0, 1)
+    }
+    assert all(row["state"] == "done" and row["value"] is not None for row in rows)
+    (script,) = (tmp_path / "runs").glob(".jobs/*/submitit/[0-9]*_submission.sh")
+    assert "#SBATCH --array=0-3%2" in script.read_text()
+    again = command(*words(tmp_path, "--dry-run"))
+    assert again.out.splitlines() == ["4 runs: 4 done", "nothing to submit"]
+    table = command("table", "--study", tmp_path / "study.toml", "--out", tmp_path / "runs")
+    assert "4 runs: 4 done" in table.out
+
+
+def test_what_slurm_refuses(command: Command, tmp_path: Path) -> None:
+    """Its words are the error, once; the runs are free again."""
+    study(tmp_path)
+    refused = command(*words(tmp_path, "--gpus", 9))
+    assert refused.code == 2
+    (line,) = (line for line in refused.err.splitlines() if "error" in line)
+    assert line.startswith("error: sbatch: error: Batch job submission failed: ")
+    assert line.endswith("; 0 of 1 runs are submitted")
+    assert Locks(tmp_path / "runs").held() == {}
+
+
+def test_two_commands_at_once(
+    command: Command, begun: Scenes, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each run is trained once, and both commands see all of them done."""
+    study(tmp_path, "vae", "0-3", 20)
+    scene, found = Scene(tmp_path / "runs"), list[Result]()
+    asked = words(tmp_path, "--pack", 4, "--beside", 2, "--slurm", "mem=3000M")
+    server = served(tmp_path_factory.mktemp("other"))
+    both = [
+        threading.Thread(target=lambda run=run: found.append(run(*asked)))
+        for run in (command, next(server))
+    ]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert [result.code for result in found] == [0, 0], found[0].out + found[0].err
+    assert all("4 runs: 4 done" in result.err for result in found)
+    assert len(scene.begun()) == 4 == len(set(scene.begun()))
 
 
 @pytest.mark.parametrize("name", ["limit", "preempted", "requeued"])
@@ -243,7 +208,7 @@ def test_what_dies_without_a_word_is_data(
     if name == "memory":
         assert "emory" in run["why"] + run["log"]
     else:
-        assert "slow seed 0 train" in run["log"]
+        assert "it trains" in run["log"]
     printed = command("table", "--out", scene.out)
     assert f"failed: {run['why']}" in " ".join(printed.out.split())
 
@@ -261,6 +226,15 @@ def test_it_is_done_again_only_when_asked(command: Command, scenes: Scenes, name
     assert_same(scene.run, scenes.twin)
 
 
+def test_what_others_could_have_written_is_not_loaded(command: Command, scenes: Scenes) -> None:
+    """A job unpickles its task from a folder that its owner alone can write to."""
+    assert scenes.of["limit"].pickles.stat().st_mode & 0o777 == 0o700
+    scene = scenes.of["opened"]
+    (run,) = json.loads(command("status", "--out", scene.out, "--json").out)["runs"]
+    assert run["why"] == f"job {scene.job()} ended before it began: FAILED"
+    assert run["log"] == f"error: {scene.pickles} is not private"
+
+
 def test_the_rest_of_a_pack_goes_on(command: Command, scenes: Scenes) -> None:
     found = json.loads(command("status", "--out", scenes.of["troubled"].out, "--json").out)
     assert {k: n for k, n in found["counts"].items() if n} == {
@@ -271,24 +245,6 @@ def test_the_rest_of_a_pack_goes_on(command: Command, scenes: Scenes) -> None:
     (failed,) = (run for run in found["runs"] if run["state"] == "failed")
     assert failed["why"] == "RuntimeError: CUDA out of luck"
     assert "in losses" in failed["log"]
-
-
-def test_an_array_with_a_limit(command: Command, tmp_path: Path) -> None:
-    """Two methods, two seeds, two at a time: all done, the table complete, nothing to do again."""
-    study(tmp_path, "vae,pca", "0-1", 20)
-    done = command(*words(tmp_path, "--parallel", 2, "--json"))
-    assert done.code == 0, done.err
-    rows = json.loads(done.out)
-    assert {(row["method"], row["seed"]) for row in rows} == {
-        (method, seed) for method in ("vae", "pca") for seed in (0, 1)
-    }
-    assert all(row["state"] == "done" and row["value"] is not None for row in rows)
-    (script,) = (tmp_path / "runs").glob(".jobs/*/*.sh")
-    assert "#SBATCH --array=0-3%2" in script.read_text()
-    again = command(*words(tmp_path, "--dry-run"))
-    assert again.out.splitlines() == ["4 runs: 4 done", "nothing to submit"]
-    table = command("table", "--study", tmp_path / "study.toml", "--out", tmp_path / "runs")
-    assert "4 runs: 4 done" in table.out
 
 
 def start(*words: object, **variables: str) -> "subprocess.Popen[str]":
@@ -323,31 +279,12 @@ def test_the_submitting_process_is_killed(command: Command, tmp_path: Path) -> N
     assert "2 runs: 2 done" in command("status", "--out", scene.out).out
 
 
-def test_two_commands_at_once(
-    command: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Each run is trained once, and both commands see all of them done."""
-    study(tmp_path, "vae", "0-3", 20)
-    scene, found = Scene(tmp_path / "runs"), list[Result]()
-    asked = words(tmp_path, "--pack", 2, "--beside", 2, "--slurm", "mem=3000M")
-    servers = [served(tmp_path_factory.mktemp("other")) for _ in range(2)]
-    others = [next(server) for server in servers]
-    both = [threading.Thread(target=lambda run=run: found.append(run(*asked))) for run in others]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join()
-    assert [result.code for result in found] == [0, 0], found[0].out + found[0].err
-    assert all("4 runs: 4 done" in result.err for result in found)
-    assert len(scene.begun()) == 4 == len(set(scene.begun()))
-
-
 @long
 def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> None:
     """Runs that others finish while the jobs wait: the jobs end before they import torch."""
     study(tmp_path, "pixels", "0-1999", 1)
     out = tmp_path / "runs"
-    done = command(*words(tmp_path, "--detach", "--slurm", "hold", "--slurm", "mem=10M"))
+    done = command(*words(tmp_path, "--detach", "--slurm", "hold", "--slurm", "mem=200M"))
     assert done.code == 0, done.err
     (line,) = (line for line in done.err.splitlines() if line.startswith("submitted"))
     print(line)
@@ -367,7 +304,7 @@ def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> N
         folder.finish({"rows": [{**protocol, "value": 0.0, "reason": None}], "train": {}})
     for job in jobs:
         slurm_says("scontrol", "release", job)
-    until(lambda: not set(jobs) & set(slurm_says("squeue", "-h", "-o", "%F").split()))
+    until(lambda: not set(jobs) & set(slurm_says("squeue", "-h", "-o", "%F").split()), 2400)
     found = json.loads(command("status", "--out", out, "--json").out)
     assert found["counts"]["done"] == 2000
     assert Locks(out).held() == {}
