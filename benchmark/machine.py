@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from results.rows import OURS
+from benchmark.registry import PACKAGE
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "h5py")
 
@@ -17,7 +17,7 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     # A checkout that was never installed runs as well.
     with suppress(PackageNotFoundError):
-        found[OURS] = version(OURS)
+        found[PACKAGE] = version(PACKAGE)
     return found
 
 

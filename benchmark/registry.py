@@ -50,6 +50,8 @@ def names(text: str, kind: str, known: Sequence[str]) -> list[str]:
     return list(known) if "all" in found else list(dict.fromkeys(found))
 
 
+PACKAGE = "disentanglement-benchmark"
+"""The name of the distribution, under which runs record its version."""
 GENERATOR = "@generator"
 """Ends the name of a metric, and of its rows, that is asked of the generator's side."""
 

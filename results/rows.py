@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.registry import UserError
+from benchmark.registry import PACKAGE, UserError
 from results.files import written
 from results.index import collected
 from results.store import Folder, folders
@@ -34,8 +34,6 @@ COLUMNS = {
     "key": "str",
     "folder": "str",
 }
-
-OURS = "disentanglement-benchmark"
 
 
 def tidy(
@@ -140,7 +138,7 @@ def _record(found: Any) -> dict[str, Any]:
 
 def _version(versions: Mapping[str, Any]) -> str:
     """Return what trained: "0.1.0, torch 2.15.0", or less if a run says less."""
-    ours, torch = versions.get(OURS), versions.get("torch")
+    ours, torch = versions.get(PACKAGE), versions.get("torch")
     return ", ".join([*([str(ours)] if ours else []), *([f"torch {torch}"] if torch else [])])
 
 
