@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from results.figures.base import NothingToDraw, Picture, read_or_say
 from results.figures.information import order
 from results.figures.sheets import GAP, draw_sheet, tiled
-from results.looks import COLOURS, DOUBLE, MARKERS
+from results.looks import COLOURS, DOUBLE, MARKERS, SINGLE
 from results.pictures import Information, read_information, read_pictures
 from results.rows import settings_text
 from results.store import Folder, Traversal
 from results.study import Study
-from results.summary import label
+from results.summary import label, wrapped
 
 MOST = 40
 """Runs up to which each has its traversals drawn; of more, some that `Study.shown` chooses."""
 FEW = 4
 """That many, in a study of more runs than `MOST`."""
+SMALLEST, LARGEST = 0.42, 0.62
+"""Inches of an image in one of few columns, and in any."""
 
 
 def traversals(study: Study) -> Iterator[Picture]:
@@ -155,17 +157,21 @@ def draw_latents(folder: Folder) -> Figure:
     bare = [name.split(": ")[0] for name in found.names]
     codes, steps, _, height, _ = found.strips.shape
     sheet = tiled(found.strips.swapaxes(0, 1))
-    tall = DOUBLE * sheet.shape[0] / sheet.shape[1]
+    edge = 0.55
+    wide = SINGLE if SINGLE - edge >= codes * SMALLEST else DOUBLE
+    column = min(LARGEST, (wide - edge - 0.04) / codes)
+    tall = codes * column * sheet.shape[0] / sheet.shape[1]
     kept = [] if known is None else [k for k, size in enumerate(known.sizes) if size]
     heights = [0.4] * len(kept) + [tall]
-    figure = Figure(figsize=(DOUBLE, sum(heights) + 0.55))
-    top, edge = 1 - 0.42 / figure.get_figheight(), 0.55 / DOUBLE
+    title = wrapped(f"{heading(folder)}, {found.title}", int(13 * wide))
+    above = 0.3 + 0.14 * (1 + title.count("\n"))
+    figure = Figure(figsize=(wide, sum(heights) + above + 0.1))
     grid = figure.add_gridspec(
         len(heights),
         1,
-        left=edge,
-        right=0.995,
-        top=top,
+        left=edge / wide,
+        right=(edge + codes * column) / wide,
+        top=1 - above / figure.get_figheight(),
         bottom=0.02,
         hspace=0.12,
         height_ratios=heights,
@@ -178,14 +184,15 @@ def draw_latents(folder: Folder) -> Figure:
     first = axes if not kept else figure.axes[0]
     middles = (np.arange(codes) + 0.5) / codes
     for middle, name in zip(middles, found.names, strict=True):
-        first.text(
-            middle,
-            1.02,
+        first.annotate(
             name.replace(": ", "\n"),
+            (middle, 1),
+            xytext=(0, 2),
+            xycoords="axes fraction",
+            textcoords="offset points",
             ha="center",
             va="bottom",
             fontsize="x-small",
-            transform=first.transAxes,
         )
     row = found.values[0]
     places = np.arange(steps) * (height + GAP) + height / 2
@@ -193,7 +200,7 @@ def draw_latents(folder: Folder) -> Figure:
     figure.text(
         0.5,
         1 - 0.03 / figure.get_figheight(),
-        f"{heading(folder)}, {found.title}",
+        title,
         ha="center",
         va="top",
         fontsize="medium",
