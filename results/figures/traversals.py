@@ -24,6 +24,7 @@ MOST = 40
 """Runs up to which each has its traversals drawn; of more, some that `Study.shown` chooses."""
 FEW = 4
 """That many, in a study of more runs than `MOST`."""
+BOX: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 SMALLEST, LARGEST = 0.42, 0.62
 """Inches of an image in one of few columns, and in any."""
 
@@ -155,7 +156,7 @@ def draw_latents(folder: Folder) -> Figure:
     """Draw a column per code: mean codes over each factor's values, then its images downwards."""
     known, found = read_information(folder), sorted_traversal(folder)
     bare = [name.split(": ")[0] for name in found.names]
-    codes, steps, _, height, _ = found.strips.shape
+    codes, steps, _, height, width = found.strips.shape
     sheet = tiled(found.strips.swapaxes(0, 1))
     edge = 0.55
     wide = SINGLE if SINGLE - edge >= codes * SMALLEST else DOUBLE
@@ -165,14 +166,15 @@ def draw_latents(folder: Folder) -> Figure:
     heights = [0.4] * len(kept) + [tall]
     title = wrapped(f"{heading(folder)}, {found.title}", int(13 * wide))
     above = 0.3 + 0.14 * (1 + title.count("\n"))
-    figure = Figure(figsize=(wide, sum(heights) + above + 0.1))
+    between = 0.12 * sum(heights) / len(heights)
+    figure = Figure(figsize=(wide, sum(heights) + between * len(kept) + above + 0.05))
     grid = figure.add_gridspec(
         len(heights),
         1,
         left=edge / wide,
         right=(edge + codes * column) / wide,
         top=1 - above / figure.get_figheight(),
-        bottom=0.02,
+        bottom=0.05 / figure.get_figheight(),
         hspace=0.12,
         height_ratios=heights,
     )
@@ -194,9 +196,7 @@ def draw_latents(folder: Folder) -> Figure:
             va="bottom",
             fontsize="x-small",
         )
-    row = found.values[0]
-    places = np.arange(steps) * (height + GAP) + height / 2
-    axes.set_yticks(places, [f"{value:.2g}" for value in row], fontsize="x-small")
+    _values(axes, found.values, np.arange(codes) * (width + GAP), np.arange(steps) * (height + GAP))
     figure.text(
         0.5,
         1 - 0.03 / figure.get_figheight(),
@@ -225,6 +225,19 @@ def _responses(axes: Axes, known: Information, k: int, codes: Sequence[str], see
     axes.set_ylabel(known.factors[k], fontsize="x-small", rotation=0, ha="right", va="center")
     axes.tick_params(labelsize=5, length=0, pad=1)
     axes.grid(visible=False, axis="y")
+
+
+def _values(
+    axes: Axes, values: NDArray[np.float64], lefts: NDArray[np.int64], tops: NDArray[np.int64]
+) -> None:
+    """Write the values that most codes take beside the rows, those of others into their images."""
+    told = [[f"{value:.2g}" for value in row] for row in values]
+    usual = max(told, key=told.count)
+    axes.set_yticks(tops + (tops[1] - GAP) / 2, usual, fontsize="x-small")
+    for left, row in zip(lefts, told, strict=True):
+        for top, value in zip(tops, row, strict=True):
+            if row != usual and value != "nan":
+                axes.text(left, top, value, va="top", fontsize=5, bbox=BOX)
 
 
 def _picture(axes: Axes, sheet: NDArray[np.uint8]) -> None:
