@@ -210,8 +210,11 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
 
 def _unfinished(one: Run, asked: Comparison, out: Path) -> bool:
     """Whether there is something to do; what diverged would do so again, step for step."""
-    state = one.folder(out).state
-    return state != "diverged" and (state != "done" or bool(missing(one, out, asked.metrics)))
+    state, reason = one.folder(out).judge()
+    if state == "broken":
+        print(f"left out: {reason}", file=sys.stderr)
+    ended = state in ("diverged", "broken")
+    return not ended and (state != "done" or bool(missing(one, out, asked.metrics)))
 
 
 def show(asked: Comparison, out: Path, json: bool) -> None:

@@ -21,7 +21,7 @@ from benchmark.registry import UserError
 from benchmark.submission import submissions
 from results.store import RUN_NAME, Folder
 from results.summary import printable
-from results.whole import SCORES, scored
+from results.whole import scored
 
 What = Literal["done", "running", "queued", "failed", "diverged", "missing"]
 STATES: tuple[What, ...] = ("done", "running", "queued", "failed", "diverged", "missing")
@@ -73,10 +73,12 @@ def _standing(
         return Standing(name, "failed", hold.why)
     if not there:
         return Standing(name, "missing")
-    if scored(out / name).issuperset(rows) if rows else (out / name / SCORES).exists():
+    if rows and scored(out / name).issuperset(rows):
         return Standing(name, "done")
     folder = Folder(out / name)
     state, why = folder.judge()
+    if state == "done" and not rows:
+        return Standing(name, "done")
     if state in ("unfinished", "done"):
         return Standing(name, "missing", "begun, and in nobody's hands")
     log = "" if state == "broken" else str((folder.failure or {}).get("log", ""))

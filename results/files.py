@@ -14,7 +14,7 @@ from benchmark.registry import UserError
 from results.whole import written as written
 
 Shape = Mapping[str, Any]
-REMEDY = "remove it and run the same command again"
+REMEDY = "remove its folder, and the same command makes the run again"
 
 
 def read_record(path: Path, shape: Shape) -> dict[str, Any] | None:

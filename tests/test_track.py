@@ -70,3 +70,23 @@ def test_on_the_command_line(command: Command, tmp_path: Path) -> None:
     drawn = command("plot", "--out", tmp_path, "--figures", "steps")
     assert drawn.code == 0, drawn.err
     assert (tmp_path / "figures" / "progress-training_steps-toy.png").exists()
+
+
+def test_a_damaged_run_stops_neither_run_nor_figures(command: Command, tmp_path: Path) -> None:
+    words: tuple[str, ...] = ("run", "--datasets", "toy", "--methods", "vae,pca", "--steps", "20")
+    words += ("--metrics", "mig", "--no-reference", "--out", str(tmp_path), "--track", "10")
+    assert command(*words).code == 0
+    (vae,) = tmp_path.glob("toy-vae-*")
+    for name in ("log.csv", "tracked.csv"):
+        (vae / name).write_text("")
+    drawn = command("plot", "--out", tmp_path, "--figures", "steps,curves")
+    assert drawn.code == 0
+    assert drawn.err.count("left out: cannot read") == 2
+    (vae / "scores.json").write_text('{"rows": ')
+    (pca,) = tmp_path.glob("toy-pca-*")
+    (pca / "scores.json").unlink()
+    again = command(*words)
+    assert again.code == 1
+    assert "left out: cannot read" in again.err
+    assert Folder(pca).state == "done"
+    assert "1 failed" in command("status", "--out", tmp_path).out

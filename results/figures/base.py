@@ -3,10 +3,10 @@
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from benchmark.registry import UserError
 from results.looks import DOUBLE, SINGLE, look
 from results.stats import intervals
 from results.store import Folder
+from results.summary import Record
 
 T = TypeVar("T")
 
@@ -51,6 +52,19 @@ class Picture:
     shows: Path | None = None
     dpi: int = 300
     frames: Callable[[], Sequence[NDArray[np.uint8]]] | None = None
+
+
+class Style(NamedTuple):
+    """How a line is drawn everywhere: colour, marker, dashes as Matplotlib takes them, and name."""
+
+    colour: str
+    marker: str
+    dashes: Any
+    label: str
+
+    def line(self) -> dict[str, Any]:
+        """Return what Matplotlib is told of the line."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.dashes}
 
 
 class NothingToDraw(Exception):
@@ -102,6 +116,21 @@ def over_steps(log: Path) -> pd.DataFrame:
         raise UserError(f"cannot read {log}: {error}") from error
 
 
+def logs(
+    runs: Iterable[Record], file: Callable[[Record], Path]
+) -> Iterator[tuple[Record, pd.DataFrame]]:
+    """Yield what `over_steps` reads of each run's file, if it has one.
+
+    Of a damaged one there is a line on standard error instead.
+    """
+    for run in runs:
+        if file(run).exists():
+            try:
+                yield run, over_steps(file(run))
+            except UserError as error:
+                print(f"left out: {error}", file=sys.stderr)
+
+
 def stem(*parts: str) -> str:
     """Return a file's name of these parts, without characters that a file system may refuse."""
     return "-".join(re.sub(r"[^\w.=-]", "_", part) for part in parts)
@@ -125,34 +154,28 @@ def titled(axes: Axes, text: str) -> None:
     axes.set_title(spaced, fontsize="medium")
 
 
-def styles(found: pd.DataFrame) -> dict[tuple[str, str], Line2D]:
+def styles(found: pd.DataFrame) -> dict[tuple[str, str], Style]:
     """Return how each pair of `method` and `line` in `found` is drawn, with its label.
 
     A method's colour and marker are the same everywhere; its lines differ in their dashes.
     """
     count: dict[str, int] = {}
     drawn = {}
-    for method, line in zip(found["method"], found["line"], strict=True):
-        if (method, line) in drawn:
-            continue
+    # In the same order whatever the figure: by name.
+    for method, line in sorted({*zip(found["method"], found["line"], strict=True)}):
         number = count[method] = count.get(method, -1) + 1
         seen = look(method)
-        drawn[method, line] = Line2D(
-            [],
-            [],
-            color=seen.colour,
-            marker=seen.marker,
-            markersize=3.5,
-            linewidth=1,
-            linestyle=STYLES[number % len(STYLES)],
-            label=line.replace("\n", ", "),
-        )
+        dashes = STYLES[number % len(STYLES)]
+        drawn[method, line] = Style(seen.colour, seen.marker, dashes, line.replace("\n", ", "))
     return drawn
 
 
-def legend(figure: Figure, lines: Iterable[Line2D]) -> None:
+def legend(figure: Figure, looks: Iterable[Style]) -> None:
     """Put a legend below all panels, in as many columns as fit."""
-    handles = list(lines)
+    handles = [
+        Line2D([], [], markersize=3.5, linewidth=1, label=seen.label, **seen.line())
+        for seen in looks
+    ]
     widest = max(len(str(handle.get_label())) for handle in handles)
     columns = max(1, int(figure.get_figwidth() / (0.45 + 0.062 * widest)))
     rows = math.ceil(len(handles) / columns)

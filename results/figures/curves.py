@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,7 +11,7 @@ from results.figures.base import (
     NothingToDraw,
     Picture,
     legend,
-    over_steps,
+    logs,
     panels,
     stem,
     styles,
@@ -50,9 +49,10 @@ def learning_curves(study: Study) -> pd.DataFrame:
     runs = study.runs.sort_values("seed", kind="stable").groupby(["dataset", "line"]).head(SEEDS)
     keys = ["dataset", "method", "line", "quantity", "step"]
     told = [
-        _log(study, run["folder"]).assign(**{name: run[name] for name in keys[:3]})
-        for run in records(runs.sort_index())
-        if study.folder(run["folder"]).log().exists()
+        _thinned(log).assign(**{name: run[name] for name in keys[:3]})
+        for run, log in logs(
+            records(runs.sort_index()), lambda run: study.folder(run["folder"]).log()
+        )
     ]
     if not told:
         return pd.DataFrame(columns=[*keys, "n", "mean", "low", "high"])
@@ -61,9 +61,8 @@ def learning_curves(study: Study) -> pd.DataFrame:
     return grouped.agg(n="count", mean="mean", low="min", high="max").reset_index()
 
 
-def _log(study: Study, name: str) -> pd.DataFrame:
-    """Return a run's log: step, quantity, value; every so many steps of a long one."""
-    log = over_steps(study.folder(name).log())
+def _thinned(log: pd.DataFrame) -> pd.DataFrame:
+    """Return a log: step, quantity, value; every so many steps of a long one."""
     steps = log["step"].unique()
     return log[log["step"].isin(steps[:: max(1, len(steps) // POINTS)])]
 
@@ -76,12 +75,11 @@ def draw(found: pd.DataFrame) -> Figure:
     for panel, quantity in zip(axes, quantities, strict=True):
         for key, curve in found[found["quantity"] == quantity].groupby(["method", "line"]):
             seen, curve = looks[key], curve.sort_values("step")
-            how: dict[str, Any] = {"color": seen.get_color(), "linestyle": seen.get_linestyle()}
             every = max(1, len(curve) // 5)
-            how |= {"marker": seen.get_marker(), "markersize": 3, "markevery": every}
+            how = seen.line() | {"markersize": 3, "markevery": every}
             panel.plot(curve["step"], curve["mean"], linewidth=0.9, **how)
             band = curve["low"], curve["high"]
-            panel.fill_between(curve["step"], *band, color=seen.get_color(), alpha=0.15, lw=0)
+            panel.fill_between(curve["step"], *band, color=seen.colour, alpha=0.15, lw=0)
         _scale(panel, found[found["quantity"] == quantity])
         titled(panel, quantity)
         panel.set_xlabel("training step")

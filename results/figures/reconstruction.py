@@ -49,8 +49,8 @@ def draw(found: pd.DataFrame) -> Figure:
                 runs["reconstruction"],
                 runs["value"],
                 linestyle="",
-                marker=seen.get_marker(),
-                color=seen.get_color(),
+                marker=seen.marker,
+                color=seen.colour,
                 markersize=3.5,
                 markeredgewidth=0.2,
                 markeredgecolor="white",
@@ -59,8 +59,6 @@ def draw(found: pd.DataFrame) -> Figure:
             )
         titled(panel, metric)
         panel.set_xlabel("reconstruction, nats")
-    for line in looks.values():
-        line.set_linestyle("")
     figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
-    legend(figure, looks.values())
+    legend(figure, [seen._replace(dashes="") for seen in looks.values()])
     return figure

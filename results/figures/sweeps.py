@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from results.figures.base import (
     NothingToDraw,
     Picture,
+    Style,
     estimates,
     legend,
-    over_steps,
+    logs,
     panels,
     stem,
     styles,
@@ -33,7 +33,8 @@ MANY = 200
 FEW = 10
 """Seeds beyond which points are fainter."""
 
-MOST_TICKS = 8
+MOST_TICKS, CLOSEST = 8, 0.06
+"""Values that are all named on their axis, and which part of it they lie apart at least."""
 
 STEPS = "training steps"
 
@@ -95,9 +96,8 @@ def tracked(study: Study) -> pd.DataFrame:
     """
     names = ["dataset", "method", "line"]
     found = [
-        over_steps(file).assign(setting=STEPS, **{name: run[name] for name in names})
-        for run in records(study.runs)
-        if (file := study.folder(run["folder"]).tracked).exists()
+        log.assign(setting=STEPS, **{name: run[name] for name in names})
+        for run, log in logs(records(study.runs), lambda run: study.folder(run["folder"]).tracked)
     ]
     if not found:
         return _with_means([])
@@ -186,7 +186,8 @@ def _scale(axes: Axes, xs: Sequence[float]) -> bool:
         # Powers of ten are mathematics to Matplotlib, which is off.
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
-    if len(xs) <= MOST_TICKS:
+    places = np.log(xs) if logarithmic else np.asarray(xs)
+    if len(xs) <= MOST_TICKS and np.diff(places).min() >= CLOSEST * np.ptp(places):
         axes.set_xticks(xs, [f"{x:g}" for x in xs], minor=False)
         axes.set_xticks([], minor=True)
     return logarithmic
@@ -199,8 +200,8 @@ def _aside(xs: "pd.Series[float]", count: int, logarithmic: bool) -> NDArray[np.
     return np.asarray(np.exp(moved) if logarithmic else moved)
 
 
-def _line(axes: Axes, line: pd.DataFrame, seen: Line2D) -> None:
-    how: dict[str, Any] = {"color": seen.get_color(), "marker": seen.get_marker()}
+def _line(axes: Axes, line: pd.DataFrame, seen: Style) -> None:
+    how = seen.line()
     many = len(line) * line["n"].max() > MANY
     every = line[["x", "values"]].explode("values").astype(float)
     faint = 0.4 if line["n"].max() <= FEW else 0.15
@@ -210,6 +211,6 @@ def _line(axes: Axes, line: pd.DataFrame, seen: Line2D) -> None:
         alpha=faint,
         rasterized=many,
     )
-    axes.vlines(line["x"], line["low"], line["high"], color=seen.get_color(), linewidth=0.9)
-    how |= {"linestyle": seen.get_linestyle(), "linewidth": 1, "markersize": 4}
+    axes.vlines(line["x"], line["low"], line["high"], color=seen.colour, linewidth=0.9)
+    how |= {"linewidth": 1, "markersize": 4}
     axes.plot(line["x"], line["mean"], markeredgecolor="white", markeredgewidth=0.4, **how)

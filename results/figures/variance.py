@@ -46,8 +46,8 @@ def shares(scores: pd.DataFrame) -> pd.DataFrame:
         by_method = value.groupby(part["method"]).transform("mean")
         by_line = value.groupby([part["method"], part["line"]]).transform("mean")
         total = float(((value - value.mean()) ** 2).sum())
-        if np.ptp(value) == 0:
-            continue
+        if np.ptp(value) == 0 or part["line"].nunique() == 1:
+            continue  # there is nothing to share out
         steps = {"method": by_method - value.mean(), "settings": by_line - by_method}
         steps["seed"] = value - by_line
         told = {name: float((step**2).sum()) / total for name, step in steps.items()}
@@ -62,7 +62,9 @@ def draw(found: pd.DataFrame) -> Figure:
     figure, axes = panels(len(groups), 0.45 + 0.17 * tallest, across=2)
     for panel, (dataset, part) in zip(axes, groups, strict=True):
         _bars(panel, part)
-        panel.set_title(f"{dataset}, {part['n'].max():,} runs", fontsize="medium")
+        fewest, most = part["n"].min(), part["n"].max()
+        number = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+        panel.set_title(f"{dataset}, {number} runs", fontsize="medium")
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
     return figure
