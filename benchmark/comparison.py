@@ -181,7 +181,7 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
     settle(out)
-    todo = [one for one in asked.runs if _unfinished(one, asked, out)]
+    todo = _to_do(asked, out)
     loaded = {name: load(name, data_dir) for name in dict.fromkeys(one.dataset for one in todo)}
     for dataset in loaded.values():
         plan.check_fits([one for one in todo if one.dataset == dataset.name], dataset)
@@ -208,13 +208,22 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
     return sum(one.folder(out).state != "done" for one in mine_to_do)
 
 
-def _unfinished(one: Run, asked: Comparison, out: Path) -> bool:
-    """Whether there is something to do; what diverged would do so again, step for step."""
-    state, reason = one.folder(out).judge()
-    if state == "broken":
-        print(f"left out: {reason}", file=sys.stderr)
-    ended = state in ("diverged", "broken")
-    return not ended and (state != "done" or bool(missing(one, out, asked.metrics)))
+def _to_do(asked: Comparison, out: Path) -> list[Run]:
+    """Return the runs of which something is missing; say whose scores cannot be read.
+
+    What diverged would do so again, step for step.
+    """
+    found = []
+    for one in asked.runs:
+        try:
+            lacking = missing(one, out, asked.metrics)
+        except UserError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        state = one.folder(out).state
+        if state != "diverged" and (lacking or state != "done"):
+            found.append(one)
+    return found
 
 
 def show(asked: Comparison, out: Path, json: bool) -> None:

@@ -77,7 +77,8 @@ def of_real(
         rows, size = real_rows(dealer), BATCH[dealer.device.type]
         parts = (dealer.images(rows[i : i + size]) for i in range(0, len(rows), size))
         write_arrays(path, features=_features(parts, dealer.device, report, stop))
-    features: Features = read_arrays(path, "features")["features"]
+    remedy = "remove it, and it is made again"
+    features: Features = read_arrays(path, "features", remedy=remedy)["features"]
     return features
 
 

@@ -60,11 +60,13 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_arrays(path: Path, *names: str, optional: Sequence[str] = ()) -> dict[str, Any]:
+def read_arrays(
+    path: Path, *names: str, optional: Sequence[str] = (), remedy: str = REMEDY
+) -> dict[str, Any]:
     """Return the named arrays of an HDF5 file, and the optional ones it has; text as lists of str.
 
     Raises:
-        UserError: the file is missing, damaged, or lacks one of them; names `path`.
+        UserError: the file is missing, damaged, or lacks one of them; names `path` and the remedy.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -73,7 +75,7 @@ def read_arrays(path: Path, *names: str, optional: Sequence[str] = ()) -> dict[s
     except FileNotFoundError as error:
         raise UserError(f"there is no {path}") from error
     except (OSError, KeyError, RuntimeError) as error:
-        raise UserError(f"cannot read {path}: {error}; {REMEDY}") from error
+        raise UserError(f"cannot read {path}: {error}; {remedy}") from error
 
 
 def write_arrays(

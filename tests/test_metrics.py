@@ -528,6 +528,12 @@ def test_information_is_symmetric_and_at_most_the_entropy(seed: int, n: int, val
     assert (both <= np.minimum(entropy(a)[:, None], entropy(b)) + 1e-9).all()
 
 
+@pytest.mark.parametrize("metric", [c1_accuracy, c1_accuracy_many_to_one])
+def test_c1_accuracy_needs_labels_that_differ(metric: Callable[..., float]) -> None:
+    with pytest.raises(ValueError, match="all rows have the same"):
+        metric(*halves([0, 1, 0, 1], [3, 3, 3, 3]))
+
+
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 10**6), categories=st.integers(1, 8), labels=st.integers(2, 8))
 def test_c1_accuracy_ignores_names_and_many_to_one_is_no_lower(

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmark.registry import DATASETS, METHODS, METRICS, Registry, UserError, unknown
+from benchmark.plan import seeds
+from benchmark.registry import DATASETS, METHODS, METRICS, Registry, UserError, spans, unknown
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -123,3 +126,12 @@ def test_a_plug_in_that_does_not_say_what_it_must_is_named() -> None:
     registry: Registry[object] = Registry("metric", "nowhere", ("range", "factors"))
     with pytest.raises(UserError, match="metric 'mine' is registered without factors"):
         registry.register("mine", source="me", range=(0, 1))(object())
+
+
+@given(st.sets(st.integers(0, 300), min_size=1))
+def test_spans_are_read_as_the_seeds_that_they_are_of(numbers: set[int]) -> None:
+    assert seeds(spans(numbers)) == sorted(numbers)
+
+
+def test_spans_join_neighbours() -> None:
+    assert spans([7, 2, 0, 1, 3, 9, 10]) == "0-3,7,9-10"

@@ -60,6 +60,16 @@ def study(out: Path, seeds: int, **methods: float) -> dict[str, list[float]]:
     return values
 
 
+def test_a_mean_without_the_seeds_that_were_refused_is_no_rival(tmp_path: Path) -> None:
+    study(tmp_path, 3, vae=0.3, betavae=0.4)
+    done(tmp_path, "gan", 0, row("mig", 0.9))
+    done(tmp_path, "gan", 1, row("mig", None, "the codes do not vary"))
+    frame = compared(tidy(tmp_path), HIGHER)
+    found = frame[frame["metric"] == "mig"].set_index("method")
+    assert found.index[found["best"]].tolist() == ["betavae"]
+    assert not found.at["gan", "bold"]
+
+
 def test_the_best_and_what_a_test_does_not_tell_from_it_are_bold(tmp_path: Path) -> None:
     values = study(tmp_path, 9, vae=0.3, betavae=0.5, gan=0.5, infogan=0.2)
     done(tmp_path, "random", 0, row("mig", 0.9))

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from benchmark.registry import UserError
 from results.looks import DOUBLE, SINGLE, look
 from results.stats import intervals
-from results.store import Folder
 from results.summary import Record
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 STYLES: tuple[Any, ...] = (
@@ -95,10 +95,10 @@ def estimates(samples: Sequence[Sequence[float]]) -> list[Estimate]:
     return found
 
 
-def read_or_say(read: Callable[[Folder], T], folder: Folder) -> T | None:
-    """Return what is read of a run folder; None, and a line on standard error, if it is damaged."""
+def read_or_say(read: Callable[[A], T], place: A) -> T | None:
+    """Return what is read of a place; None, and a line on standard error, if it is damaged."""
     try:
-        return read(folder)
+        return read(place)
     except UserError as error:
         print(f"left out: {error}", file=sys.stderr)
         return None
@@ -124,11 +124,9 @@ def logs(
     Of a damaged one there is a line on standard error instead.
     """
     for run in runs:
-        if file(run).exists():
-            try:
-                yield run, over_steps(file(run))
-            except UserError as error:
-                print(f"left out: {error}", file=sys.stderr)
+        log = read_or_say(over_steps, file(run)) if file(run).exists() else None
+        if log is not None:
+            yield run, log
 
 
 def stem(*parts: str) -> str:

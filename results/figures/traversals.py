@@ -156,7 +156,7 @@ def draw_latents(folder: Folder) -> Figure:
     """Draw a column per code: mean codes over each factor's values, then its images downwards."""
     known, found = read_information(folder), sorted_traversal(folder)
     bare = [name.split(": ")[0] for name in found.names]
-    codes, steps, _, height, width = found.strips.shape
+    codes, _, _, height, width = found.strips.shape
     sheet = tiled(found.strips.swapaxes(0, 1))
     edge = 0.55
     wide = SINGLE if SINGLE - edge >= codes * SMALLEST else DOUBLE
@@ -183,20 +183,8 @@ def draw_latents(folder: Folder) -> Figure:
         _responses(figure.add_subplot(grid[row]), known, k, bare, seen=row)
     axes = figure.add_subplot(grid[len(kept)])
     _picture(axes, sheet)
-    first = axes if not kept else figure.axes[0]
-    middles = (np.arange(codes) + 0.5) / codes
-    for middle, name in zip(middles, found.names, strict=True):
-        first.annotate(
-            name.replace(": ", "\n"),
-            (middle, 1),
-            xytext=(0, 2),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize="x-small",
-        )
-    _values(axes, found.values, np.arange(codes) * (width + GAP), np.arange(steps) * (height + GAP))
+    _names(figure.axes[0], found.names)
+    _values(axes, found.values, height, width)
     figure.text(
         0.5,
         1 - 0.03 / figure.get_figheight(),
@@ -227,13 +215,34 @@ def _responses(axes: Axes, known: Information, k: int, codes: Sequence[str], see
     axes.grid(visible=False, axis="y")
 
 
-def _values(
-    axes: Axes, values: NDArray[np.float64], lefts: NDArray[np.int64], tops: NDArray[np.int64]
-) -> None:
-    """Write the values that most codes take beside the rows, those of others into their images."""
-    told = [[f"{value:.2g}" for value in row] for row in values]
+def _names(axes: Axes, names: Sequence[str]) -> None:
+    """Write names above columns of one width."""
+    for column, name in enumerate(names):
+        axes.annotate(
+            name.replace(": ", "\n"),
+            ((column + 0.5) / len(names), 1),
+            xytext=(0, 2),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize="x-small",
+        )
+
+
+def _values(axes: Axes, values: NDArray[np.float64], height: int, width: int) -> None:
+    """Write the values that most codes take beside the rows, those of others into their images.
+
+    Args:
+        axes: of images of `height` by `width` pixels.
+        values: (R, V), of R codes.
+    """
+    lefts, tops = (
+        np.arange(n) * (size + GAP) for n, size in zip(values.shape, (width, height), strict=True)
+    )
+    told: list[list[str]] = [[f"{value:.2g}" for value in row] for row in values]
     usual = max(told, key=told.count)
-    axes.set_yticks(tops + (tops[1] - GAP) / 2, usual, fontsize="x-small")
+    axes.set_yticks(tops + height / 2, usual, fontsize="x-small")
     for left, row in zip(lefts, told, strict=True):
         for top, value in zip(tops, row, strict=True):
             if row != usual and value != "nan":
