@@ -53,7 +53,8 @@ class Dealer:
         else:
             index = torch.from_numpy(rows).to(self.device, non_blocking=True)
             x = unpack(self._packed[index], self.dataset.levels, self.dataset.shape)
-        return x.to(torch.float32).div_(self.dataset.levels - 1)
+        x = x.to(torch.float32)
+        return x if self.dataset.levels == 2 else x.div_(self.dataset.levels - 1)
 
 
 def fits(dataset: Dataset, device: torch.device) -> bool:

@@ -14,8 +14,9 @@ from datasets import Dataset
 from methods.base import Batch, Code, Method
 from results.store import Traversal
 
-ENCODE_BATCH = {"cpu": 256, "cuda": 4096}
-"""Images at a time: on a CPU, the largest activations just stay below what malloc maps anew."""
+CPU_BATCH = {"float32": 224, "bfloat16": 448}
+"""Images at a time: the largest activations of 64x64 stay below what malloc maps anew, 32 MiB."""
+CUDA_BATCH = 4096
 RECONSTRUCTED = 10_000
 WIDE = 64
 WIDE_IMAGES = 50_000
@@ -49,7 +50,7 @@ def encode(
     """
     method.eval()
     means, deviations, done = [], [], 0
-    for part in _parts(rows, dealer):
+    for part in _parts(rows, dealer.device, precision):
         with autocast(dealer.device, precision):
             mean, deviation = _posterior(method, dealer.batch(method, part))
         means.append(mean)
@@ -59,8 +60,10 @@ def encode(
     return np.concatenate(means), np.concatenate(deviations) if deviations else None
 
 
-def _parts(rows: NDArray[np.int64], dealer: Dealer) -> Iterator[NDArray[np.int64]]:
-    size = ENCODE_BATCH[dealer.device.type]
+def _parts(
+    rows: NDArray[np.int64], device: torch.device, precision: Precision
+) -> Iterator[NDArray[np.int64]]:
+    size = CPU_BATCH[precision] if device.type == "cpu" else CUDA_BATCH
     yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
@@ -90,7 +93,7 @@ def reconstruct(
     rng = np.random.default_rng(0)
     rows = np.sort(rng.choice(held, min(RECONSTRUCTED, len(held)), replace=False))
     errors = []
-    for part in _parts(rows, dealer):
+    for part in _parts(rows, dealer.device, precision):
         batch = dealer.batch(reader, part)
         with autocast(dealer.device, precision):
             x = method.decode(reader.encode(batch))

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from benchmark.arithmetic import Precision, autocast
 from benchmark.deal import Dealer
-from benchmark.encode import ENCODE_BATCH
 from benchmark.oracle import Oracle
 from benchmark.train import Stopped
 from datasets import Dataset
@@ -17,6 +16,7 @@ from methods.base import Method
 from results.store import Generated
 
 GENERATED = 20_000
+AT_ONCE = {"cpu": 256, "cuda": 4096}
 
 
 def generates(method: Method, dataset: Dataset) -> bool:
@@ -42,7 +42,7 @@ def generate(
         Stopped: `stop` said so.
     """
     codes, factors = [], []
-    size = ENCODE_BATCH[dealer.device.type]
+    size = AT_ONCE[dealer.device.type]
     rows = dealer.dataset.sample(GENERATED, np.random.default_rng(0))
     for start in range(0, GENERATED, size):
         if stop():

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from methods.conv import Conv, UpConv
+from methods.conv import Conv, Rectified, UpConv
 
 WIDTHS = (32, 32, 64, 64)
 FEATURES = 128
@@ -76,9 +76,7 @@ def encoder(
     layers: list[nn.Module] = [Pad(shape, len(widths))]
     for a, b, k in zip((shape[0], *widths), widths, kernels, strict=False):
         layers += [Conv(a, b, k, 2, k // 2 - 1), nn.ReLU(inplace=True)]
-    return nn.Sequential(
-        *layers, nn.Flatten(), *mlp((widths[-1] * h * w, *hidden, outputs), nn.ReLU)
-    )
+    return Rectified(*layers, nn.Flatten(), *mlp((widths[-1] * h * w, *hidden, outputs), nn.ReLU))
 
 
 def decoder(
