@@ -148,6 +148,8 @@ def check(name: str, folder: Path | None) -> Iterator[tuple[bool, str]]:
 def _checked(name: str, path: Path) -> tuple[bool, str]:
     try:
         stated, actual = cache.checksum(path)
+    except UserError as error:
+        return False, str(error)
     except (OSError, KeyError, RuntimeError) as error:
         return False, f"{path}: damaged: {error}; remove it to have it packed again"
     if stated != actual:

@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +17,12 @@ from PIL import Image
 
 from benchmark.measured import Measured, peak_memory
 from datasets import archive, cache, celeba, chairs
-from datasets.base import Images
+from datasets.base import Rows
 
 KINDS = 50
 """Different images; archives repeat them."""
 ROUNDS = 300
-SHAPE = (3, 64, 64)
+SHAPE, RENDERED = (3, 64, 64), (1, 64, 64)
 
 
 def measure(faces: int, renders: int) -> Iterator[Measured]:
@@ -38,10 +39,8 @@ def measure(faces: int, renders: int) -> Iterator[Measured]:
         yield Measured("memory while packing", megabytes, "MB", "< 1000", megabytes < 1000)
         rate, _ = _apart(_pack_renders, folder, renders)
         yield Measured("packing PNGs of 600 x 600", rate, "images/s", ">= 250", rate >= 250)
-        memory, disk, cold = _deal(folder / "faces.h5")
-        yield Measured("a batch of 64, read before", memory, "ms", "< 0.2", memory < 0.2)
-        yield Measured("a batch of 64, on disk", disk, "ms", "< 1", disk < 1)
-        yield Measured("the same, nothing in the system's cache", cold, "ms")
+        for name, shape in (("faces", SHAPE), ("renders", RENDERED)):
+            yield from _deal(folder / f"{name}.h5", int(np.prod(shape)))
 
 
 def _apart(pack: Callable[[Path, int], float], folder: Path, count: int) -> tuple[float, float]:
@@ -100,28 +99,31 @@ def _pack_renders(folder: Path, count: int) -> float:
             tar.addfile(member, io.BytesIO(images[number % KINDS]))
     start = time.perf_counter()
     with archive.members(path) as (names, read):
-        shape = (1, 64, 64)
-        blocks = archive.decoded(path, names, read, lambda png: chairs.decode(png, shape), "PNGs")
+        decode = partial(chairs.decode, shape=RENDERED)
+        blocks = archive.decoded(path, names, read, decode, "PNGs")
         cache.pack(folder / "renders.h5", 64 * 64, cache.Contents(count, blocks), {"source": "-"})
     return count / (time.perf_counter() - start)
 
 
-def _deal(path: Path) -> tuple[float, float, float]:
-    """Return the milliseconds that a batch of 64 takes, medians.
+def _deal(path: Path, size: int) -> Iterator[Measured]:
+    """Measure the milliseconds that a batch of 64 takes, medians.
 
-    First from memory, then from the file as it lies after packing, then after the system was told
-    to forget it.
+    First from memory, decoded, then from the file as it lies after packing, then after the system
+    was told to forget it.
     """
-    size = int(np.prod(SHAPE))
     found = cache.open_packed(path, size)
     assert found is not None
-    disk, memory = _median(found.images), _median(np.array(found.images))
+    smaller = found.images.nbytes / path.stat().st_size
+    disk, memory = _median(found.images), _median(found.images[:])
+    what = f"a batch of 64 {path.stem}"
+    yield Measured(f"{what}, in memory", memory, "ms", "< 0.2", memory < 0.2)
+    yield Measured(f"{what}, from the file, {smaller:.1f}:1", disk, "ms", "< 1", disk < 1)
     del found
     cold = [_cold(path, size, seed) for seed in range(9)]
-    return memory, disk, float(np.median(cold))
+    yield Measured("the same, nothing in the system's cache", float(np.median(cold)), "ms")
 
 
-def _median(images: Images) -> float:
+def _median(images: Rows) -> float:
     rng, times = np.random.default_rng(0), []
     for _ in range(ROUNDS):
         rows = rng.integers(len(images), size=64)

@@ -21,7 +21,7 @@ class Dealer:
         self.device = device
         self.seed = seed
         there = device.type != "cpu" and not dataset.on_the_fly and fits(dataset, device)
-        self._packed = torch.from_numpy(dataset.packed).to(device) if there else None
+        self._packed = torch.from_numpy(dataset.packed[:]).to(device) if there else None
 
     def train(self, method: Method, step: int) -> Batch:
         """Return training batch number `step`, as `method.sees` entitles it."""

@@ -7,9 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.chunks import Chunks
+
 Index = NDArray[np.int64]
 Images = NDArray[np.uint8]
 Integers = NDArray[Any]
+Rows = Images | Chunks
+"""(N, bytes) uint8 that are indexed by row numbers or a slice."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +65,15 @@ class Dataset(ABC):
         spec: shape, levels, factors: all that a method may know.
         train, test: the rows that methods train on, and those held out. Where the field has no
             split (full grids) both are all rows.
-        packed: (N, bytes) uint8, the images as they lie in memory: for `levels == 2` eight pixels a
-            byte, most significant bit first; otherwise one byte a pixel. In (C, H, W) order.
+        packed: (N, bytes) uint8: for `levels == 2` eight pixels a byte, most significant bit first;
+            otherwise one byte a pixel. In (C, H, W) order.
         on_the_fly: whether `images` makes more of `packed` than to unpack it.
     """
 
     spec: Spec
     train: Index
     test: Index
-    packed: Images
+    packed: Rows
     on_the_fly: ClassVar[bool] = False
 
     def __len__(self) -> int:
@@ -152,7 +156,7 @@ class Grid(Dataset):
         packed: (N, bytes), as `Dataset.packed`, in the order of the grid.
     """
 
-    def __init__(self, spec: Spec, packed: Images) -> None:
+    def __init__(self, spec: Spec, packed: Rows) -> None:
         self.spec, self.packed = spec, packed
         self.train = self.test = np.arange(len(packed))
 
@@ -209,7 +213,7 @@ class Table(Dataset):
     """
 
     def __init__(
-        self, spec: Spec, packed: Images, table: Integers, train: Index, test: Index
+        self, spec: Spec, packed: Rows, table: Integers, train: Index, test: Index
     ) -> None:
         self.spec, self.packed, self.table = spec, packed, table
         self.train, self.test = train, test

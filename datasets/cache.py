@@ -9,20 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import h5py
+import lz4
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
+from datasets import chunks
 from datasets.base import Images, Spec, Table
+from datasets.chunks import Chunks
 
-FORMAT = 1  # a file with another number is prepared anew
+FORMAT = 2  # a file with another number is prepared anew
 
-VERSIONS = f"numpy {np.__version__}, h5py {h5py.__version__}"
+VERSIONS = f"numpy {np.__version__}, h5py {h5py.__version__}, lz4 {lz4.__version__}"
 
 Fact = str | int
 Tables = Mapping[str, NDArray[Any]]
@@ -50,11 +53,11 @@ class Packed:
     """What a packed file holds.
 
     Attributes:
-        images: (N, bytes) uint8, mapped from the file: changes to it stay in this process.
+        images: (N, bytes) uint8, read from the file when asked for.
         tables: the small arrays beside them, in memory.
     """
 
-    images: Images
+    images: Chunks
     tables: Tables
 
 
@@ -128,24 +131,29 @@ def location(name: str) -> Path:
 def open_packed(path: Path, size: int, **facts: Fact) -> Packed | None:
     """Return what the file `path` holds, None unless it is whole and as wanted.
 
-    Looks at the size, the attributes and a sample of the rows; `checksum` looks at all of them.
+    Looks at the attributes, the tables and a sample of the rows; `checksum` looks at all of them.
 
     Raises:
         PermissionError: the file is there and may not be read.
     """
     try:
-        with h5py.File(path, locking=False) as file:
-            attributes, images = dict(file.attrs), file["images"]
-            offset, shape = images.id.get_offset(), images.shape
-            tables = {name: array[()] for name, array in file.items() if name != "images"}
-        rows = _mapped(path, offset, shape)
+        rows, tables, said = _open(path)
+        wanted = {"format": FORMAT, "probe": _probe(rows), **facts}
     except PermissionError:
         raise
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError):  # none, or a damaged one
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, UserError):  # none, or damaged
         return None
-    wanted = {"format": FORMAT, "probe": _probe(rows), **facts}
-    fits = shape[1] == size and all(attributes.get(k) == _stored(v) for k, v in wanted.items())
+    fits = rows.shape[1] == size and all(said.get(k) == _stored(v) for k, v in wanted.items())
     return Packed(rows, tables) if fits else None
+
+
+def _open(path: Path) -> tuple[Chunks, Tables, dict[str, Any]]:
+    """Return a packed file's images, tables and attributes."""
+    with h5py.File(path, locking=False) as file:
+        said, size = dict(file.attrs), file["images"].shape[1]
+        tables = {name: array[()] for name, array in file.items() if name != "images"}
+    start, length = (tables.pop(name) for name in chunks.TABLES)
+    return Chunks(path, start, length, size), tables, said
 
 
 def pack(path: Path, size: int, contents: Contents, facts: Mapping[str, Fact]) -> None:
@@ -157,73 +165,71 @@ def pack(path: Path, size: int, contents: Contents, facts: Mapping[str, Fact]) -
         OSError: no permission, or the disk is full.
     """
     part = path.with_name(f"{path.stem}.{uuid4().hex}.part")
-    shape = (contents.count, size)
     room = sum(array.nbytes + (1 << 16) for array in contents.tables.values())
+    room += contents.count * chunks.ENTRY + (2 << 16)
     try:
-        with part.open("wb") as file:  # while there is no room, HDF5 would crash and not say so
-            file.write(bytes(room + (2 << 16)))
-            file.truncate(shape[0] * shape[1] + file.tell())
-        offset = _frame(part, shape, contents.tables, {**facts, **contents.facts})
-        digest = _fill(part, offset, shape, contents.blocks)
-        probe = _probe(_mapped(part, offset, shape))
-        with h5py.File(part, "r+", locking=False) as hdf5:
-            hdf5.attrs.modify("sha256", _stored(digest))
-            hdf5.attrs.modify("probe", _stored(probe))
+        with part.open("wb") as plain:
+            _reserve(plain, room)
+            # This version of the format has checksums in its header, and strings of fixed length
+            # lie there: without both, HDF5 crashes or hangs on a damaged header.
+            with h5py.File(part, "w", libver="v110", locking=False) as file:
+                digest = _fill(file, (contents.count, size), contents.blocks, plain, room)
+                _finish(file, part, contents, {**facts, "sha256": digest})
+                end = file.id.get_filesize()
+            plain.truncate(end)  # HDF5 cuts the spare room off in some cases only
+            os.fsync(plain.fileno())  # or a power cut could leave zeros under the final name
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _frame(path: Path, shape: tuple[int, int], tables: Tables, facts: Mapping[str, Fact]) -> int:
-    """Write an HDF5 file with room for the images, and return where in the file that is."""
-    room = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    room.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    room.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    space, kind = h5py.h5s.create_simple(shape), h5py.h5t.NATIVE_UINT8
-    # This version of the format has checksums in its header, and strings of fixed length lie there:
-    # without both, HDF5 crashes or hangs on a damaged header.
-    with h5py.File(path, "w", libver="v110", locking=False) as file:
-        images = h5py.h5d.create(file.id, b"images", kind, space, room)
-        date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        unknown = "0" * 64  # until the images are there
-        facts = {**facts, "date": date, "versions": VERSIONS, "sha256": unknown, "probe": unknown}
-        file.attrs.update({k: _stored(v) for k, v in facts.items()}, format=FORMAT)
-        for name, array in tables.items():
-            file.create_dataset(name, data=array, compression="gzip", fletcher32=True)
-        return int(images.get_offset())
-
-
-def _fill(path: Path, offset: int, shape: tuple[int, int], blocks: Iterable[Images]) -> str:
-    """Write the images to their place in the file, past HDF5, and return their SHA-256."""
+def _fill(
+    file: h5py.File, shape: tuple[int, int], blocks: Iterable[Images], plain: BinaryIO, room: int
+) -> str:
+    """Write the images, with `room` to spare at every time, and return their SHA-256."""
     digest = hashlib.sha256()
-    with path.open("r+b") as file:
-        file.seek(offset)
-        for block in blocks:
-            file.write(block.data)
-            digest.update(block.data)
-        count = (file.tell() - offset) // shape[1]
-        if count != shape[0]:
-            raise ValueError(f"{path.stem} was given {count} rows, not {shape[0]}")
-        file.flush()
-        os.fsync(file.fileno())  # or a power cut could leave a file of zeros under the final name
+    for block in chunks.write(chunks.create(file, shape), blocks):
+        _reserve(plain, file.id.get_filesize() + block.nbytes + chunks.ENTRY * len(block) + room)
+        digest.update(block.data)
     return digest.hexdigest()
 
 
-def _mapped(path: Path, offset: int, shape: tuple[int, int]) -> Images:
-    # Mapped, not read: the processes of one machine share the pages, and opening takes 3 ms where
-    # reading takes up to a second; a batch takes 20 us either way. Copy-on-write, because torch
-    # warns of arrays that cannot be written to.
-    return np.asarray(np.memmap(path, np.uint8, "c", offset, shape))
+def _finish(file: h5py.File, path: Path, contents: Contents, facts: Mapping[str, Fact]) -> None:
+    """Write the tables, and what the file says of itself."""
+    file.flush()
+    start, length = chunks.places(file["images"])
+    places = dict(zip(chunks.TABLES, (start, length), strict=True))
+    for name, array in {**contents.tables, **places}.items():
+        file.create_dataset(name, data=array, compression="gzip", fletcher32=True)
+    date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    probe = _probe(Chunks(path, start, length, file["images"].shape[1]))
+    said = {**facts, **contents.facts, "date": date, "versions": VERSIONS, "probe": probe}
+    file.attrs.update({k: _stored(v) for k, v in said.items()}, format=FORMAT)
+    file.flush()
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Have the disk give the file this many bytes: where it has no more, HDF5 crashes or hangs.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    missing = size - file.seek(0, os.SEEK_END)
+    file.write(bytes(max(missing, 0)))
+    file.flush()
 
 
 def checksum(path: Path) -> tuple[str, str]:
-    """Return the SHA-256 of the images in `path`, as written down and as they are now."""
-    with h5py.File(path, locking=False) as file:
-        images = file["images"]
-        digest = hashlib.sha256()
-        for start in range(0, len(images), 8192):
-            digest.update(images[start : start + 8192].data)
-        return file.attrs["sha256"].decode(), digest.hexdigest()
+    """Return the SHA-256 of the images in `path`, as written down and as they are now.
+
+    Raises:
+        UserError: a chunk is damaged.
+    """
+    rows, _, said = _open(path)
+    digest = hashlib.sha256()
+    for start in range(0, len(rows), 8192):
+        digest.update(rows[start : start + 8192].data)
+    return said["sha256"].decode(), digest.hexdigest()
 
 
 def about(path: Path) -> dict[str, Fact]:
@@ -237,7 +243,7 @@ def _stored(fact: Fact) -> bytes | int:
     return np.bytes_(fact.encode()) if isinstance(fact, str) else fact
 
 
-def _probe(rows: Images) -> str:
+def _probe(rows: Chunks) -> str:
     sample = np.linspace(0, len(rows) - 1, 32).astype(int)
     return hashlib.sha256(rows[sample].data).hexdigest()
 

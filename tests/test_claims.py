@@ -29,7 +29,7 @@ def small(dsprites: Dataset) -> Grid:
     chosen = np.indices(sizes).reshape(5, -1).T * np.array([1, 5, 10, 10, 10])
     assert isinstance(dsprites, Grid)
     spec = Spec("dsprites", dsprites.shape, 2, dsprites.factor_names, sizes, "shape", grid=True)
-    return Grid(spec, np.asarray(dsprites.packed[dsprites.index(chosen)]))
+    return Grid(spec, dsprites.packed[dsprites.index(chosen)])
 
 
 @pytest.fixture

@@ -1,9 +1,5 @@
 """What every data set promises, and where its files lie."""
 
-import hashlib
-import multiprocessing
-from collections.abc import Iterable, Iterator
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmark.registry import DATASETS, UserError
-from datasets import Dataset, Grid, Spec, Table, cache, load
+from datasets import Dataset, Grid, Spec, Table, load
 
 NO_FILE_NEEDED = ["dsprites", "toy", "faces_drawn", "color_dsprites", "noisy_dsprites"]
 Rows = NDArray[np.uint8]
@@ -159,180 +155,8 @@ def test_a_value_that_only_a_held_out_image_has() -> None:
 
 
 def test_toy_images_determine_their_factors(toy: Dataset) -> None:
-    assert len(np.unique(toy.packed, axis=0)) == len(toy) == 96
+    assert len(np.unique(toy.packed[:], axis=0)) == len(toy) == 96
     assert (toy.images(toy.train).sum(axis=(1, 2, 3)) >= 9).all()
-
-
-ROWS = np.random.default_rng(0).integers(256, size=(300, 64), dtype=np.uint8)
-CHANGED: Rows = ROWS[::-1]
-
-
-FACTORS = np.arange(600).reshape(300, 2)
-SPEC = Spec("x", (1, 8, 8), 256, ("left", "right"), (600, 600))
-
-
-def contents(blocks: Iterable[Rows]) -> cache.Contents:
-    return cache.Contents(300, blocks, {"factors": FACTORS}, {"made_from": "nothing"})
-
-
-def packed(rows: Rows = ROWS, **facts: str | int) -> Rows:
-    blocks = np.split(np.ascontiguousarray(rows), 3)
-    found = cache.packed(SPEC, lambda: contents(blocks), source="nobody", **facts)
-    assert (found.tables["factors"] == FACTORS).all()
-    return found.images
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path))
-    return tmp_path
-
-
-def test_the_cache_lies_where_the_user_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache.root() == folder
-    monkeypatch.delenv("BENCHMARK_DATA")
-    assert cache.root().name == "disentanglement-benchmark"
-
-
-def test_the_users_folder_is_searched_before_the_cache(folder: Path) -> None:
-    mine, inner = folder / "mine", folder / "mine" / "inner"
-    inner.mkdir(parents=True)
-    (folder / "a").touch()
-    assert cache.find("a", mine, "inner") == folder / "a"
-    (inner / "a").touch()
-    assert cache.find("a", mine, "inner") == inner / "a"
-    assert cache.find("b", None) is None
-
-
-def test_rows_are_packed_once_and_mapped(folder: Path) -> None:
-    assert (packed() == ROWS).all()
-    again = packed(CHANGED)
-    assert (again == ROWS).all()
-    again[:] = 0
-    assert (packed(CHANGED) == ROWS).all()
-    assert sorted(p.name for p in folder.iterdir()) == ["x.h5", "x.lock"]
-
-
-def test_the_file_says_what_it_is(folder: Path) -> None:
-    packed(colour="blue")
-    facts = cache.about(folder / "x.h5")
-    assert (facts["source"], facts["colour"], facts["made_from"]) == ("nobody", "blue", "nothing")
-    assert (facts["shape"], facts["factors"]) == ("(1, 8, 8)", "left 600, right 600")
-    assert {"date", "versions", "sha256"} <= set(facts)
-    digest = hashlib.sha256(ROWS.tobytes()).hexdigest()
-    assert cache.checksum(folder / "x.h5") == (digest, digest)
-
-
-def test_a_file_that_lacks_a_wanted_fact_is_prepared_anew(folder: Path) -> None:
-    packed(colour="blue")
-    assert (packed(CHANGED) == ROWS).all()
-    assert (packed(CHANGED, colour="red") == CHANGED).all()
-
-
-def test_a_file_of_an_older_format_is_prepared_anew(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed()
-    monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
-    assert (packed(CHANGED) == CHANGED).all()
-
-
-@pytest.mark.parametrize("damage", ["truncated", "zeros", "header", "empty", "text"])
-def test_a_damaged_file_is_prepared_anew(folder: Path, damage: str) -> None:
-    packed()
-    path = folder / "x.h5"
-    good = path.read_bytes()
-    bad = {
-        "truncated": good[:-100],
-        "zeros": good[:-10_000] + bytes(10_000),
-        "header": good[:100] + bytes(100) + good[200:],
-        "empty": b"",
-        "text": b"no such page",
-    }
-    path.write_bytes(bad[damage])
-    assert (packed() == ROWS).all()
-    assert path.stat().st_size == len(good)
-
-
-def test_the_checksum_finds_a_single_wrong_bit(folder: Path) -> None:
-    rows = packed()
-    path = folder / "x.h5"
-    content = bytearray(path.read_bytes())
-    content[content.index(rows[1].tobytes())] ^= 1
-    path.write_bytes(content)
-    stated, actual = cache.checksum(path)
-    assert stated != actual
-
-
-@pytest.mark.parametrize("end", [KeyboardInterrupt, MemoryError, ValueError])
-def test_what_ends_early_leaves_no_file(folder: Path, end: type[BaseException]) -> None:
-    def blocks() -> Iterator[Rows]:
-        yield ROWS[:100]
-        raise end
-
-    with pytest.raises(end):
-        cache.packed(SPEC, lambda: contents(blocks()), source="nobody")
-    assert [p.name for p in folder.iterdir()] == ["x.lock"]
-
-
-def test_too_few_rows_are_no_data_set(folder: Path) -> None:
-    with pytest.raises(ValueError, match="given 100 rows, not 300"):
-        cache.packed(SPEC, lambda: contents([ROWS[:100]]), source="nobody")
-    assert not (folder / "x.h5").exists()
-
-
-def test_what_a_killed_process_left_is_swept_away(folder: Path) -> None:
-    (folder / "x.0123.part").write_bytes(bytes(100))
-    packed()
-    assert not (folder / "x.0123.part").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path / "file"))
-    with pytest.raises(UserError, match=r"cannot prepare x in .*file.*BENCHMARK_DATA"):
-        packed()
-
-
-def _limited(folder: Path) -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-    with pytest.raises(
-        UserError, match=r"cannot prepare x in .*: File too large; set BENCHMARK_DATA"
-    ):
-        packed()
-    assert [p.name for p in folder.iterdir()] == ["x.lock"]
-
-
-def test_a_full_disk_is_a_user_error(folder: Path) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=_limited, args=(folder,))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-
-
-def _pack_and_count(counter: Path) -> None:
-    def blocks() -> Iterator[Rows]:
-        with counter.open("a") as file:
-            file.write("packed\n")
-        yield from np.split(ROWS, 3)
-
-    found = cache.packed(SPEC, lambda: contents(blocks()), source="nobody")
-    assert (found.images == ROWS).all()
-
-
-def test_of_several_processes_one_packs(folder: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        pool.map(_pack_and_count, repeat(folder / "count", 3), chunksize=1)
-    assert (folder / "count").read_text() == "packed\n"
-
-
-def test_a_lock_left_behind_blocks_nobody(folder: Path) -> None:
-    (folder / "x.lock").touch()
-    assert (packed() == ROWS).all()
 
 
 @pytest.mark.parametrize("factor", [None, 0])

@@ -46,12 +46,12 @@ def test_torch_unpacks_bits_as_numpy_does(toy: Dataset) -> None:
 
 
 def test_torch_unpacks_bytes_as_numpy_does(colours: Dataset) -> None:
-    packed = torch.from_numpy(colours.packed)
+    packed = torch.from_numpy(colours.packed[:])
     assert np.array_equal(unpack(packed, 256, colours.shape).numpy(), colours.images(np.arange(30)))
 
 
 def test_images_reach_one(toy: Dataset, colours: Dataset) -> None:
-    for dataset, top in ((toy, 1.0), (colours, colours.packed.max() / 255)):
+    for dataset, top in ((toy, 1.0), (colours, colours.packed[:].max() / 255)):
         x = Dealer(dataset, CPU).images(np.arange(len(dataset)))
         assert x.dtype == torch.float32
         assert x.min() >= 0
@@ -139,7 +139,7 @@ def test_pixels_stay_bytes(colours: Dataset) -> None:
     codes, std = encode(method, Dealer(colours, CPU), np.arange(30), "float32")
     assert codes.dtype == np.uint8
     assert std is None
-    assert np.array_equal(codes, colours.packed)
+    assert np.array_equal(codes, colours.packed[:])
 
 
 def test_wide_codes_are_sampled(dsprites: Dataset) -> None:

@@ -451,7 +451,7 @@ def _pack(start: Barrier, name: str, one: Original) -> None:
 
     start.wait()
     found = cache.packed(Spec(name, (1, 8, 8), 256, (), ()), make, source="nobody")
-    assert found.images.tobytes() == CONTENT
+    assert found.images[:].tobytes() == CONTENT
 
 
 def test_processes_that_need_the_same_file_download_it_once(shop: Shop, place: Path) -> None:
