@@ -22,7 +22,8 @@ from datasets.base import Rows
 KINDS = 50
 """Different images; archives repeat them."""
 ROUNDS = 300
-SHAPE, RENDERED = (3, 64, 64), (1, 64, 64)
+SHAPE = (3, 64, 64)
+SIZE = int(np.prod(SHAPE))
 
 
 def measure(faces: int, renders: int) -> Iterator[Measured]:
@@ -39,8 +40,8 @@ def measure(faces: int, renders: int) -> Iterator[Measured]:
         yield Measured("memory while packing", megabytes, "MB", "< 1000", megabytes < 1000)
         rate, _ = _apart(_pack_renders, folder, renders)
         yield Measured("packing PNGs of 600 x 600", rate, "images/s", ">= 250", rate >= 250)
-        for name, shape in (("faces", SHAPE), ("renders", RENDERED)):
-            yield from _deal(folder / f"{name}.h5", int(np.prod(shape)))
+        for name in ("faces", "renders"):
+            yield from _deal(folder / f"{name}.h5")
 
 
 def _apart(pack: Callable[[Path, int], float], folder: Path, count: int) -> tuple[float, float]:
@@ -86,7 +87,7 @@ def _pack_faces(folder: Path, count: int) -> float:
             zipped.writestr(f"{celeba.FOLDER}/{file}", images[number % KINDS])
     start = time.perf_counter()
     contents = cache.Contents(count, celeba.blocks(path, files, SHAPE[1]))
-    cache.pack(folder / "faces.h5", int(np.prod(SHAPE)), contents, {"source": "made here"})
+    cache.pack(folder / "faces.h5", SIZE, contents, {"source": "made here"})
     return count / (time.perf_counter() - start)
 
 
@@ -99,19 +100,19 @@ def _pack_renders(folder: Path, count: int) -> float:
             tar.addfile(member, io.BytesIO(images[number % KINDS]))
     start = time.perf_counter()
     with archive.members(path) as (names, read):
-        decode = partial(chairs.decode, shape=RENDERED)
+        decode = partial(chairs.decode, shape=SHAPE)
         blocks = archive.decoded(path, names, read, decode, "PNGs")
-        cache.pack(folder / "renders.h5", 64 * 64, cache.Contents(count, blocks), {"source": "-"})
+        cache.pack(folder / "renders.h5", SIZE, cache.Contents(count, blocks), {"source": "-"})
     return count / (time.perf_counter() - start)
 
 
-def _deal(path: Path, size: int) -> Iterator[Measured]:
+def _deal(path: Path) -> Iterator[Measured]:
     """Measure the milliseconds that a batch of 64 takes, medians.
 
     First from memory, decoded, then from the file as it lies after packing, then after the system
     was told to forget it.
     """
-    found = cache.open_packed(path, size)
+    found = cache.open_packed(path, SIZE)
     assert found is not None
     smaller = found.images.nbytes / path.stat().st_size
     disk, memory = _median(found.images), _median(found.images[:])
@@ -119,7 +120,7 @@ def _deal(path: Path, size: int) -> Iterator[Measured]:
     yield Measured(f"{what}, in memory", memory, "ms", "< 0.2", memory < 0.2)
     yield Measured(f"{what}, from the file, {smaller:.1f}:1", disk, "ms", "< 1", disk < 1)
     del found
-    cold = [_cold(path, size, seed) for seed in range(9)]
+    cold = [_cold(path, seed) for seed in range(9)]
     yield Measured("the same, nothing in the system's cache", float(np.median(cold)), "ms")
 
 
@@ -133,10 +134,10 @@ def _median(images: Rows) -> float:
     return 1000 * float(np.median(times))
 
 
-def _cold(path: Path, size: int, seed: int) -> float:
+def _cold(path: Path, seed: int) -> float:
     with path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    found = cache.open_packed(path, size)
+    found = cache.open_packed(path, SIZE)
     assert found is not None
     rows = np.random.default_rng(seed).integers(len(found.images), size=64)
     start = time.perf_counter()

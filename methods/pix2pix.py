@@ -34,6 +34,7 @@ class Pix2Pix(Method):
         lam: weight of the L1 distance; 0 leaves the conditional GAN.
         adversarial: False leaves the L1 distance.
         lr: Adam's learning rate of both players.
+        width: channels after the first convolution of both players.
         batch_size: pairs a batch; the paper has 1.
     """
 
@@ -48,6 +49,7 @@ class Pix2Pix(Method):
         lam: float = 100.0,
         adversarial: bool = True,
         lr: float = 2e-4,
+        width: int = 64,
         batch_size: int = 16,
     ) -> None:
         super().__init__()
@@ -56,8 +58,8 @@ class Pix2Pix(Method):
             raise UserError(f"pix2pix.factor={factor}: {spec.name} has {k} factors")
         self.factor, self.pair_factor = factor, factor - 1
         self.lam, self.adversarial, self.lr, self.batch_size = lam, adversarial, lr, batch_size
-        self.generator = UNet(spec.shape)
-        self.discriminator = patch_gan(spec.shape)
+        self.generator = UNet(spec.shape, width)
+        self.discriminator = patch_gan(spec.shape, width)
         self.codes = normal_codes(self.generator.bottleneck)
         self.apply(dcgan_init)
 

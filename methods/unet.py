@@ -11,16 +11,22 @@ from torch import Tensor, nn
 from methods.conv import Conv, UpConv
 from methods.nets import Crop, Pad, Shape, smallest
 
-WIDTHS = (64, 128, 256, 512, 512, 512, 512, 512)
+WIDTHS = (1, 2, 4, 8, 8, 8, 8, 8)
+"""Channels after each convolution, of the first one's."""
 
 
 class UNet(nn.Module):
-    """An encoder to an image of one pixel or so, and a decoder that sees every stage of it."""
+    """An encoder to an image of one pixel or so, and a decoder that sees every stage of it.
 
-    def __init__(self, shape: Shape) -> None:
+    Args:
+        shape: (C, H, W) of an image.
+        width: channels after the first convolution.
+    """
+
+    def __init__(self, shape: Shape, width: int = 64) -> None:
         super().__init__()
         n = next(n for n in range(32) if max(shape[1:]) <= 2**n)
-        widths = (shape[0], *WIDTHS[:n])
+        widths = (shape[0], *(width * factor for factor in WIDTHS[:n]))
         self.pad, self.crop = Pad(shape, n), Crop(shape, n)
         self.downs = nn.ModuleList(
             _down(a, b, 0 < i < n - 1) for i, (a, b) in enumerate(itertools.pairwise(widths))
@@ -72,12 +78,13 @@ def _up(inputs: int, outputs: int, stage: int, stages: int) -> nn.Sequential:
     return nn.Sequential(*layers, *([Noise()] if noisy else []))
 
 
-def patch_gan(shape: Shape) -> nn.Sequential:
+def patch_gan(shape: Shape, width: int = 64) -> nn.Sequential:
     """Return the discriminator of pairs of images (B, 2C, H, W): logits (B, 1, h, w), one a patch.
 
-    A patch has 70x70 pixels, or 34x34 where the image is smaller than 32.
+    A patch has 70x70 pixels, or 34x34 where the image is smaller than 32; `width` is the channels
+    after the first convolution.
     """
-    widths = (64, 128, 256, 512) if min(shape[1:]) >= 32 else (64, 128, 256)
+    widths = [width * factor for factor in WIDTHS[: 4 if min(shape[1:]) >= 32 else 3]]
     layers: list[nn.Module] = [Conv(2 * shape[0], widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
     for a, b in itertools.pairwise(widths):
         stride = 1 if b == widths[-1] else 2
