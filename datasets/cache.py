@@ -229,6 +229,8 @@ def checksum(path: Path) -> tuple[str, str]:
     digest = hashlib.sha256()
     for start in range(0, len(rows), 8192):
         digest.update(rows[start : start + 8192].data)
+    if not rows.framed():
+        raise UserError(f"{path}: damaged: a chunk's header; remove it to have it packed again")
     return said["sha256"].decode(), digest.hexdigest()
 
 

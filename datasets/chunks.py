@@ -70,6 +70,15 @@ class Chunks:
             ) from error
         return rows
 
+    def framed(self) -> bool:
+        """Return whether each chunk begins as HDF5's filter has it, which `chunks[...]` skips."""
+        size, file = self.shape[1], np.asarray(self._file)
+        header = np.frombuffer(HEADER.pack(size, size, 0), np.uint8)[: HEADER.size - 4]
+        stored = (self._last - self._first).astype(">u4").view(np.uint8).reshape(-1, 4)
+        expected = np.hstack([np.broadcast_to(header, (len(self), len(header))), stored])
+        found = file[self._first[:, None] + np.arange(-HEADER.size, 0)]
+        return bool((found == expected).all())
+
     def _read(self, rows: memoryview, first: list[int], last: list[int]) -> None:
         file, size, decompress = self._file, self.shape[1], lz4.block.decompress
         for i, (a, b) in enumerate(zip(first, last, strict=True)):

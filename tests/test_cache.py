@@ -259,6 +259,22 @@ def test_a_damaged_image_is_found_when_it_is_read_and_not_before(folder: Path) -
         cache.checksum(path)
 
 
+def test_a_damaged_header_is_found_by_the_checksum(folder: Path) -> None:
+    """It is HDF5's alone: what is read here is whole."""
+    opened(folder, SMOOTH)
+    path = folder / "rows.h5"
+    with h5py.File(path) as file:
+        place = int(file["chunk_start"][7])
+    for byte in range(16):
+        content = bytearray(path.read_bytes())
+        content[place + byte] ^= 1
+        path.with_name("bad.h5").write_bytes(content)
+        with pytest.raises(UserError, match=r"bad.h5: damaged: a chunk's header"):
+            cache.checksum(path.with_name("bad.h5"))
+    stated, actual = cache.checksum(path)
+    assert stated == actual
+
+
 def _filled(folder: Path) -> None:
     import resource
 
