@@ -155,6 +155,8 @@ def _checked(name: str, path: Path) -> tuple[bool, str]:
     if stated != actual:
         return False, f"{path}: damaged: not as it was packed; remove it to have it packed again"
     about = cache.about(path)
+    if about.get("format") != cache.FORMAT:
+        return False, f"{path}: of another version; it is packed again when asked for"
     return True, f"{path}: whole, packed {about['date']} with {about['versions']}"
 
 

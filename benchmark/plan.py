@@ -198,6 +198,8 @@ def misfit(method: str, spec: Spec) -> str | None:
         return "needs a label"
     if sees in ("factors", "one-factor", "pairs") and not spec.factor_sizes:
         return "needs ground-truth factors"
+    if sees == "pairs" and len(spec.factor_sizes) < 2:
+        return "needs pairs of images that share a factor"
     return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from datasets.chunks import Chunks
 
@@ -58,6 +58,29 @@ class Spec:
         return ", ".join(f"{name} {size}" for name, size in pairs)
 
 
+def numbered(index: ArrayLike, n: int) -> Index:
+    """Return the row numbers (m,), int64 in 0..n-1, that an index of n rows means.
+
+    Args:
+        index: (m,) whole numbers, negative ones counted from the end, or a mask (n,).
+        n: how many rows there are.
+
+    Raises:
+        IndexError: it is neither, or a row is not there.
+    """
+    rows = np.asarray(index)
+    if rows.dtype == bool and rows.shape == (n,):
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise IndexError(
+            f"rows are (m,) whole numbers or a mask ({n},), not {rows.dtype} {rows.shape}"
+        )
+    rows = rows.astype(np.int64)
+    if rows.size and not (-n <= rows.min() and rows.max() < n):
+        raise IndexError(f"rows are in 0..{n - 1}, not {rows.min()}..{rows.max()}")
+    return np.where(rows < 0, rows + n, rows)
+
+
 class Dataset(ABC):
     """Images by row number, with their factors.
 
@@ -106,7 +129,7 @@ class Dataset(ABC):
 
     def images(self, index: Index) -> Images:
         """Return images (n, C, H, W), uint8 in 0..levels-1, of the rows `index` (n,)."""
-        rows = self.packed[index]
+        rows = self.packed[numbered(index, len(self))]
         if self.levels == 2:
             rows = np.unpackbits(rows, axis=1, count=int(np.prod(self.shape)))
         return rows.reshape(-1, *self.shape)
@@ -171,11 +194,15 @@ class Grid(Dataset):
 
     def factors(self, index: Index) -> Index:
         """Return factors (n, K), int64, of the rows `index` (n,)."""
-        factors: Index = np.stack(np.unravel_index(index, self.factor_sizes), axis=1)
+        rows = numbered(index, len(self))
+        factors: Index = np.stack(np.unravel_index(rows, self.factor_sizes), axis=1)
         return factors
 
     def sample_fixed(self, factor: int, value: int, n: int, rng: np.random.Generator) -> Index:
         """Return n rows in which `factor` has `value` and the rest is random."""
+        if value not in range(self.factor_sizes[factor]):
+            name = self.factor_names[factor]
+            raise ValueError(f"no image of {self.name} has {name!r} = {value}")
         factors = rng.integers(self.factor_sizes, size=(n, len(self.factor_sizes)))
         factors[:, factor] = value
         return self.index(factors)
@@ -222,7 +249,7 @@ class Table(Dataset):
 
     def factors(self, index: Index) -> Index:
         """Return factors (n, K), int64, of the rows `index` (n,)."""
-        factors: Index = self.table[index].astype(np.int64)
+        factors: Index = self.table[numbered(index, len(self))].astype(np.int64)
         return factors
 
     def sample_fixed(self, factor: int, value: int, n: int, rng: np.random.Generator) -> Index:

@@ -147,9 +147,16 @@ def open_packed(path: Path, size: int, **facts: Fact) -> Packed | None:
     return Packed(rows, tables) if fits else None
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[h5py.File]:
+    # By Python's file: HDF5 refuses one that this process has open with other locks.
+    with path.open("rb") as plain, h5py.File(plain, "r") as file:
+        yield file
+
+
 def _open(path: Path) -> tuple[Chunks, Tables, dict[str, Any]]:
     """Return a packed file's images, tables and attributes."""
-    with h5py.File(path, locking=False) as file:
+    with _reading(path) as file:
         said, size = dict(file.attrs), file["images"].shape[1]
         tables = {name: array[()] for name, array in file.items() if name != "images"}
     start, length = (tables.pop(name) for name in chunks.TABLES)
@@ -236,9 +243,13 @@ def checksum(path: Path) -> tuple[str, str]:
 
 def about(path: Path) -> dict[str, Fact]:
     """Return what the packed file `path` says of itself."""
-    with h5py.File(path, locking=False) as file:
+    with _reading(path) as file:
         found = dict(file.attrs)
-    return {k: v.decode() if isinstance(v, bytes) else int(v) for k, v in found.items()}
+    return {k: int(v) if isinstance(v, np.integer) else _text(v) for k, v in found.items()}
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _stored(fact: Fact) -> bytes | int:
@@ -258,6 +269,8 @@ def _prepare(
         found = open_packed(path, size, **facts)
         if found is not None:  # another process prepared it while this one waited
             return found
+        if path.exists():
+            print(f"{path} is damaged or of another version: packing it again", file=sys.stderr)
         if alone:  # what a killed process left behind
             for part in path.parent.glob(f"{path.stem}.*.part"):
                 part.unlink(missing_ok=True)

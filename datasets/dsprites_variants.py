@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmark.registry import DATASETS, UserError
 from datasets import cache, dsprites, originals
-from datasets.base import Grid, Images, Index, Spec
+from datasets.base import Grid, Images, Index, Spec, numbered
 from datasets.originals import Original
 
 SOURCE = (
@@ -50,8 +50,9 @@ class Variant(Grid):
 
     def images(self, index: Index) -> Images:
         """Return images (n, 3, 64, 64), uint8 in 0..255, of the rows `index` (n,)."""
-        shape = np.unpackbits(self.packed[index], axis=1).reshape(-1, 1, 64, 64)
-        return self.painted(shape, index)
+        rows = numbered(index, len(self))
+        shape = np.unpackbits(self.packed[rows], axis=1).reshape(-1, 1, 64, 64)
+        return self.painted(shape, rows)
 
     def painted(self, shape: Images, index: Index) -> Images:
         """Return images (n, 3, 64, 64) of shapes (n, 1, 64, 64) in {0, 1}."""

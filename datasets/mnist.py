@@ -160,19 +160,23 @@ def _contents(kind: Kind, folder: Path | None) -> cache.Contents:
     import torchvision.datasets
 
     with tempfile.TemporaryDirectory() as scratch:
-        for header, one in zip(HEADERS, kind.files, strict=True):
-            _lay_out(kind, header, one, folder, Path(scratch, kind.place))
+        pairs = zip(HEADERS, kind.files, strict=True)
+        used = [_lay_out(kind, *pair, folder, Path(scratch, kind.place)) for pair in pairs]
         reader = getattr(torchvision.datasets, kind.reader)
         train, test = (reader(scratch, train=train) for train in (True, False))
     images = np.concatenate([part.data.numpy().reshape(-1, 28 * 28) for part in (train, test)])
     labels = np.concatenate([part.targets.numpy() for part in (train, test)]).astype(np.uint8)
     held_out = np.arange(len(images)) >= len(train)
     tables = {"factors": labels[:, None], "held_out": held_out}
-    return cache.Contents(len(images), [images], tables, originals.about(kind.files))
+    return cache.Contents(len(images), [images], tables, originals.about(used))
 
 
-def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: Path) -> None:
-    """Have `place` hold the file `name` as torchvision wants it: unpacked, and whole."""
+def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: Path) -> Original:
+    """Have `place` hold the file `name` as torchvision wants it: unpacked, and whole.
+
+    Returns:
+        What it was made from; of an unpacked file no checksum is published.
+    """
     place.mkdir(parents=True, exist_ok=True)
     path = kind.find(one, folder)
     if path is None:
@@ -184,7 +188,9 @@ def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: P
             (place / name).write_bytes(gzip.decompress(path.read_bytes()))
     else:
         (place / name).symlink_to(path.resolve())
+        one = Original(path.name, one.urls, None, one.megabytes)
     _check(path, place / name)
+    return one
 
 
 def _check(path: Path, unpacked: Path) -> None:

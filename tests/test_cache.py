@@ -91,8 +91,27 @@ def test_a_file_of_an_older_format_is_prepared_anew(
     assert (packed(CHANGED) == CHANGED).all()
 
 
+@pytest.mark.parametrize("locking", [True, False, "best-effort"])
+def test_a_file_that_this_process_has_open_is_opened(folder: Path, locking: bool | str) -> None:
+    packed()
+    with h5py.File(folder / "x.h5", locking=locking) as file:
+        assert (packed(CHANGED) == ROWS).all()
+        assert cache.about(folder / "x.h5")["source"] == "nobody"
+        assert (file["images"][()] == ROWS).all()
+
+
+def test_facts_of_any_kind_are_told(folder: Path) -> None:
+    packed()
+    with h5py.File(folder / "x.h5", "r+") as file:
+        file.attrs["format"], file.attrs["shape"] = "two", "square"
+    facts = cache.about(folder / "x.h5")
+    assert (facts["format"], facts["shape"]) == ("two", "square")
+
+
 @pytest.mark.parametrize("damage", ["truncated", "zeros", "header", "empty", "text"])
-def test_a_damaged_file_is_prepared_anew(folder: Path, damage: str) -> None:
+def test_a_damaged_file_is_prepared_anew(
+    folder: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     packed()
     path = folder / "x.h5"
     good = path.read_bytes()
@@ -105,6 +124,8 @@ def test_a_damaged_file_is_prepared_anew(folder: Path, damage: str) -> None:
     }
     path.write_bytes(bad[damage])
     assert (packed() == ROWS).all()
+    said = "x.h5 is damaged or of another version: packing it again"
+    assert said in capsys.readouterr().err
     assert path.stat().st_size == len(good)
 
 

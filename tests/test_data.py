@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -51,6 +52,15 @@ def test_a_damaged_packed_file_is_found(command: Command, tmp_path: Path) -> Non
     found = command("data", "check", "dsprites", BENCHMARK_DATA=str(tmp_path))
     assert found.code == 1
     assert f"{path}: damaged" in found.out
+
+
+def test_a_packed_file_of_another_version_is_told(command: Command, tmp_path: Path) -> None:
+    command("data", "get", "faces_drawn", BENCHMARK_DATA=str(tmp_path))
+    with h5py.File(tmp_path / "faces_drawn.h5", "r+") as file:
+        file.attrs["format"] = 1
+    found = command("data", "check", "faces_drawn", BENCHMARK_DATA=str(tmp_path))
+    assert found.code == 1
+    assert "faces_drawn.h5: of another version" in found.out
 
 
 def test_a_damaged_original_is_found(command: Command, tmp_path: Path) -> None:

@@ -143,12 +143,6 @@ def test_the_same_generator_deals_the_same_rows(dataset: Dataset) -> None:
     assert (deal(1) != deal(2)).any()
 
 
-@pytest.mark.parametrize("value", [-1, 99])
-def test_a_value_that_no_image_has(dataset: Dataset, value: int) -> None:
-    with pytest.raises(ValueError, match=r"invalid entry|has 'a'"):
-        dataset.sample_fixed(0, value, 3, np.random.default_rng(0))
-
-
 def test_a_value_that_only_a_held_out_image_has() -> None:
     with pytest.raises(ValueError, match="no training image of table has 'a' = 3"):
         table().sample_fixed(0, 3, 3, np.random.default_rng(0))
@@ -184,3 +178,29 @@ def test_the_second_image_of_a_pair_has_every_other_value(toy: Dataset) -> None:
 def test_pairs_that_there_are_not() -> None:
     with pytest.raises(ValueError, match="no two images of table differ in 'c' alone"):
         table().sample_pairs(2, 4, np.random.default_rng(0))
+
+
+def test_an_index_means_the_same_rows_of_images_and_factors(dataset: Dataset) -> None:
+    n = len(dataset)
+    mask = np.zeros(n, bool)
+    mask[[1, n - 1]] = True
+    for index in (mask, [1, -1], np.array([1, n - 1], np.uint32), (1, n - 1)):
+        for read in (dataset.images, dataset.factors):
+            assert (read(index) == read(np.array([1, n - 1]))).all()  # type: ignore[arg-type]
+    assert dataset.images([]).shape == (0, *dataset.shape)  # type: ignore[arg-type]
+    assert dataset.factors([]).shape == (0, len(dataset.factor_sizes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "index", [[[0, 1]], None, [0.5], [True, False], [10**7], [-(10**7)], ["a"]]
+)
+def test_what_is_no_index_is_refused(dataset: Dataset, index: object) -> None:
+    for read in (dataset.images, dataset.factors):
+        with pytest.raises(IndexError, match="rows are"):
+            read(index)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [-1, 10_000, 0.5])
+def test_a_value_that_no_image_has_is_refused(dataset: Dataset, value: int) -> None:
+    with pytest.raises(ValueError, match=rf"no .*image of {dataset.name} has '\w+' = {value}"):
+        dataset.sample_fixed(0, value, 3, np.random.default_rng(0))
