@@ -269,7 +269,7 @@ def _prepare(
         found = open_packed(path, size, **facts)
         if found is not None:  # another process prepared it while this one waited
             return found
-        if path.exists():
+        if path.exists() and open_packed(path, size) is None:  # not for want of a fact
             print(f"{path} is damaged or of another version: packing it again", file=sys.stderr)
         if alone:  # what a killed process left behind
             for part in path.parent.glob(f"{path.stem}.*.part"):

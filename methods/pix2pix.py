@@ -57,7 +57,8 @@ class Pix2Pix(Method):
             k = len(spec.factor_sizes)
             raise UserError(f"pix2pix.factor={factor}: {spec.name} has {k} factors")
         self.factor, self.pair_factor = factor, factor - 1
-        self.lam, self.adversarial, self.lr, self.batch_size = lam, adversarial, lr, batch_size
+        self.lam, self.adversarial, self.lr = lam, adversarial, lr
+        self.width, self.batch_size = width, batch_size
         self.generator = UNet(spec.shape, width)
         self.discriminator = patch_gan(spec.shape, width)
         self.codes = normal_codes(self.generator.bottleneck)
