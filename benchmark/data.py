@@ -12,6 +12,7 @@ from rich.text import Text
 
 from benchmark.registry import DATASETS, METHODS, METRICS, UserError
 from datasets import Dataset, Grid, cache, load, originals
+from datasets.chunks import damaged
 from datasets.originals import Original
 
 if TYPE_CHECKING:
@@ -151,9 +152,9 @@ def _checked(name: str, path: Path) -> tuple[bool, str]:
     except UserError as error:
         return False, str(error)
     except (OSError, KeyError, RuntimeError) as error:
-        return False, f"{path}: damaged: {error}; remove it to have it packed again"
+        return False, str(damaged(path, str(error)))
     if stated != actual:
-        return False, f"{path}: damaged: not as it was packed; remove it to have it packed again"
+        return False, str(damaged(path, "not as it was packed"))
     about = cache.about(path)
     if about.get("format") != cache.FORMAT:
         return False, f"{path}: of another version; it is packed again when asked for"

@@ -17,6 +17,7 @@ from results.store import Generated
 
 GENERATED = 20_000
 AT_ONCE = {"cpu": 256, "cuda": 4096}
+"""The draws depend on it."""
 
 
 def generates(method: Method, dataset: Dataset) -> bool:

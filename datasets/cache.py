@@ -237,7 +237,7 @@ def checksum(path: Path) -> tuple[str, str]:
     for start in range(0, len(rows), 8192):
         digest.update(rows[start : start + 8192].data)
     if not rows.framed():
-        raise UserError(f"{path}: damaged: a chunk's header; remove it to have it packed again")
+        raise chunks.damaged(path, "a chunk's header")
     return said["sha256"].decode(), digest.hexdigest()
 
 

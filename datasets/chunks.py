@@ -28,6 +28,11 @@ ENTRY = 48
 Images = NDArray[np.uint8]
 
 
+def damaged(path: Path, why: str) -> UserError:
+    """Return the error that says what is wrong with a packed file, and what to do."""
+    return UserError(f"{path}: damaged: {why}; remove it to have it packed again")
+
+
 class Chunks:
     """(N, bytes) uint8, read by rows: `chunks[index]` and `chunks[start:stop]` are arrays.
 
@@ -65,9 +70,7 @@ class Chunks:
         try:
             self._read(rows.reshape(-1).data, first, last)
         except (lz4.block.LZ4BlockError, ValueError) as error:
-            raise UserError(
-                f"{self.path}: damaged: {error}; remove it to have it packed again"
-            ) from error
+            raise damaged(self.path, str(error)) from error
         return rows
 
     def framed(self) -> bool:

@@ -32,6 +32,16 @@ def test_a_method_that_cannot_take_the_data_set_says_so(method: str) -> None:
         plan.check_fits([run], dataset)
 
 
+@pytest.mark.parametrize("method", ["adavae", "pix2pix"])
+def test_pairs_share_a_factor(method: str) -> None:
+    """Of a set with a label alone any two images would be a pair."""
+    one, two = (
+        Spec("s", (1, 8, 8), 256, names, (3,) * len(names)) for names in (("a",), ("a", "b"))
+    )
+    assert plan.misfit(method, one) == "needs pairs of images that share a factor"
+    assert plan.misfit(method, two) is None
+
+
 @pytest.mark.parametrize("method", ["dcign", "adavae"])
 def test_a_data_set_without_such_batches_is_refused(method: str) -> None:
     """Of these four images no two differ in one factor alone."""
