@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 10
 """Images in a row of a contact sheet."""
+GET = "python -m benchmark data get"
 
 
 def files(name: str) -> Sequence[Original]:
@@ -41,6 +42,25 @@ def state(name: str, folder: Path | None) -> str:
     if path is not None and path.is_file() and (here or path == cache.location(name)):
         return "packed"
     return "-" if not here else "files" if needed else "to draw"
+
+
+def here(folder: Path | None) -> list[str]:
+    """Return the data sets of which there is a file.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = [name for name in DATASETS.names() if _has_files(name, folder)]
+    if not found:
+        raise UserError(f"there is no file of a data set in {cache.root()}; {GET}")
+    return found
+
+
+def _has_files(name: str, folder: Path | None) -> bool:
+    path = packed(name)
+    return (path is not None and path.is_file()) or any(
+        find(name, one, folder) for one in files(name)
+    )
 
 
 def find(name: str, one: Original, folder: Path | None) -> Path | None:
@@ -142,7 +162,7 @@ def check(name: str, folder: Path | None) -> Iterator[tuple[bool, str]]:
     if not found and path is None:
         found.append((True, f"{name} is drawn when asked for"))
     if not found:
-        raise UserError(f"nothing of {name} is here; python -m benchmark data get {name}")
+        raise UserError(f"nothing of {name} is here; {GET} {name}")
     yield from found
 
 

@@ -48,11 +48,16 @@ def data_get(names: list[str], data_dir: DataDir = None) -> None:
 
 
 @data.command(name="check")
-def data_check(names: list[str], data_dir: DataDir = None) -> None:
+def data_check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="All of which there is a file, if not given.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
     """Verify all files of data sets that are here; exit code 1 if one is damaged."""
-    from benchmark.data import check
+    from benchmark.data import check, here
 
-    chosen = named(",".join(names), "data set", DATASETS.names())
+    chosen = named(",".join(names), "data set", DATASETS.names()) if names else here(data_dir)
     found = [one for name in chosen for one in check(name, data_dir)]
     print("\n".join(line for _, line in found))
     if not all(whole for whole, _ in found):

@@ -64,7 +64,9 @@ class Packed:
 def root() -> Path:
     """Return the folder of the cache: $BENCHMARK_DATA, or the user's cache folder."""
     named = os.environ.get("BENCHMARK_DATA")
-    return Path(named) if named else platformdirs.user_cache_path("disentanglement-benchmark")
+    if named:
+        return Path(named).expanduser()
+    return platformdirs.user_cache_path("disentanglement-benchmark")
 
 
 def find(name: str, folder: Path | None, *within: str) -> Path | None:

@@ -60,7 +60,8 @@ def get(dataset: str, files: Sequence[Original], folder: Path | None) -> list[Pa
     Raises:
         UserError: a file is not there and cannot be fetched, or is not what it should be.
     """
-    return [_get(dataset, one, folder) for one in files]
+    lacking = [one.name for one in files if find(dataset, one, folder) is None]
+    return [_get(dataset, one, folder, lacking) for one in files]
 
 
 def about(files: Sequence[Original]) -> dict[str, cache.Fact]:
@@ -74,11 +75,11 @@ def find(dataset: str, one: Original, folder: Path | None) -> Path | None:
     return cache.find(one.name, folder, dataset)
 
 
-def _get(dataset: str, one: Original, folder: Path | None) -> Path:
+def _get(dataset: str, one: Original, folder: Path | None, lacking: Sequence[str]) -> Path:
     path = find(dataset, one, folder)
     if path is None:
         path = cache.root() / dataset / one.name
-        fetch(dataset, one, path)
+        fetch(dataset, one, path, lacking)
     else:
         verify(path, one)
     return path
@@ -123,13 +124,19 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
         ) from error
 
 
-def fetch(dataset: str, one: Original, path: Path) -> None:
+def fetch(dataset: str, one: Original, path: Path, lacking: Sequence[str] = ()) -> None:
     """Download the file to `path`, where it appears whole and verified or not at all.
 
     What was downloaded before an interruption lies beside it as `.part`, and is continued.
 
+    Args:
+        dataset: its name.
+        one: the file.
+        path: where it is to lie.
+        lacking: the names of all files of the data set that are not here.
+
     Raises:
-        UserError: no address gives the file; the line says how to get it by hand.
+        UserError: no address gives the file; the line says how to get it by hand, and what else.
     """
     reasons = []
     for url in one.urls:
@@ -143,7 +150,8 @@ def fetch(dataset: str, one: Original, path: Path) -> None:
             reasons.append(_reason(error))
         else:
             return
-    raise missing(dataset, one, path, "; ".join(reasons))
+    others = [name for name in lacking if name != one.name]
+    raise missing(dataset, one, path, "; ".join(reasons), others)
 
 
 def _reason(error: Exception) -> str:
@@ -175,17 +183,27 @@ def _size(one: Original) -> str:
     return f" ({one.megabytes:,.0f} MB)" if one.megabytes else ""
 
 
-def missing(dataset: str, one: Original, path: Path, reason: str) -> UserError:
+def missing(
+    dataset: str, one: Original, path: Path, reason: str, others: Sequence[str]
+) -> UserError:
     """Return the error that says what is missing, and how to get it by hand."""
-    where = f"get it from {' or '.join(one.urls)} and "
+    where = f"python -m benchmark data get {dataset} fetches it where there is a network; by hand, "
+    where += f"get it from {' or '.join(one.urls)} and "
     if not one.urls:
         where = f"python -m benchmark data about {dataset} says whose it is; "
     check = f" (its MD5 is {one.md5})" if one.md5 else ""
     tried = f", and it cannot be downloaded: {reason}" if reason else ""
     return UserError(
         f"{dataset} needs {one.name}, which is neither in {path.parent} nor in a --data-dir"
-        f"{tried}; {where}put it there as {path}{check}"
+        f"{tried}; {where}put it there as {path}{check}{_besides(dataset, others)}"
     )
+
+
+def _besides(dataset: str, others: Sequence[str]) -> str:
+    if not others:
+        return ""
+    lacking = f"{', '.join(others)} {'is' if len(others) == 1 else 'are'} not there either"
+    return f"; {lacking} (python -m benchmark data about {dataset})"
 
 
 def _accept(part: Path, one: Original) -> None:

@@ -47,6 +47,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_cache_lies_where_the_user_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.root() == folder
+    monkeypatch.setenv("BENCHMARK_DATA", "~/mine")
+    assert cache.root() == Path.home() / "mine"
     monkeypatch.delenv("BENCHMARK_DATA")
     assert cache.root().name == "disentanglement-benchmark"
 

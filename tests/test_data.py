@@ -67,14 +67,16 @@ def test_a_damaged_original_is_found(command: Command, tmp_path: Path) -> None:
     place = tmp_path / "MNIST" / "raw"
     place.mkdir(parents=True)
     (place / MNIST[0]).write_bytes(b"not what was published")
-    found = command("data", "check", "mnist", BENCHMARK_DATA=str(tmp_path))
-    assert found.code == 1
-    assert all(word in found.out for word in (str(place / MNIST[0]), MNIST[1]))
+    for names in (["mnist"], []):
+        found = command("data", "check", *names, BENCHMARK_DATA=str(tmp_path))
+        assert found.code == 1
+        assert all(word in found.out for word in (str(place / MNIST[0]), MNIST[1]))
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("check",), "there is no file of a data set in"),
         (("check", "chairs"), "nothing of chairs is here"),
         (("check", "chair"), "unknown data set 'chair'"),
         (("get", "nothing"), "unknown data set 'nothing'"),

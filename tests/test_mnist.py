@@ -148,9 +148,11 @@ def test_without_files_and_network_the_user_is_told_what_to_do(root: Path) -> No
     with pytest.raises(UserError) as caught:
         load("mnist")
     message = str(caught.value)
-    first = module.KINDS["mnist"].files[0]
+    first, *others = module.KINDS["mnist"].files
     assert "\n" not in message
     assert all(word in message for word in (first.name, first.urls[0], str(first.md5), str(root)))
+    assert "python -m benchmark data get mnist" in message
+    assert all(other.name in message for other in others)
     assert [path.name for path in root.rglob("*") if path.is_file()] == ["mnist.lock"]
 
 

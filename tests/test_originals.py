@@ -365,6 +365,17 @@ def test_a_file_that_is_published_nowhere(place: Path) -> None:
     )
 
 
+def test_all_missing_files_are_named_at_once(place: Path) -> None:
+    here, *lacking = (Original(f"{name}.bin", ("http://127.0.0.1:9/f",)) for name in "abcd")
+    place.mkdir(parents=True)
+    (place / "a.bin").write_bytes(CONTENT)
+    with pytest.raises(UserError) as caught:
+        originals.get("d", [here, *lacking], None)
+    line = str(caught.value)
+    assert "d needs b.bin, which" in line
+    assert line.endswith("; c.bin, d.bin are not there either (python -m benchmark data about d)")
+
+
 def test_a_redirect_is_followed_and_continued(shop: Shop, place: Path) -> None:
     left(place, CONTENT[:100_000])
     shop.manners = [Manner(code=302, to="/elsewhere")]
@@ -430,7 +441,7 @@ def _limited(one: Original) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-    assert "cannot be downloaded: File too large; get it from" in refused(one)
+    assert "cannot be downloaded: File too large; python -m benchmark data get" in refused(one)
 
 
 def test_a_full_disk_is_one_line_and_continued_later(shop: Shop, place: Path) -> None:
