@@ -10,7 +10,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,16 @@ from rich.table import Table
 from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
-from benchmark import arithmetic
+from benchmark import arithmetic, plan
 from benchmark.arithmetic import HELD, Precision
 from benchmark.deal import Dealer
 from benchmark.machine import describe
 from benchmark.registry import METHODS, UserError
 from benchmark.registry import names as named
 from benchmark.train import advance
-from datasets import load
+from datasets import Spec, load
 from methods.base import Batch, Method, defaults
 
 ROUND_SECONDS = 1.0
@@ -71,26 +71,43 @@ def measure_all(
 ) -> None:
     """Measure every method that trains by steps, and print the table or JSON.
 
+    Methods that are not trained by steps are left out, and those that the data set cannot serve.
+
     Raises:
-        UserError: a method that is not known, or none that trains.
+        UserError: a method that is not known, or none that can be measured.
     """
     where = arithmetic.device(device)
-    names = [
-        name for name in named(methods, "method", METHODS.names()) if METHODS[name].value.trains()
-    ]
-    if not names:
-        raise UserError(f"{methods} is not trained by steps: there is no speed to measure")
+    asked = named(methods, "method", METHODS.names())
+    dealer = Dealer(load(dataset, data_dir), where)
+    names = measurable(asked, dealer.dataset.spec)
     arithmetic.prepare()
     precision = arithmetic.precision("auto", where)
-    dealer = Dealer(load(dataset, data_dir), where)
     peak = matmul_peak(where, precision)
-    found = [measure(name, dealer, precision, peak, rounds, warm) for name in names]
+    found = []
+    for i, name in enumerate(names):
+        print(f"{name}, {i + 1} of {len(names)}", file=sys.stderr)
+        found.append(measure(name, dealer, precision, peak, rounds, warm))
     about = describe(where) | {"precision": precision, "matmul_gflops": float(f"{peak / 1e9:.3g}")}
     if as_json:
         record = {"machine": about, "speeds": [asdict(one) for one in found]}
         sys.stdout.write(json.dumps(record, indent=1) + "\n")
     else:
         _print(found, about, dataset)
+
+
+def measurable(names: Sequence[str], spec: Spec) -> list[str]:
+    """Return those of the methods that are trained by steps, and that the data set can serve.
+
+    Raises:
+        UserError: there is none; the line says what each lacks.
+    """
+    lacks = {name: plan.misfit(name, spec) for name in names}
+    lacks |= {name: "is not trained by steps" for name in names if not METHODS[name].value.trains()}
+    found = [name for name in names if lacks[name] is None]
+    if not found:
+        reasons = ", ".join(f"{name} {lack}" for name, lack in lacks.items())
+        raise UserError(f"there is no speed to measure on {spec.name}: {reasons}")
+    return found
 
 
 def measure(
@@ -104,22 +121,20 @@ def measure(
     plain = plain_step(copy.deepcopy(model), batch)
     ours = model.to(memory_format=torch.channels_last)
     optimisers = ours.optimisers()
-    largest = largest_tensor(plain)
+    seen = looked_at(plain)
 
     def fast(i: int) -> object:
         return advance(ours, dealer.train(ours, i), optimisers, precision)
 
     deal: Step = lambda i: dealer.train(ours, i)  # noqa: E731
-    with FlopCounterMode(display=False) as counter:
-        plain(0)
     sync = _sync(dealer.device)
-    turns = [(fast, HELD), (plain, (largest, 2 * largest)), (deal, HELD)]
+    turns = [(fast, HELD), (plain, (seen.threshold, 2 * seen.threshold)), (deal, HELD)]
     for step, memory in turns[:2]:
         settled(step, memory, sync, warm)
     timed = [[seconds(settled(*turn, sync), sync) for turn in turns] for _ in range(rounds)]
     a, b, data = (statistics.median(column) for column in zip(*timed, strict=True))
     ratio = statistics.median(row[1] / row[0] for row in timed)
-    return Speed(name, 1 / a, 1 / b, ratio, counter.get_total_flops() / a / peak, data / a)
+    return Speed(name, 1 / a, 1 / b, ratio, seen.flops / a / peak, data / a)
 
 
 def plain_step(method: Method, batch: Batch) -> Step:
@@ -140,32 +155,47 @@ def _plain(optimiser: Optimizer) -> Optimizer:
     return type(optimiser)(optimiser.param_groups[0]["params"], **group)
 
 
-class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers the bytes of the largest tensor that an operation made."""
+class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Looks at the operations of a step.
+
+    Attributes:
+        flops: of all products of matrices and convolutions, by PyTorch's own formulas. Its counter
+            that uses them gives up on gradients of gradients.
+        bytes: of the largest tensor that an operation made.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.flops: int = 0
         self.bytes: int = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        if func.overloadpacket in flop_registry:
+            self.flops += flop_registry[func.overloadpacket](*args, **kwargs, out_val=out)
         made = (t.nbytes for t in tree_leaves(out) if isinstance(t, torch.Tensor))
         self.bytes = max(self.bytes, *made, 0)
         return out
 
+    @property
+    def threshold(self) -> int:
+        """The bytes from which glibc would map blocks, once it has seen the step's freed.
 
-def largest_tensor(step: Step) -> int:
-    """Return the bytes from which glibc would map blocks, once it has seen this step freed.
+        Its threshold follows the largest mapped block that was freed, a page of bookkeeping
+        included, up to 32 MiB, and the trim threshold is twice that: mallopt(3).
+        """
+        return min(self.bytes + 2**13, HELD[0])
 
-    Its threshold follows the largest mapped block that was freed, a page of bookkeeping included,
-    up to 32 MiB, and the trim threshold is twice that: mallopt(3).
-    """
-    with _Largest() as seen:
+
+def looked_at(step: Step) -> Seen:
+    """Take the step, and return what was seen of it."""
+    with Seen() as seen:
         step(0)
-    bytes_seen: int = seen.bytes
-    return min(bytes_seen + 2**13, HELD[0])
+    found: Seen = seen
+    return found
 
 
 def settled(step: Step, memory: tuple[int, int], sync: Callable[[], None], steps: int = 2) -> Step:

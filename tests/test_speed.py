@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark import speed
 from benchmark.deal import Dealer
-from benchmark.registry import METHODS, UserError
-from datasets import Dataset
+from benchmark.registry import DATASETS, METHODS, UserError
+from datasets import Dataset, load
 from methods.base import Batch, Method
 from methods.vae import BetaVAE
 
@@ -45,9 +46,29 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "%" in out
 
 
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("name", speed.measurable(METHODS.names(), load("toy").spec))
+def test_every_method_that_trains_has_a_speed(toy: Dataset, name: str) -> None:
+    found = speed.measure(name, Dealer(toy, CPU), "float32", 1e12, 1, 0)
+    assert min(found.steps, found.plain, found.ratio, found.of_peak, found.data) > 0
+
+
+def test_methods_that_cannot_be_measured_are_left_out(toy: Dataset) -> None:
+    assert speed.measurable(["vae", "truth", "adavae"], toy.spec) == ["vae", "adavae"]
+    digits = METHODS.names(), DATASETS["mnist"].facts["spec"]
+    assert not {"adavae", "pix2pix", "pca"} & {*speed.measurable(*digits)}
+
+
 def test_methods_without_steps_have_no_speed() -> None:
-    with pytest.raises(UserError, match="truth,pca is not trained by steps"):
+    with pytest.raises(UserError, match="truth is not trained by steps, pca is not trained by"):
         speed.measure_all("truth,pca", "toy", 1, 1, None, "cpu", True)
+
+
+def test_operations_are_counted_as_pytorch_counts_them(toy: Dataset) -> None:
+    step = speed.plain_step(*built("infogan", toy))
+    with FlopCounterMode(display=False) as counter:
+        step(0)
+    assert speed.looked_at(step).flops == counter.get_total_flops() > 0
 
 
 class Types(TorchDispatchMode):  # type: ignore[no-untyped-call]
