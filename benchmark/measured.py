@@ -2,11 +2,15 @@
 
 import resource
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich import box
 from rich.table import Table
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,13 @@ def table(found: Sequence[Measured]) -> Table:
         digits = ",.0f" if abs(one.value) >= 100 else ".2g"
         lines.add_row(one.what, f"{one.value:{digits}} {one.unit}", one.bar, verdict)
     return lines
+
+
+def timed(call: Callable[[], T]) -> tuple[float, T]:
+    """Return the seconds that a call takes, and what it returns."""
+    start = time.perf_counter()
+    found = call()
+    return time.perf_counter() - start, found
 
 
 def peak_memory() -> int:

@@ -1,32 +1,24 @@
 """`python -m benchmark speed --metrics`: what scoring and encoding all of dSprites take."""
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from benchmark import arithmetic
-from benchmark.deal import Dealer
-from benchmark.encode import encode
-from benchmark.measured import Measured, peak_memory
+from benchmark import encoding_speed
+from benchmark.measured import Measured, peak_memory, timed
 from benchmark.metrics_plain import PLAIN, Grid, plain
-from benchmark.registry import METHODS, METRICS
-from datasets import Dataset, load
-from methods.base import Method
+from benchmark.registry import METRICS
+from datasets import load
 from metrics.base import score
 
 LATENTS = 10
-PLAIN_IMAGES = 20_480
-"""That the plain loop encodes; its time is of so many times more."""
 FEWER = 10
 """By which dci's rows are divided here: its published size takes minutes."""
 
-T = TypeVar("T")
 Sheet = dict[str, NDArray[Any]]
 
 
@@ -37,7 +29,7 @@ def measure(data_dir: Path | None) -> Iterator[Measured]:
     codes = mixture(factors, np.random.default_rng(0))
     yield from _seven({"codes": codes, "factors": factors})
     yield from _dci({"codes": codes, "factors": factors})
-    yield from _encoding(dataset)
+    yield from encoding_speed.measure("dsprites", data_dir)
 
 
 def mixture(factors: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -51,9 +43,9 @@ def mixture(factors: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.
 
 def _seven(sheet: Sheet) -> Iterator[Measured]:
     before = peak_memory()
-    ours = {name: _timed(partial(_scored, name, sheet)) for name in PLAIN}
+    ours = {name: timed(partial(_scored, name, sheet)) for name in PLAIN}
     grown, grid = peak_memory() - before, Grid(sheet["factors"])
-    slow = {name: _timed(partial(_plain, name, sheet, grid)) for name in PLAIN}
+    slow = {name: timed(partial(_plain, name, sheet, grid)) for name in PLAIN}
     for name, (seconds, value) in ours.items():
         took, other = slow[name]
         yield Measured(f"{name}, {value:.3f}; plain {took:.2g} s, {other:.3f}", seconds, "s")
@@ -77,47 +69,10 @@ def _dci(sheet: Sheet) -> Iterator[Measured]:
         return lambda: METRICS[name].value(**sheet, rng=np.random.default_rng(0), **protocol)
 
     call("dci_fast", train=100, test=100)()  # starts the processes
-    seconds, _ = _timed(call("dci_fast"))
+    seconds, _ = timed(call("dci_fast"))
     yield Measured("dci_fast", seconds, "s", "<= 5", seconds <= 5)
     few = {"train": 10_000 // FEWER, "test": 5_000 // FEWER}
-    seconds, _ = _timed(call("dci", **few))
+    seconds, _ = timed(call("dci", **few))
     yield Measured(f"dci on 1/{FEWER} of its rows, factors side by side", seconds, "s")
-    seconds, _ = _timed(call("dci", **few, workers=1))
+    seconds, _ = timed(call("dci", **few, workers=1))
     yield Measured("one factor after another", seconds, "s")
-
-
-def _encoding(dataset: Dataset) -> Iterator[Measured]:
-    device = torch.device("cpu")
-    precision = arithmetic.precision("auto", device)
-    torch.manual_seed(0)
-    method: Method = METHODS["vae"].value(dataset.spec)
-    rows = np.random.default_rng(0).permutation(len(dataset))[:PLAIN_IMAGES]
-    times = len(dataset) / PLAIN_IMAGES
-    slow, expected = _timed(lambda: _plainly(method, dataset, rows))
-    arithmetic.prepare()
-    dealer = Dealer(dataset, device)
-    method = method.to(memory_format=torch.channels_last)
-    seconds, (codes, _) = _timed(lambda: encode(method, dealer, np.arange(len(dataset)), precision))
-    yield Measured(
-        f"encoding {len(dataset):,} images in {precision}", seconds, "s", "<= 40", seconds <= 40
-    )
-    yield Measured(f"plain eager float32, of {PLAIN_IMAGES:,} times {times:.0f}", slow * times, "s")
-    differ = float(np.abs(codes[rows] - expected).max() / np.abs(expected).max())
-    yield Measured("largest difference, as a part of the largest code", differ, "")
-
-
-@torch.no_grad()
-def _plainly(method: Method, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Encode as a tutorial does: 64 images at a time, float32, PyTorch's default layout."""
-    parts = []
-    for start in range(0, len(rows), 64):
-        x = torch.from_numpy(dataset.images(rows[start : start + 64])).float()
-        parts.append(method.posterior(x)[0])
-    codes: NDArray[np.float32] = torch.cat(parts).numpy()
-    return codes
-
-
-def _timed(call: Callable[[], T]) -> tuple[float, T]:
-    start = time.perf_counter()
-    found = call()
-    return time.perf_counter() - start, found
