@@ -248,8 +248,8 @@ def speed(
         found = list(measure(data_dir))
         console().print(lines(found))
         raise typer.Exit(not all(one.holds for one in found))
-    turns, first = plan.count("--rounds", rounds), plan.count("--warm", warm, 0)
-    speed.measure_all(methods, dataset, turns, first, data_dir, device, json)
+    turns = speed.Rounds(plan.count("--rounds", rounds), plan.count("--warm", warm, 0))
+    speed.measure_all(methods, dataset, turns, data_dir, device, json)
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 Both train in one process, in turns, with subnormals flushed to zero, and the median of several
 rounds is reported: a machine that drifts, drifts for both. The suite's loop has malloc keep freed
-memory; the plain one has malloc as it adjusts itself to the largest tensor that a step frees.
+memory; the plain one has malloc as it adjusts itself to the largest tensor that a step frees. Each
+method has a process of its own: what malloc keeps of another's would speed the plain loop up.
 """
 
 import copy
@@ -11,7 +12,9 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +30,30 @@ from benchmark import arithmetic, plan
 from benchmark.arithmetic import HELD, Precision
 from benchmark.deal import Dealer
 from benchmark.machine import describe
-from benchmark.registry import METHODS, UserError
+from benchmark.registry import DATASETS, METHODS, UserError
 from benchmark.registry import names as named
 from benchmark.train import advance
 from datasets import Spec, load
 from methods.base import Batch, Method, defaults
 
-ROUND_SECONDS = 1.0
 MATRIX = 2048
 
 Step = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """How long a loop is measured.
+
+    Attributes:
+        number: of rounds; the median is reported.
+        warm: steps before the first.
+        seconds: of each round.
+    """
+
+    number: int = 7
+    warm: int = 300
+    seconds: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,8 +80,7 @@ class Speed:
 def measure_all(
     methods: str,
     dataset: str,
-    rounds: int,
-    warm: int,
+    rounds: Rounds,
     data_dir: Path | None,
     device: str,
     as_json: bool,
@@ -78,15 +94,15 @@ def measure_all(
     """
     where = arithmetic.device(device)
     asked = named(methods, "method", METHODS.names())
-    dealer = Dealer(load(dataset, data_dir), where)
-    names = measurable(asked, dealer.dataset.spec)
-    arithmetic.prepare()
+    names = measurable(asked, DATASETS[dataset].facts.get("spec") or load(dataset, data_dir).spec)
     precision = arithmetic.precision("auto", where)
-    peak = matmul_peak(where, precision)
+    peak = matmul_peak(where, precision, rounds.seconds)
     found = []
     for i, name in enumerate(names):
         print(f"{name}, {i + 1} of {len(names)}", file=sys.stderr)
-        found.append(measure(name, dealer, precision, peak, rounds, warm))
+        with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+            task = alone.submit(_measure, name, dataset, data_dir, where, peak, rounds)
+            found.append(task.result())
     about = describe(where) | {"precision": precision, "matmul_gflops": float(f"{peak / 1e9:.3g}")}
     if as_json:
         record = {"machine": about, "speeds": [asdict(one) for one in found]}
@@ -110,10 +126,21 @@ def measurable(names: Sequence[str], spec: Spec) -> list[str]:
     return found
 
 
-def measure(
-    name: str, dealer: Dealer, precision: Precision, peak: float, rounds: int, warm: int
+def _measure(
+    name: str,
+    dataset: str,
+    data_dir: Path | None,
+    device: torch.device,
+    peak: float,
+    rounds: Rounds,
 ) -> Speed:
-    """Return one method's speed, measured past its first `warm` steps."""
+    arithmetic.prepare()
+    dealer = Dealer(load(dataset, data_dir), device)
+    return measure(name, dealer, arithmetic.precision("auto", device), peak, rounds)
+
+
+def measure(name: str, dealer: Dealer, precision: Precision, peak: float, rounds: Rounds) -> Speed:
+    """Return one method's speed, a part of the `peak` rate of matmuls."""
     torch.manual_seed(0)
     cls, spec = METHODS[name].value, dealer.dataset.spec
     model: Method = cls(spec, **defaults(cls, spec.name)).to(dealer.device).train()
@@ -130,8 +157,11 @@ def measure(
     sync = _sync(dealer.device)
     turns = [(fast, HELD), (plain, (seen.threshold, 2 * seen.threshold)), (deal, HELD)]
     for step, memory in turns[:2]:
-        settled(step, memory, sync, warm)
-    timed = [[seconds(settled(*turn, sync), sync) for turn in turns] for _ in range(rounds)]
+        settled(step, memory, sync, rounds.warm)
+    timed = [
+        [seconds(settled(*turn, sync), sync, rounds.seconds) for turn in turns]
+        for _ in range(rounds.number)
+    ]
     a, b, data = (statistics.median(column) for column in zip(*timed, strict=True))
     ratio = statistics.median(row[1] / row[0] for row in timed)
     return Speed(name, 1 / a, 1 / b, ratio, seen.flops / a / peak, data / a)
@@ -207,22 +237,22 @@ def settled(step: Step, memory: tuple[int, int], sync: Callable[[], None], steps
     return step
 
 
-def seconds(step: Step, sync: Callable[[], None]) -> float:
-    """Return the mean seconds of a step over about `ROUND_SECONDS`."""
+def seconds(step: Step, sync: Callable[[], None], long: float) -> float:
+    """Return the mean seconds of a step over about `long` seconds."""
     n, start = 0, time.perf_counter()
-    while time.perf_counter() - start < ROUND_SECONDS:
+    while time.perf_counter() - start < long:
         step(n)
         n += 1
     sync()
     return (time.perf_counter() - start) / n
 
 
-def matmul_peak(device: torch.device, precision: Precision) -> float:
+def matmul_peak(device: torch.device, precision: Precision, long: float) -> float:
     """Return the rate, in floating-point operations a second, of a large matmul on the device."""
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     a = torch.randn(MATRIX, MATRIX, device=device).to(dtype)
     sync = _sync(device)
-    times = [seconds(lambda _: a @ a, sync) for _ in range(3)]
+    times = [seconds(lambda _: a @ a, sync, long) for _ in range(3)]
     return 2 * MATRIX**3 / min(times)
 
 
