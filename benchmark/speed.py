@@ -95,6 +95,9 @@ def measure_all(
     where = arithmetic.device(device)
     asked = named(methods, "method", METHODS.names())
     names = measurable(asked, DATASETS[dataset].facts.get("spec") or load(dataset, data_dir).spec)
+    if left := [name for name in asked if name not in names]:
+        why = f"not trained by steps, or not to be trained on {dataset}"
+        print(f"left out ({why}): {', '.join(left)}", file=sys.stderr)
     precision = arithmetic.precision("auto", where)
     peak = matmul_peak(where, precision, rounds.seconds)
     found = []

@@ -30,7 +30,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small")
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     speed.measure_all("truth,betavae", "toy", SHORT, None, "cpu", True)
-    found = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert "not to be trained on toy): truth\n" in said.err
+    found = json.loads(said.out)
     assert [one["method"] for one in found["speeds"]] == ["betavae"]
     for one in found["speeds"]:
         assert all(one[name] > 0 for name in ("steps", "plain", "ratio", "of_peak", "data"))
