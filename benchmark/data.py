@@ -52,7 +52,7 @@ def here(folder: Path | None) -> list[str]:
     """
     found = [name for name in DATASETS.names() if _has_files(name, folder)]
     if not found:
-        raise UserError(f"there is no file of a data set in {cache.root()}; {GET}")
+        raise UserError(f"there is no file of a data set in {cache.root()}; {GET} NAME")
     return found
 
 

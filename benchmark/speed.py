@@ -51,8 +51,8 @@ class Rounds:
         seconds: of each round.
     """
 
-    number: int = 7
-    warm: int = 300
+    number: int
+    warm: int
     seconds: float = 1.0
 
 
@@ -225,10 +225,10 @@ class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def looked_at(step: Step) -> Seen:
     """Take the step, and return what was seen of it."""
-    with Seen() as seen:
+    seen = Seen()
+    with seen:
         step(0)
-    found: Seen = seen
-    return found
+    return seen
 
 
 def settled(step: Step, memory: tuple[int, int], sync: Callable[[], None], steps: int = 2) -> Step:

@@ -162,8 +162,7 @@ def _contents(kind: Kind, folder: Path | None) -> cache.Contents:
     with tempfile.TemporaryDirectory() as scratch:
         pairs = zip(HEADERS, kind.files, strict=True)
         place = Path(scratch, kind.place)
-        lacking = [one.name for one in kind.files if kind.find(one, folder) is None]
-        used = [_lay_out(kind, *pair, folder, place, lacking) for pair in pairs]
+        used = [_lay_out(kind, *pair, folder, place) for pair in pairs]
         reader = getattr(torchvision.datasets, kind.reader)
         train, test = (reader(scratch, train=train) for train in (True, False))
     images = np.concatenate([part.data.numpy().reshape(-1, 28 * 28) for part in (train, test)])
@@ -173,9 +172,7 @@ def _contents(kind: Kind, folder: Path | None) -> cache.Contents:
     return cache.Contents(len(images), [images], tables, originals.about(used))
 
 
-def _lay_out(
-    kind: Kind, name: str, one: Original, folder: Path | None, place: Path, lacking: list[str]
-) -> Original:
+def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: Path) -> Original:
     """Have `place` hold the file `name` as torchvision wants it: unpacked, and whole.
 
     Returns:
@@ -185,6 +182,7 @@ def _lay_out(
     path = kind.find(one, folder)
     if path is None:
         path = cache.root() / kind.place / one.name
+        lacking = [f for f in kind.files if kind.find(f, folder) is None]
         originals.fetch(kind.name, one, path, lacking)
     if path.suffix == ".gz":
         originals.verify(path, one)

@@ -60,8 +60,7 @@ def get(dataset: str, files: Sequence[Original], folder: Path | None) -> list[Pa
     Raises:
         UserError: a file is not there and cannot be fetched, or is not what it should be.
     """
-    lacking = [one.name for one in files if find(dataset, one, folder) is None]
-    return [_get(dataset, one, folder, lacking) for one in files]
+    return [_get(dataset, one, folder, files) for one in files]
 
 
 def about(files: Sequence[Original]) -> dict[str, cache.Fact]:
@@ -75,11 +74,11 @@ def find(dataset: str, one: Original, folder: Path | None) -> Path | None:
     return cache.find(one.name, folder, dataset)
 
 
-def _get(dataset: str, one: Original, folder: Path | None, lacking: Sequence[str]) -> Path:
+def _get(dataset: str, one: Original, folder: Path | None, files: Sequence[Original]) -> Path:
     path = find(dataset, one, folder)
     if path is None:
         path = cache.root() / dataset / one.name
-        fetch(dataset, one, path, lacking)
+        fetch(dataset, one, path, [f for f in files if find(dataset, f, folder) is None])
     else:
         verify(path, one)
     return path
@@ -124,7 +123,7 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
         ) from error
 
 
-def fetch(dataset: str, one: Original, path: Path, lacking: Sequence[str] = ()) -> None:
+def fetch(dataset: str, one: Original, path: Path, lacking: Sequence[Original] = ()) -> None:
     """Download the file to `path`, where it appears whole and verified or not at all.
 
     What was downloaded before an interruption lies beside it as `.part`, and is continued.
@@ -133,7 +132,7 @@ def fetch(dataset: str, one: Original, path: Path, lacking: Sequence[str] = ()) 
         dataset: its name.
         one: the file.
         path: where it is to lie.
-        lacking: the names of all files of the data set that are not here.
+        lacking: all files of the data set that are not here.
 
     Raises:
         UserError: no address gives the file; the line says how to get it by hand, and what else.
@@ -150,7 +149,7 @@ def fetch(dataset: str, one: Original, path: Path, lacking: Sequence[str] = ()) 
             reasons.append(_reason(error))
         else:
             return
-    others = [name for name in lacking if name != one.name]
+    others = [other.name for other in lacking if other != one]
     raise missing(dataset, one, path, "; ".join(reasons), others)
 
 

@@ -376,6 +376,14 @@ def test_all_missing_files_are_named_at_once(place: Path) -> None:
     assert line.endswith("; c.bin, d.bin are not there either (python -m benchmark data about d)")
 
 
+def test_a_file_that_was_just_fetched_is_not_missing(shop: Shop, place: Path) -> None:
+    lost = [Original(name, ("http://127.0.0.1:9/f",)) for name in ("b.bin", "c.bin")]
+    with pytest.raises(UserError, match=r"; c\.bin is not there either") as caught:
+        originals.get("d", [shop.one(), *lost], None)
+    assert "f.bin" not in str(caught.value)
+    assert (place / "f.bin").is_file()
+
+
 def test_a_redirect_is_followed_and_continued(shop: Shop, place: Path) -> None:
     left(place, CONTENT[:100_000])
     shop.manners = [Manner(code=302, to="/elsewhere")]
