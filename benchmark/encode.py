@@ -71,8 +71,8 @@ def _posterior(method: Method, batch: Batch) -> tuple[NDArray[Any], NDArray[np.f
     if not method.has_posterior:
         z = method.encode(batch)
         return (z if z.dtype == torch.uint8 else z.float()).cpu().numpy(), None
-    mu, logvar = method.posterior(batch.x)
-    return mu.float().cpu().numpy(), torch.exp(logvar.float() / 2).half().cpu().numpy()
+    q = method.posterior(batch.x)
+    return q.mean.float().cpu().numpy(), q.scale.half().cpu().numpy()
 
 
 def decodes_codes(method: Method) -> bool:

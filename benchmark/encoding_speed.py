@@ -97,6 +97,6 @@ def _loop(images: Dataset, method: Method, rows: NDArray[np.int64]) -> NDArray[n
     parts = []
     for start in range(0, len(rows), PLAIN_BATCH):
         x = torch.from_numpy(images.images(rows[start : start + PLAIN_BATCH])).float()
-        parts.append(method.posterior(x)[0])
+        parts.append(method.posterior(x).mean)
     codes: NDArray[np.float32] = torch.cat(parts).numpy()
     return codes

@@ -4,7 +4,6 @@ https://arxiv.org/abs/2002.02886, sections 4.1 and 4.2. The images of a pair dif
 which one, the method is not told.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -15,10 +14,9 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses
 from methods.base import Batch
-from methods.vae import VAE, drawn
+from methods.posterior import Posterior
+from methods.vae import VAE
 from methods.vae_nets import Nets
-
-Posterior = tuple[Tensor, Tensor]
 
 
 @METHODS.register(
@@ -57,13 +55,12 @@ class AdaVAE(VAE):
         """Yield the mean over the pair of the negative ELBO: equation 6."""
         assert batch.y is not None
         x = torch.cat([batch.x, batch.y])
-        mu, logvar = self.posterior(x)
-        one, other = zip(mu.chunk(2), logvar.chunk(2), strict=True)
-        pair = shared_where_alike(one, other, self.variant)
-        mu, logvar = (torch.cat(part) for part in zip(*pair, strict=True))
-        z = drawn(mu, logvar)
-        reconstruction = losses.bernoulli(self.decoder(z), x)
-        kl = losses.kl_normal(mu, logvar).sum()
+        q = self.posterior(x)
+        one, other = map(Posterior, q.mean.chunk(2), q.scale.chunk(2))
+        one, other = shared_where_alike(one, other, self.variant)
+        q = Posterior(torch.cat([one.mean, other.mean]), torch.cat([one.scale, other.scale]))
+        reconstruction = losses.bernoulli(self.decoder(q.sample()), x)
+        kl = q.kl().sum()
         self.logs |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
         yield "elbo", reconstruction + self.beta * kl
 
@@ -71,27 +68,26 @@ class AdaVAE(VAE):
 def shared_where_alike(
     one: Posterior, other: Posterior, variant: str
 ) -> tuple[Posterior, Posterior]:
-    """Return both posteriors, (mu, logvar) of (B, L), with the latents that agree averaged.
+    """Return both posteriors, of (B, L), with the latents that agree averaged.
 
     A latent agrees in a pair if KL(q1 || q2) is below the middle of the range over latents.
     """
-    (mu1, logvar1), (mu2, logvar2) = one, other
-    ratio = torch.exp(logvar1 - logvar2)
-    kl = 0.5 * (ratio + (mu2 - mu1).square() * torch.exp(-logvar2) - 1 + logvar2 - logvar1)
+    distance = ((one.mean - other.mean) / other.scale).square()
+    ratio = (one.scale / other.scale).square()
+    kl = 0.5 * (ratio + distance - 1 - ratio.log())
     low, high = kl.aminmax(dim=1, keepdim=True)
-    alike = kl < (low + high) / 2
-    mu, logvar = _average(one, other, variant)
-    return (
-        (torch.where(alike, mu, mu1), torch.where(alike, logvar, logvar1)),
-        (torch.where(alike, mu, mu2), torch.where(alike, logvar, logvar2)),
-    )
+    alike, average = kl < (low + high) / 2, _average(one, other, variant)
+    return _where(alike, average, one), _where(alike, average, other)
+
+
+def _where(alike: Tensor, average: Posterior, own: Posterior) -> Posterior:
+    mean = torch.where(alike, average.mean, own.mean)
+    return Posterior(mean, torch.where(alike, average.scale, own.scale))
 
 
 def _average(one: Posterior, other: Posterior, variant: str) -> Posterior:
-    (mu1, logvar1), (mu2, logvar2) = one, other
+    variance1, variance2 = one.scale.square(), other.scale.square()
     if variant == "gvae":
-        return (mu1 + mu2) / 2, torch.logaddexp(logvar1, logvar2) - math.log(2)
-    precision1, precision2 = torch.exp(-logvar1), torch.exp(-logvar2)
-    total = precision1 + precision2
-    mu = (mu1 * precision1 + mu2 * precision2) / total
-    return mu, math.log(2) - total.log()
+        return Posterior((one.mean + other.mean) / 2, ((variance1 + variance2) / 2).sqrt())
+    mean = (one.mean * variance2 + other.mean * variance1) / (variance1 + variance2)
+    return Posterior(mean, (2 * variance1 * variance2 / (variance1 + variance2)).sqrt())

@@ -10,6 +10,7 @@ from torch import Tensor
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import vae_nets
+from methods.posterior import Posterior
 from methods.vae import VAE
 from methods.vae_nets import Nets
 
@@ -49,7 +50,7 @@ class AnnealedVAE(VAE):
         self.gamma, self.c_max, self.c_steps = gamma, c_max, c_steps
         self.register_buffer("step", torch.zeros(()))  # saved with the weights, so that C resumes
 
-    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+    def regulariser(self, kl: Tensor, q: Posterior, z: Tensor) -> Tensor:
         """Return gamma |KL - C|: equation 8."""
         c = self.c_max * (self.step / self.c_steps).clamp(max=1)
         self.step += 1

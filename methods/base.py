@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from methods.posterior import Posterior
+
 Kind = Literal["normal", "uniform", "categorical", "ordinal", "noise"]
 Sees = Literal["images", "label", "factors", "one-factor", "pairs"]
 
@@ -111,8 +113,8 @@ class Method(nn.Module):
         """Return images (B, C, H, W) in [0, 1] for z (B, len(codes))."""
         raise NotImplementedError(f"{type(self).__name__} does not generate images")
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean, which `encode` returns, and log-variance (B, L) of q(z | x)."""
+    def posterior(self, x: Tensor) -> Posterior:
+        """Return q(z | x), whose mean `encode` returns."""
         raise NotImplementedError(f"{type(self).__name__} has no posterior")
 
     @classmethod

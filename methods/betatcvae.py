@@ -5,11 +5,11 @@ https://arxiv.org/abs/1802.04942, equation 4 with alpha = gamma = 1.
 
 import math
 
-import torch
 from torch import Tensor
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
+from methods.posterior import Posterior
 from methods.vae import VAE
 from methods.vae_nets import Nets
 
@@ -35,14 +35,14 @@ class BetaTCVAE(VAE):
         super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
         self.beta = beta
 
-    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+    def regulariser(self, kl: Tensor, q: Posterior, z: Tensor) -> Tensor:
         """Return KL + (beta - 1) TC."""
-        tc = total_correlation(z, mu, logvar)
+        tc = total_correlation(z, q)
         self.logs["tc"] = tc.detach()
         return kl + (self.beta - 1) * tc
 
 
-def total_correlation(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+def total_correlation(z: Tensor, q: Posterior) -> Tensor:
     """Return KL(q(z) || prod_j q(z_j)), with q(z) the mixture of the batch's own posteriors.
 
     The paper's minibatch-weighted sampling (its appendix C.1) differs by a constant, (L - 1) times
@@ -51,10 +51,9 @@ def total_correlation(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
 
     Args:
         z: (B, L), one sample of each posterior.
-        mu, logvar: (B, L), of the posteriors.
+        q: the posteriors, of (B, L).
     """
-    distance = (z[:, None] - mu).square() * torch.exp(-logvar)
-    log_q = -0.5 * (distance + logvar + math.log(2 * math.pi))  # (B, B, L): of sample i under j
+    log_q = q.log_prob(z[:, None])  # (B, B, L): of sample i under j
     joint = log_q.sum(2).logsumexp(1) - math.log(len(z))
     marginals = (log_q.logsumexp(1) - math.log(len(z))).sum(1)
     return (joint - marginals).mean()

@@ -16,7 +16,7 @@ from datasets.base import Spec
 from methods import losses, vae_nets
 from methods.base import Batch
 from methods.nets import Crop, Pad, smallest
-from methods.vae import VAE, drawn
+from methods.vae import VAE
 
 INVARIANCE = 1 / 100
 HALVINGS = 3
@@ -81,8 +81,8 @@ class DCIGN(VAE):
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the negative ELBO of clamped codes, and what draws inactive ones together."""
         assert batch.active is not None
-        mu, logvar = self.posterior(batch.x)
-        z = drawn(mu, logvar)
+        q = self.posterior(batch.x)
+        z = q.sample()
         active = torch.ones(z.shape[1], dtype=torch.bool, device=z.device)
         if self.clamp != "none":
             active = torch.zeros_like(active)
@@ -91,7 +91,7 @@ class DCIGN(VAE):
         reconstruction = losses.bernoulli(
             self.decoder(torch.where(active, z, anchor.expand_as(z))), batch.x
         )
-        kl = (losses.kl_normal(mu, logvar) * active).sum()
+        kl = (q.kl() * active).sum()
         self.logs |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
         yield "elbo", reconstruction + kl + self.invariance(z, anchor, active)
 

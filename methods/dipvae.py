@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
+from methods.posterior import Posterior
 from methods.vae import VAE
 from methods.vae_nets import Nets
 
@@ -47,13 +48,13 @@ class DIPVAE(VAE):
         super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
         self.variant, self.lambda_od, self.lambda_d = variant, lambda_od, lambda_d
 
-    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+    def regulariser(self, kl: Tensor, q: Posterior, z: Tensor) -> Tensor:
         """Return KL plus the penalty of equation 6 or 7."""
-        centred = mu - mu.mean(0)
+        centred = q.mean - q.mean.mean(0)
         # Not a product of matrices, which autocast would round to bfloat16.
         covariance = (centred[:, :, None] * centred[:, None]).mean(0)
         if self.variant == "ii":
-            covariance = covariance + torch.diag(logvar.exp().mean(0))
+            covariance = covariance + torch.diag(q.scale.square().mean(0))
         diagonal = covariance.diagonal()
         off = (covariance - torch.diag(diagonal)).square().sum()
         on = (diagonal - 1).square().sum()

@@ -14,7 +14,8 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import vae_nets
 from methods.base import Batch, adam
-from methods.vae import VAE, drawn
+from methods.posterior import Posterior
+from methods.vae import VAE
 from methods.vae_nets import Nets
 
 
@@ -71,7 +72,7 @@ class FactorVAE(VAE):
         classes = torch.arange(len(logits), device=logits.device) >= len(joint)
         yield "d", F.cross_entropy(logits, classes.long())
 
-    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+    def regulariser(self, kl: Tensor, q: Posterior, z: Tensor) -> Tensor:
         """Return KL + gamma TC, the mean log-odds of joint against marginals: equation 3."""
         logits = self.discriminator(z).float()
         tc: Tensor = (logits[:, 0] - logits[:, 1]).mean()
@@ -80,7 +81,7 @@ class FactorVAE(VAE):
 
     def draw(self, x: Tensor) -> Tensor:
         """Return samples z (B, L) of q(z | x)."""
-        return drawn(*self.posterior(x))
+        return self.posterior(x).sample()
 
 
 def permuted(z: Tensor) -> Tensor:

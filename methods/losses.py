@@ -40,14 +40,6 @@ def bernoulli(logits: Tensor, x: Tensor) -> Tensor:
     return total / len(x)
 
 
-def kl_normal(mu: Tensor, logvar: Tensor) -> Tensor:
-    """Return KL(N(mu, exp(logvar)) || N(0, 1)) of each latent (L,), averaged over the batch.
-
-    Kingma & Welling, Auto-Encoding Variational Bayes, 2014, appendix B.
-    """
-    return 0.5 * (mu.square() + logvar.exp() - logvar - 1).mean(0)
-
-
 def non_saturating(fake: Tensor) -> Tensor:
     """Return the generator's loss -E log D(G(z)) from the logits of D.
 

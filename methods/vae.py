@@ -15,12 +15,8 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses, vae_nets
 from methods.base import Batch, Method, adam, normal_codes
+from methods.posterior import Posterior
 from methods.vae_nets import Nets
-
-
-def drawn(mu: Tensor, logvar: Tensor) -> Tensor:
-    """Return a sample of N(mu, exp(logvar)), reparametrised: Kingma & Welling 2014, section 2.4."""
-    return mu + torch.exp(logvar / 2) * torch.randn_like(mu)
 
 
 @METHODS.register(
@@ -63,31 +59,31 @@ class VAE(Method):
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield -E log p(x | z), plus what the method asks of its codes."""
-        mu, logvar = self.posterior(batch.x)
-        z = drawn(mu, logvar)
+        q = self.posterior(batch.x)
+        z = q.sample()
         reconstruction = losses.bernoulli(self.decoder(z), batch.x)
-        kl = losses.kl_normal(mu, logvar).sum()
+        kl = q.kl().sum()
         self.logs |= {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
-        yield "elbo", reconstruction + self.regulariser(kl, mu, logvar, z)
+        yield "elbo", reconstruction + self.regulariser(kl, q, z)
 
-    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+    def regulariser(self, kl: Tensor, q: Posterior, z: Tensor) -> Tensor:
         """Return the second term of the loss, a scalar in nats; here the KL divergence itself.
 
         Args:
             kl: KL(q(z | x) || p(z)), summed over latents and averaged over the batch.
-            mu, logvar: (B, L), of q(z | x).
-            z: (B, L), the sample that is decoded.
+            q: the posterior q(z | x).
+            z: (B, L), the sample of it that is decoded.
         """
         return kl
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance (B, L) of q(z | x)."""
-        mu, logvar = self.encoder(x).float().chunk(2, dim=1)
-        return mu, logvar
+    def posterior(self, x: Tensor) -> Posterior:
+        """Return q(z | x): the encoder gives means and logarithms of variances."""
+        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
+        return Posterior(mean, torch.exp(logvar / 2))
 
     def encode(self, batch: Batch) -> Tensor:
         """Return the mean of q(z | x)."""
-        return self.posterior(batch.x)[0]
+        return self.posterior(batch.x).mean
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the mean of p(x | z)."""
@@ -114,7 +110,7 @@ class BetaVAE(VAE):
         super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
         self.beta = beta
 
-    def regulariser(self, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+    def regulariser(self, kl: Tensor, q: Posterior, z: Tensor) -> Tensor:
         """Return beta KL: equation 4."""
         return self.beta * kl
 

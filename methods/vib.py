@@ -7,16 +7,15 @@ import math
 from collections.abc import Iterator
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import losses
 from methods.base import Batch, Method, adam, normal_codes
 from methods.nets import encoder, mlp
+from methods.posterior import Posterior
 
 
 @METHODS.register(
@@ -67,23 +66,22 @@ class VIB(Method):
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield equation 17, with one sample of z an image, in nats."""
         assert batch.factors is not None
-        mu, std = self.posterior(batch.x)
-        z = mu + std * torch.randn_like(mu)
-        entropy = F.cross_entropy(self.classifier(z).float(), batch.factors[:, 0])
-        kl = losses.kl_normal(mu, 2 * std.log()).sum()
+        q = self.posterior(batch.x)
+        entropy = F.cross_entropy(self.classifier(q.sample()).float(), batch.factors[:, 0])
+        kl = q.kl().sum()
         self.logs |= {"cross_entropy": entropy.detach(), "kl": kl.detach()}
         yield "ib", entropy + self.beta * kl
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation (B, L) of q(z | x)."""
-        mu, rho = self.encoder(x).float().chunk(2, dim=1)
-        return mu, F.softplus(rho - 5)
+    def posterior(self, x: Tensor) -> Posterior:
+        """Return q(z | x), with the paper's standard deviations softplus(rho - 5)."""
+        mean, rho = self.encoder(x).float().chunk(2, dim=1)
+        return Posterior(mean, F.softplus(rho - 5))
 
     def encode(self, batch: Batch) -> Tensor:
         """Return the mean of q(z | x)."""
-        return self.posterior(batch.x)[0]
+        return self.posterior(batch.x).mean
 
     def classify(self, x: Tensor) -> Tensor:
         """Return the logits (B, labels) that the mean code gives."""
-        logits: Tensor = self.classifier(self.posterior(x)[0]).float()
+        logits: Tensor = self.classifier(self.posterior(x).mean).float()
         return logits

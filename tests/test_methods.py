@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from scipy import stats
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -25,6 +25,7 @@ from methods import losses
 from methods.base import Batch, Code, Kind, Method, Sees, defaults, settings
 from methods.gan import GAN
 from methods.infogan import InfoGAN
+from methods.posterior import Posterior
 from methods.posthoc import PostHoc
 from methods.vae import VAE, BetaVAE
 
@@ -428,8 +429,8 @@ class TestVAE:
     def test_posterior_and_decoder_are_the_codes_own(self) -> None:
         method = VAE(TOY).eval()
         batch = batch_of(TOY)
-        mu, logvar = method.posterior(batch.x)
-        assert mu.shape == logvar.shape == (N, 10)
+        mu = method.posterior(batch.x).mean
+        assert mu.shape == (N, 10)
         assert torch.equal(method.encode(batch), mu)
         expected = Bernoulli(logits=method.decoder(mu)).mean
         torch.testing.assert_close(method.decode(mu), expected)
@@ -530,13 +531,56 @@ def log_p(distribution: Any, value: Tensor) -> Tensor:
     return found
 
 
-class TestLosses:
-    def test_kl(self) -> None:
-        mu, logvar = torch.randn(2, N, 5)
-        expected = kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).mean(0)
-        torch.testing.assert_close(losses.kl_normal(mu, logvar), expected)
-        assert losses.kl_normal(torch.zeros(1, 1), torch.zeros(1, 1)).item() == 0
+POSTERIORS = [name for name in METHODS.names() if built(name).has_posterior]
 
+
+class TestPosterior:
+    @pytest.mark.parametrize("name", POSTERIORS)
+    def test_what_is_sampled_has_the_mean_and_deviation_that_are_stated(self, name: str) -> None:
+        """In training, by what the decoder or the classifier is given; of images alike."""
+        n = 1024
+        method, seen = built(name, **UNCLAMPED.get(name, {})), list[Tensor]()
+        spread_scales(method)
+        batch = batch_of(TOY, method.sees, 1)
+        y = None if batch.y is None else batch.x  # a pair that agrees is averaged into itself
+        parts = (batch.x, batch.factors, y)
+        x, factors, y = (None if part is None else part.repeat_interleave(n, 0) for part in parts)
+        assert x is not None
+        part = method.classifier if name == "vib" else method.decoder
+        assert isinstance(part, nn.Module)
+        part.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        q = method.posterior(batch.x)
+        assert torch.equal(q.mean, method.encode(batch))
+        assert q.scale.max() > 1.5 * q.scale.min()
+        with torch.no_grad():
+            list(method.losses(Batch(x, factors, batch.active, y)))
+        z = seen[0]
+        torch.testing.assert_close(
+            z.mean(0), q.mean[0], rtol=0, atol=0.15 * float(q.scale.detach().max())
+        )
+        torch.testing.assert_close(z.std(0), q.scale[0], rtol=0.15, atol=0)
+
+    def test_it_is_a_normal_distribution(self) -> None:
+        q = Posterior(torch.randn(N, 5), torch.rand(N, 5) + 0.1)
+        normal = Normal(q.mean, q.scale)
+        torch.testing.assert_close(q.kl(), kl_divergence(normal, Normal(0.0, 1.0)).mean(0))
+        z = torch.randn(N, 5)
+        torch.testing.assert_close(q.log_prob(z), log_p(normal, z))
+        assert Posterior(torch.zeros(1, 1), torch.ones(1, 1)).kl().item() == 0
+
+
+UNCLAMPED: dict[str, dict[str, Any]] = {"dcign": {"clamp": "none"}}
+
+
+@torch.no_grad()
+def spread_scales(method: Method) -> None:
+    """Give the latents' deviations a range: an untrained encoder states much the same for all."""
+    *_, bias = method.encoder.parameters()  # type: ignore[union-attr]
+    assert isinstance(bias, Tensor)
+    bias += torch.linspace(-2, 5, len(bias))
+
+
+class TestLosses:
     @pytest.mark.parametrize("scale", [0.1, 3.0, 40.0])
     def test_bernoulli(self, scale: float) -> None:
         """In bfloat16 only the logits are rounded: value and gradient are float32's at them."""

@@ -12,6 +12,7 @@ from datasets.toy import SPEC as TOY
 from methods.adavae import AdaVAE, shared_where_alike
 from methods.base import Batch
 from methods.dcign import DCIGN
+from methods.posterior import Posterior
 from methods.vae import BetaVAE
 from methods.vib import VIB
 
@@ -23,42 +24,43 @@ def images(n: int = N) -> Tensor:
     return torch.rand(n, *TOY.shape, generator=draw).round()
 
 
-def pair() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def pair() -> tuple[Posterior, Posterior]:
     """Posteriors of five latents, of which the first two differ much."""
     torch.manual_seed(0)
-    mu, logvar = torch.randn(N, 5), torch.randn(N, 5)
-    other = mu + 0.01
+    mean, logvar = torch.randn(N, 5), torch.randn(N, 5)
+    other = mean + 0.01
     other[:, :2] += 3
-    return (mu, logvar), (other, logvar + 0.02)
+    return Posterior(mean, (logvar / 2).exp()), Posterior(other, (logvar / 2 + 0.01).exp())
 
 
 class TestAdaVAE:
     @pytest.mark.parametrize("variant", ["gvae", "mlvae"])
     def test_latents_that_agree_become_one(self, variant: str) -> None:
         one, other = pair()
-        (mu1, logvar1), (mu2, logvar2) = shared_where_alike(one, other, variant)
-        q1, q2 = (Normal(mu, (logvar / 2).exp()) for mu, logvar in (one, other))
+        found1, found2 = shared_where_alike(one, other, variant)
+        q1, q2 = (Normal(q.mean, q.scale) for q in (one, other))
         kl = kl_divergence(q1, q2)
         middle = (kl.min(1, keepdim=True).values + kl.max(1, keepdim=True).values) / 2
         alike = kl < middle
         assert alike[:, 2:].all()
         assert not alike.all()
-        assert torch.equal(mu1[~alike], one[0][~alike])
-        assert torch.equal(logvar2[~alike], other[1][~alike])
-        assert torch.equal(mu1[alike], mu2[alike])
+        assert torch.equal(found1.mean[~alike], one.mean[~alike])
+        assert torch.equal(found2.scale[~alike], other.scale[~alike])
+        assert torch.equal(found1.mean[alike], found2.mean[alike])
         v1, v2 = q1.variance[alike], q2.variance[alike]
         if variant == "gvae":
-            mean, variance = (one[0] + other[0])[alike] / 2, (v1 + v2) / 2
+            mean, variance = (one.mean + other.mean)[alike] / 2, (v1 + v2) / 2
         else:  # the product of two densities adds precisions; normalised over the pair
             variance = 2 * v1 * v2 / (v1 + v2)
-            mean = (one[0][alike] / v1 + other[0][alike] / v2) / (1 / v1 + 1 / v2)
-        torch.testing.assert_close(mu1[alike], mean)
-        torch.testing.assert_close(logvar1[alike].exp(), variance)
+            mean = (one.mean[alike] / v1 + other.mean[alike] / v2) / (1 / v1 + 1 / v2)
+        torch.testing.assert_close(found1.mean[alike], mean)
+        torch.testing.assert_close(found1.scale[alike].square(), variance)
 
     def test_two_of_the_same_image_are_averaged_into_themselves(self) -> None:
         one, _ = pair()
         for found in shared_where_alike(one, one, "gvae"):
-            torch.testing.assert_close(found, one)
+            torch.testing.assert_close(found.mean, one.mean)
+            torch.testing.assert_close(found.scale, one.scale)
 
     @pytest.mark.parametrize("variant", ["gvae", "mlvae"])
     def test_of_the_same_images_twice_it_is_the_beta_vae(self, variant: Any) -> None:
@@ -97,8 +99,7 @@ class TestDCIGN:
         torch.manual_seed(2)
         list(method.losses(Batch(images(), active=active)))
         torch.manual_seed(2)
-        mu, logvar = method.posterior(images())
-        return mu + torch.exp(logvar / 2) * torch.randn_like(mu), seen[0]
+        return method.posterior(images()).sample(), seen[0]
 
     @pytest.mark.parametrize(("clamp", "active"), [("paper", 2), ("paper", 0), ("code", 1)])
     def test_inactive_latents_are_clamped(self, clamp: Any, active: int) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.claims.base import Expected, Lab, claim
 from methods import losses
 from methods.betatcvae import total_correlation
-from methods.vae import VAE, drawn
+from methods.vae import VAE
 
 IMAGES = 2_000
 STEPS = 3_000
@@ -40,11 +40,10 @@ def seen(lab: Lab, name: str, seed: int, **given: float) -> Seen:
     assert isinstance(method, VAE)
     torch.manual_seed(seed)
     x = lab.images("dsprites", IMAGES, seed)
-    mu, logvar = method.posterior(x)
-    z = drawn(mu, logvar)
+    q = method.posterior(x)
+    z = q.sample()
     reconstruction = losses.bernoulli(method.decoder(z), x)
-    kl = losses.kl_normal(mu, logvar)
-    return Seen(float(reconstruction), kl, float(total_correlation(z, mu, logvar)))
+    return Seen(float(reconstruction), q.kl(), float(total_correlation(z, q)))
 
 
 @claim(
