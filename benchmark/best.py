@@ -33,7 +33,10 @@ from results.terminal import console
 
 UDR: dict[str, Literal["lasso", "spearman"]] = {"udr": "lasso", "udr_spearman": "spearman"}
 UDR_ROWS = 1_000
-ALIKE = ["dataset", "method", "sees", "representation", "steps", "budget", "precision", "version"]
+ALIKE = [
+    *("dataset", "method", "method_version", "sees", "representation"),
+    *("steps", "budget", "precision", "version"),
+]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Choice:
     """What was chosen for a method on a data set.
 
     Attributes:
-        dataset, method, sees, representation, steps, budget, precision, version: whose.
+        dataset, method, method_version, sees, representation: whose.
+        steps, budget, precision, version: how they were trained.
         settings: the chosen hyper-parameters; None where no run has a score to choose by.
         score: the mean over `n` seeds that chose it.
         candidates: of how many settings.
@@ -57,6 +61,7 @@ class Choice:
 
     dataset: str
     method: str
+    method_version: int
     sees: str
     representation: str
     steps: int

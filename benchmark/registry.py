@@ -4,7 +4,7 @@ A plug-in is one file in its room, or a module that a third-party package names 
 entry-point group `benchmark.methods`, `benchmark.metrics` or `benchmark.datasets`. Importing it
 registers it:
 
-    @METHODS.register("betavae", source="Higgins et al., beta-VAE, ICLR 2017, https://...")
+    @METHODS.register("betavae", source="Higgins et al., 2017, https://...", version=1)
     class BetaVAE(Method): ...
 """
 
@@ -155,7 +155,7 @@ class Registry(Generic[T]):
             point.load()
 
 
-METHODS: Registry[Any] = Registry("method", "methods")
+METHODS: Registry[Any] = Registry("method", "methods", ("version",))
 METRICS: Registry[Any] = Registry(
     "metric", "metrics", ("range", "higher_is_better", "protocol", "factors")
 )

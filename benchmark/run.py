@@ -56,9 +56,14 @@ class Run:
     precision: str = "auto"
 
     @property
+    def version(self) -> int:
+        """The version of the method: what an older one trained is another run."""
+        return int(METHODS[self.method].facts["version"])
+
+    @property
     def key(self) -> str:
-        """Ten hex digits of the SHA-256 of the canonical JSON."""
-        asked = asdict(self)
+        """Ten hex digits of the SHA-256 of the canonical JSON, the method's version included."""
+        asked = asdict(self) | {"version": self.version}
         del asked["budget"]  # another name for the same steps is the same run
         text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
@@ -72,7 +77,7 @@ def request(run: Run, method: type[Method], precision: str) -> dict[str, Any]:
     """Return the record of what was asked, and what its method is."""
     usual = defaults(method, run.dataset)
     given = {k: v for k, v in run.settings.items() if v != usual[k]}
-    told = {"settings": given, "defaults": usual, "precision": precision}
+    told = {"settings": given, "defaults": usual, "precision": precision, "version": run.version}
     return {
         "run": asdict(run) | told,
         "key": run.key,

@@ -32,14 +32,15 @@ def bring(asked: dict[str, Any], submission: Submission, stop: Callable[[], bool
     Raises:
         UserError: its folder cannot be written to, not even why.
     """
-    run = Run(**asked["run"])
-    folder = run.folder(submission.out)
+    run, folder = Run(**asked["run"]), Folder(submission.out / asked["name"])
     track = Track(submission.track, submission.metrics)
     bench = Bench(submission.out, arithmetic.device(submission.device), stop, track)
     begin = lines(f"{run.dataset} {run.method} seed {run.seed}")
     reason = log = ""
     lives = submission.folder / f"{folder.name}.json"
     try:
+        if run.folder(submission.out).name != folder.name:
+            raise UserError(f"{run.method} is of another version than when it was submitted")
         if idle_lives(lives, folder, run.dataset) >= LIVES:
             raise UserError(TOO_SHORT)
         dataset = _load(run.dataset, submission.data_dir)

@@ -23,6 +23,7 @@ from methods.vae_nets import Nets
     "adavae",
     source="Locatello et al., Weakly-Supervised Disentanglement Without Compromises, ICML 2020, "
     "https://arxiv.org/abs/2002.02886",
+    version=1,
 )
 class AdaVAE(VAE):
     """A beta-VAE of pairs, whose posteriors are averaged where the two images agree.

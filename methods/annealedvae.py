@@ -19,6 +19,7 @@ from methods.vae_nets import Nets
     "annealedvae",
     source="Burgess et al., Understanding disentangling in beta-VAE, 2018, "
     "https://arxiv.org/abs/1804.03599",
+    version=1,
 )
 class AnnealedVAE(VAE):
     """Maximises E_q log p(x | z) - gamma |KL(q(z | x) || p(z)) - C|, with C rising from 0.

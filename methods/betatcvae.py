@@ -18,6 +18,7 @@ from methods.vae_nets import Nets
     "betatcvae",
     source="Chen et al., Isolating Sources of Disentanglement in VAEs, NeurIPS 2018, "
     "https://arxiv.org/abs/1802.04942",
+    version=1,
 )
 class BetaTCVAE(VAE):
     """Maximises the ELBO - (beta - 1) TC(z): of the KL divergence, only total correlation pays."""

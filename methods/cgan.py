@@ -24,6 +24,7 @@ BETAS = (0.5, 0.999)
     "cgan",
     source="Mirza & Osindero, Conditional Generative Adversarial Nets, 2014, "
     "https://arxiv.org/abs/1411.1784",
+    version=1,
 )
 class CGAN(Method):
     """A GAN of which both players are told the label; its first code is the label.

@@ -24,6 +24,7 @@ BETAS = (0.5, 0.999)
     "dcgan",
     source="Radford et al., Unsupervised Representation Learning with Deep Convolutional "
     "Generative Adversarial Networks, ICLR 2016, https://arxiv.org/abs/1511.06434",
+    version=1,
 )
 class DCGAN(Method):
     """A GAN of convolutions of stride 2 alone, with batch norm and no hidden connected layer.

@@ -20,6 +20,7 @@ from methods.vae_nets import Nets
     "dipvae",
     source="Kumar et al., Variational Inference of Disentangled Latent Concepts, ICLR 2018, "
     "https://arxiv.org/abs/1711.00848",
+    version=1,
 )
 class DIPVAE(VAE):
     """Maximises the ELBO while the covariance of the inferred codes is drawn to the identity.

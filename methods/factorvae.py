@@ -22,6 +22,7 @@ from methods.vae_nets import Nets
 @METHODS.register(
     "factorvae",
     source="Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983",
+    version=1,
 )
 class FactorVAE(VAE):
     """Maximises the ELBO - gamma TC(z), with the density ratio that a discriminator estimates.

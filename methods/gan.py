@@ -23,6 +23,7 @@ BETAS = (0.5, 0.999)
 @METHODS.register(
     "gan",
     source="Goodfellow et al., Generative Adversarial Nets, 2014, https://arxiv.org/abs/1406.2661",
+    version=1,
 )
 class GAN(Method):
     """Plays equation 1, with the generator's loss that does not saturate.

@@ -22,7 +22,9 @@ from methods.infogan_nets import LAYOUTS, LEAK, Layout, layout, networks
 
 
 @METHODS.register(
-    "infogan", source="Chen et al., InfoGAN, NeurIPS 2016, https://arxiv.org/abs/1606.03657"
+    "infogan",
+    source="Chen et al., InfoGAN, NeurIPS 2016, https://arxiv.org/abs/1606.03657",
+    version=1,
 )
 class InfoGAN(Method):
     """A GAN whose generator is asked to keep its codes legible in the image.

@@ -24,6 +24,7 @@ BETAS = (0.5, 0.999)
     "infogan_cr",
     source="Lin et al., InfoGAN-CR and ModelCentrality, ICML 2020, "
     "https://arxiv.org/abs/1906.06034",
+    version=1,
 )
 class InfoGANCR(Method):
     """An InfoGAN of continuous codes whose pairs of images must show which code they share.

@@ -24,6 +24,7 @@ BETAS = (0.5, 0.999)
     "pix2pix",
     source="Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, "
     "CVPR 2017, https://arxiv.org/abs/1611.07004",
+    version=1,
 )
 class Pix2Pix(Method):
     """Translates an image into one that differs in one factor; its bottleneck serves as the code.

@@ -18,7 +18,7 @@ HIGGINS = (
 )
 
 
-@METHODS.register("truth", source=HIGGINS)
+@METHODS.register("truth", source=HIGGINS, version=1)
 class Truth(Method):
     """The true factors: what a perfect code scores."""
 
@@ -38,7 +38,7 @@ class Truth(Method):
         return batch.factors.float()
 
 
-@METHODS.register("random", source="the floor: codes that know nothing of the image")
+@METHODS.register("random", source="the floor: codes that know nothing of the image", version=1)
 class Random(Method):
     """Codes drawn from the prior without a look at the image: what chance scores."""
 
@@ -55,7 +55,7 @@ class Random(Method):
         return self.sample(len(batch.x), batch.x.device)
 
 
-@METHODS.register("pixels", source=HIGGINS)
+@METHODS.register("pixels", source=HIGGINS, version=1)
 class Pixels(Method):
     """The image itself, one code a pixel."""
 
@@ -98,7 +98,7 @@ def seed() -> int:
     return int(torch.randint(2**31, ()))
 
 
-@METHODS.register("pca", source=HIGGINS)
+@METHODS.register("pca", source=HIGGINS, version=1)
 class PrincipalComponents(Linear):
     """The first principal components of the pixels."""
 
@@ -109,7 +109,7 @@ class PrincipalComponents(Linear):
         self.weight.copy_(torch.from_numpy(pca.components_.T.copy()))
 
 
-@METHODS.register("ica", source=HIGGINS)
+@METHODS.register("ica", source=HIGGINS, version=1)
 class IndependentComponents(Linear):
     """FastICA of the first principal components."""
 

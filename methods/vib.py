@@ -22,6 +22,7 @@ from methods.posterior import Posterior
     "vib",
     source="Alemi et al., Deep Variational Information Bottleneck, ICLR 2017, "
     "https://arxiv.org/abs/1612.00410",
+    version=1,
 )
 class VIB(Method):
     """Codes that tell the label and forget the image: cross-entropy + beta KL(q(z | x) || r(z)).

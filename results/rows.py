@@ -24,6 +24,7 @@ COLUMNS = {
     "precision": "str",
     "defaults": "str",
     "version": "str",
+    "method_version": "Int64",
     "metric": "str",
     "value": "float64",
     "reason": "str",
@@ -49,7 +50,8 @@ def tidy(
     A run without scores has one row: no metric, value NaN, its state and the reason. A run whose
     `run.json` cannot be read names no data set and no method, and passes every filter. Text that is
     missing is "", `seconds` is what the metric took, `images` how many it looked at; `settings` are
-    the hyper-parameters that are not the method's `defaults`, `version` is the code that trained.
+    the hyper-parameters that are not the method's `defaults`, `version` is the code that trained,
+    `method_version` the method's own, 0 where a run does not say it.
 
     Args:
         out: the folder of run folders.
@@ -128,6 +130,7 @@ def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: run[name] for name in ("dataset", "method", "seed", "steps")}
     told |= {name: run[name] for name in ("budget", "precision")}
     told |= {name: asked[name] for name in ("sees", "representation", "key")}
+    told["method_version"] = run.get("version", 0)
     told |= {name: settings_text(_record(run.get(name))) for name in ("settings", "defaults")}
     return {**told, "version": _version(_record(asked.get("versions")))}
 

@@ -12,7 +12,10 @@ import pandas as pd
 
 REFERENCES = {"random": "floor", "truth": "ceiling"}
 ASKED = ["steps", "budget", "precision", "version"]
-CONFIGURATION = ["dataset", "method", "settings", "sees", "representation", *ASKED]
+CONFIGURATION = [
+    *("dataset", "method", "method_version", "settings", "sees", "representation"),
+    *ASKED,
+]
 LINE = [*CONFIGURATION, "variant"]
 
 Signs = dict[str, tuple[str, int]]
@@ -105,15 +108,21 @@ def _line_of(row: Record) -> tuple[Any, ...]:
 
 
 def usual_asked(lines: pd.DataFrame) -> Record:
-    """Return the steps, budget, ... that most runs of `summary` have, and `defaults` by method."""
+    """Return the steps, budget, ... that most runs of `summary` have.
+
+    By method, `defaults` and `method_version`.
+    """
     lines = lines.drop_duplicates(LINE)
     lines = lines.loc[lines.index.repeat(lines[["seeds", "failed", "unfinished"]].sum(axis=1))]
-    defaults = lines.groupby("method")["defaults"].agg(lambda texts: str(texts.mode().iat[0]))
+    by_method = {
+        column: lines.groupby("method")[column].agg(lambda values: values.mode().iat[0]).to_dict()
+        for column in ("defaults", "method_version")
+    }
     # What is not trained by steps has a budget that nobody chose.
     trained = lines[lines["steps"] > 0]
     lines = lines if trained.empty else trained
     usual = {column: lines[column].mode().iat[0] for column in ASKED}
-    return {**usual, "defaults": defaults.to_dict()}
+    return {**usual, **by_method}
 
 
 def usual_signs(lines: pd.DataFrame) -> Signs:
@@ -132,6 +141,8 @@ def differences(rows: list[Record], usual: Record, scored_as: Signs) -> Iterator
         if first[column] != usual[column] and not silent:
             text = str(first[column]) or f"{column} not known"
             yield f"{first[column]:,} steps" if column == "steps" else text
+    if first["method_version"] != usual["method_version"][first["method"]]:
+        yield f"version {first['method_version'] or 'unknown'} of the method"
     theirs, ours = _defaults(usual["defaults"][first["method"]]), _defaults(first["defaults"])
     yield from (
         f"default {name}={ours[name]}"

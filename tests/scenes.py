@@ -19,7 +19,7 @@ from benchmark.registry import METHODS
 from methods.vae import VAE
 
 
-@METHODS.register("slow", source="a test")
+@METHODS.register("slow", source="a test", version=1)
 class Slow(VAE):
     """A VAE that sleeps $PAUSE seconds a step until it is requeued, and may raise or diverge."""
 

@@ -23,7 +23,7 @@ from datasets.base import Spec
 from methods.base import Batch, Method, normal_codes
 
 
-@METHODS.register("quarters", source="https://example.org/quarters")
+@METHODS.register("quarters", source="https://example.org/quarters", version=1)
 class Quarters(Method):
     """The mean grey of each quarter of the image, times a factor."""
 

@@ -19,7 +19,7 @@ from benchmark.registry import METHODS
 from methods.base import Method, normal_codes
 
 
-@METHODS.register("brightness", source="Nobody, 2020, https://example.org")
+@METHODS.register("brightness", source="Nobody, 2020, https://example.org", version=1)
 class Brightness(Method):
     """How bright the image is."""
 

@@ -131,6 +131,8 @@ def test_what_was_scored_otherwise_does_not_compete(tmp_path: Path) -> None:
         ({"budget": "quick"}, {"budget": "paper"}, "paper"),
         ({"precision": "float32"}, {"precision": "bfloat16"}, "bfloat16"),
         ({"defaults": {"beta": 4}}, {"defaults": {"beta": 6}}, "default beta=6"),
+        ({"version": 1}, {"version": 2}, "version 2 of the method"),
+        ({"version": 1}, {}, "version unknown of the method"),
     ],
 )
 def test_what_sets_lines_apart_is_said(

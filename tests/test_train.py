@@ -46,6 +46,13 @@ def go(run: Run, toy: Dataset, out: Path, stop: int = 0) -> Folder:
     return execute(run, toy, ["mig"], Bench(out, CPU, After(stop)))
 
 
+def test_what_another_version_trained_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, entry = Run("toy", "vae", 0, 1), METHODS["vae"]
+    before = run.key
+    monkeypatch.setitem(entry.facts, "version", entry.facts["version"] + 1)
+    assert run.key != before
+
+
 def session(run: Run, toy: Dataset, out: Path, stop: int) -> Folder:
     """One session that is stopped, with its checkpoint written."""
     with pytest.raises(Stopped):
