@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS, UserError
-from benchmark.score import encoded, factors_of, scored, viewed
+from benchmark.requests import factors_of
+from benchmark.score import encoded, scored, viewed
 from datasets import Dataset
 from metrics.base import needs, usual
 from results.store import Codes

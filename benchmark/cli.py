@@ -268,8 +268,9 @@ def score(
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
 ) -> None:
     """Score codes that are there: finished runs', without the model, or any other program's."""
-    from benchmark import brought, plan
+    from benchmark import brought
     from benchmark import score as scores
+    from benchmark.requests import metrics_for
     from datasets import load
     from results.files import write_json
     from results.store import Folder
@@ -281,10 +282,10 @@ def score(
         raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
     if codes is not None:
         usual = ",".join(brought.usual_without_c1())
-        chosen = plan.metrics_for(metrics or usual, factors=factors)
+        chosen = metrics_for(metrics or usual, factors=factors)
         found = dict(brought.brought(codes, load(dataset, data_dir), chosen, seed, reference))
     else:
-        chosen = plan.metrics_for(metrics, side, factors)
+        chosen = metrics_for(metrics, side, factors)
         found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
     console().print(scores.table(found))
     for said in scores.reasons(found):

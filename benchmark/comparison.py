@@ -11,19 +11,21 @@ from types import FrameType, TracebackType
 
 import torch
 
-from benchmark import arithmetic, plan, screen
+from benchmark import arithmetic, plan, requests, screen
+from benchmark.estimate import Remaining, paces
 from benchmark.factors import ALL
 from benchmark.hands import settle
 from benchmark.locks import Locks, Owner
 from benchmark.registry import DATASETS, METHODS, UserError, unknown
 from benchmark.registry import names as named
+from benchmark.requests import rows_of
 from benchmark.run import Bench, Run, execute, missing
-from benchmark.score import rows_of
 from benchmark.study import Grid, Study
 from benchmark.track import Track
 from benchmark.train import Stopped
 from datasets import load
 from results.show import draw, print_table
+from results.store import folders
 from results.table import tidy, write_csv
 
 FIGURES = ("scores", "traversals")
@@ -57,6 +59,7 @@ def ask(
     sees: str | None = None,
     side: str = "encoder",
     factors: str = "all",
+    rows: str | None = None,
 ) -> Comparison:
     """Return the comparison that the texts of the command line ask for.
 
@@ -80,7 +83,8 @@ def ask(
         given_steps=given,
         precision=precision,
     )
-    return Comparison(tuple(runs), plan.metrics_for(metrics, side, factors), where)
+    size = requests.table_size(rows, budget == "quick" and given is None)
+    return Comparison(tuple(runs), requests.metrics_for(metrics, side, factors, size), where)
 
 
 def of_study(
@@ -93,6 +97,7 @@ def of_study(
     device: str = "auto",
     side: str = "encoder",
     factors: str = ALL,
+    rows: str | None = None,
 ) -> Comparison:
     """Return the comparison that a study asks for, or the part of it with these names.
 
@@ -112,7 +117,9 @@ def of_study(
         if chosen is None or one.seed in chosen
     ]
     try:
-        scores = plan.metrics_for(study.metrics if metrics is None else metrics, side, factors)
+        quick = all(grid.budget == "quick" and grid.steps is None for grid in study.grids)
+        size, text = requests.table_size(rows, quick), study.metrics if metrics is None else metrics
+        scores = requests.metrics_for(text, side, factors, size)
     except UserError as error:
         fault = study.fault(study.grids[0], ["metrics"], error)
         raise (fault if metrics is None else error) from error
@@ -192,20 +199,30 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
     others = []
     with stoppable() as stop, Locks(out).owner(Owner()) as mine:
         bench = Bench(out, asked.device, stop, Track(asked.track, tuple(asked.metrics)))
+        remaining = _remaining(todo, out)
         for one in todo:
             name = one.folder(out).name
             if not mine.take([name], {}):
                 others.append(name)
+                remaining.waiting.remove(((one.dataset, one.method), one.steps))
                 continue
             try:
-                with screen.bar(one) as begin:
-                    execute(one, loaded[one.dataset], asked.metrics, bench, begin)
+                with screen.bar(one, remaining) as begin:
+                    folder = execute(one, loaded[one.dataset], asked.metrics, bench, begin)
+                print(screen.row(folder), file=sys.stderr, flush=True)
             finally:
                 mine.release([name])
     if others:
         print(f"left to others, who have them: {', '.join(others)}", file=sys.stderr)
     mine_to_do = [one for one in asked.runs if one.folder(out).name not in others]
     return sum(one.folder(out).state != "done" for one in mine_to_do)
+
+
+def _remaining(todo: Sequence[Run], out: Path) -> Remaining:
+    """Return how long these runs take, by the pace of runs that are done."""
+    known = paces((folder.name for folder in folders(out)), out)
+    steps = {which: pace.step for which, pace in known.items() if pace.step}
+    return Remaining([((one.dataset, one.method), one.steps) for one in todo], steps)
 
 
 def _to_do(asked: Comparison, out: Path) -> list[Run]:

@@ -1,5 +1,8 @@
 """Deals training batches: a data set's rows as tensors, and nothing that a method may not see."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,6 +10,22 @@ from torch import Tensor
 
 from datasets.base import Dataset
 from methods.base import Batch, Method
+
+
+def gathered(parts: Iterable[tuple[NDArray[Any], ...]], n: int) -> tuple[NDArray[Any], ...]:
+    """Return what batches (m, ...) come to: arrays (n, ...), made when the first batch is there.
+
+    Kept one by one, the small arrays of batches would lie where a batch of images was freed, and
+    the process would grow by such a batch each time.
+    """
+    whole: tuple[NDArray[Any], ...] = ()
+    done = 0
+    for part in parts:
+        whole = whole or tuple(np.empty((n, *array.shape[1:]), array.dtype) for array in part)
+        for out, array in zip(whole, part, strict=True):
+            out[done : done + len(array)] = array
+        done += len(part[0])
+    return whole
 
 
 class Dealer:
@@ -37,14 +56,18 @@ class Dealer:
         return self.batch(method, self.dataset.sample(n, rng))
 
     def batch(self, method: Method, rows: NDArray[np.int64]) -> Batch:
-        """Return the images of `rows`, with factors or the label if the method is granted them."""
+        """Return the images of `rows`, with factors or the label if the method is granted them.
+
+        A reference row gets no images, but a tensor (n, 0): reading those it ignores takes minutes.
+        """
+        x = torch.empty(len(rows), 0, device=self.device) if method.reference else self.images(rows)
         if method.sees not in ("factors", "label"):
-            return Batch(self.images(rows))
+            return Batch(x)
         factors = self.dataset.factors(rows)
         column = self.dataset.spec.label_column
         if method.sees == "label" and column is not None:
             factors = factors[:, column : column + 1]
-        return Batch(self.images(rows), torch.from_numpy(factors).to(self.device))
+        return Batch(x, torch.from_numpy(factors).to(self.device))
 
     def images(self, rows: NDArray[np.int64]) -> Tensor:
         """Return images (n, C, H, W), float32 in [0, 1]."""

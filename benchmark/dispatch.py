@@ -16,8 +16,8 @@ from benchmark.comparison import Comparison
 from benchmark.locks import Locks, Mine, Owner
 from benchmark.processes import Process, process
 from benchmark.registry import METHODS, UserError
+from benchmark.requests import signs
 from benchmark.run import Run, request
-from benchmark.score import signs
 from benchmark.submission import Submission
 from datasets import load
 from results.store import Folder

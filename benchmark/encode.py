@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.arithmetic import Precision, autocast
-from benchmark.deal import Dealer
+from benchmark.deal import Dealer, gathered
 from datasets import Dataset
+from datasets.base import TABLE_ROWS
 from methods.base import Batch, Code, Method
 from results.store import Traversal
 
@@ -19,21 +20,17 @@ CPU_BATCH = {"float32": 224, "bfloat16": 448}
 CUDA_BATCH = 4096
 RECONSTRUCTED = 10_000
 WIDE = 64
-WIDE_IMAGES = 50_000
 COLUMNS = 10
 ROWS = 20
 SPAN = {"normal": 3.0, "uniform": 2.0}
 
 
-def rows_to_encode(dataset: Dataset, width: int) -> NDArray[np.int64]:
-    """Return the rows that metrics see: all, or a fixed sample if there are over `WIDE` codes.
+def rows_to_encode(dataset: Dataset, width: int, size: int | None = None) -> NDArray[np.int64]:
+    """Return the rows that metrics see: a data set's table, a sample of over `WIDE` codes.
 
     Raw pixels are such a code: all of dSprites' would take twelve gigabytes.
     """
-    if width <= WIDE or len(dataset) <= WIDE_IMAGES:
-        return np.arange(len(dataset))
-    chosen = np.random.default_rng(0).choice(len(dataset), WIDE_IMAGES, replace=False)
-    return np.sort(chosen)
+    return dataset.table_rows(TABLE_ROWS if size is None and width > WIDE else size)
 
 
 @torch.no_grad()
@@ -49,15 +46,18 @@ def encode(
     Codes are float32, or uint8 if the method says so; without a posterior the second is None.
     """
     method.eval()
-    means, deviations, done = [], [], 0
-    for part in _parts(rows, dealer.device, precision):
-        with autocast(dealer.device, precision):
-            mean, deviation = _posterior(method, dealer.batch(method, part))
-        means.append(mean)
-        deviations += [] if deviation is None else [deviation]
-        done += len(part)
-        report(done)
-    return np.concatenate(means), np.concatenate(deviations) if deviations else None
+
+    def parts() -> Iterator[tuple[NDArray[Any], ...]]:
+        done = 0
+        for part in _parts(rows, dealer.device, precision):
+            with autocast(dealer.device, precision):
+                found = _posterior(method, dealer.batch(method, part))
+            yield found
+            done += len(part)
+            report(done)
+
+    codes, *std = gathered(parts(), len(rows))
+    return codes, std[0] if std else None
 
 
 def _parts(
@@ -67,10 +67,11 @@ def _parts(
     yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def _posterior(method: Method, batch: Batch) -> tuple[NDArray[Any], NDArray[np.float16] | None]:
+def _posterior(method: Method, batch: Batch) -> tuple[NDArray[Any], ...]:
+    """Return the codes of a batch and, if it has a posterior, their standard deviations."""
     if not method.has_posterior:
         z = method.encode(batch)
-        return (z if z.dtype == torch.uint8 else z.float()).cpu().numpy(), None
+        return ((z if z.dtype == torch.uint8 else z.float()).cpu().numpy(),)
     q = method.posterior(batch.x)
     return q.mean.float().cpu().numpy(), q.scale.half().cpu().numpy()
 
@@ -92,13 +93,16 @@ def reconstruct(
     held = dealer.dataset.test
     rng = np.random.default_rng(0)
     rows = np.sort(rng.choice(held, min(RECONSTRUCTED, len(held)), replace=False))
-    errors = []
-    for part in _parts(rows, dealer.device, precision):
-        batch = dealer.batch(reader, part)
-        with autocast(dealer.device, precision):
-            x = method.decode(reader.encode(batch))
-        errors.append((x.float() - batch.x).square().mean((1, 2, 3)).cpu().numpy())
-    return np.concatenate(errors)
+
+    def parts() -> Iterator[tuple[NDArray[np.float32]]]:
+        for part in _parts(rows, dealer.device, precision):
+            batch = dealer.batch(reader, part)
+            with autocast(dealer.device, precision):
+                x = method.decode(reader.encode(batch))
+            yield ((x.float() - batch.x).square().mean((1, 2, 3)).cpu().numpy(),)
+
+    (errors,) = gathered(parts(), len(rows))
+    return errors
 
 
 @torch.no_grad()

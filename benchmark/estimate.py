@@ -2,9 +2,11 @@
 
 import json
 import statistics
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from results.store import RUN_NAME, Folder
 from results.whole import SCORES
 
 SAMPLE = 5
+REST = 10.0
+"""Seconds of a run beyond its training, while no run has told."""
 
 Kind = tuple[str, str]
 
@@ -90,3 +94,57 @@ def _pace(folder: Path) -> Pace | None:
 def _median(several: Sequence[Pace]) -> Pace:
     values: Any = zip(*((pace.step, pace.rest, pace.total) for pace in several), strict=True)
     return Pace(*map(statistics.median, values))
+
+
+@dataclass
+class Remaining:
+    """How long a command still takes, by the pace of its own runs and of those before it.
+
+    Attributes:
+        waiting: data set and method, and training steps, of each run that has not begun.
+        step: seconds per training step by data set and method, as far as they are known.
+        rest: what finished runs took beyond their training, in seconds.
+    """
+
+    waiting: list[tuple[Kind, int]]
+    step: dict[Kind, float] = field(default_factory=dict)
+    rest: list[float] = field(default_factory=list)
+
+    def begin(self, which: Kind, steps: int) -> None:
+        """Take the next run up."""
+        self.waiting.remove((which, steps))
+        self.current, self.steps_left, self.training = which, steps, 0.0
+        self.began = time.monotonic()
+        self.first: tuple[str, int, float] | None = None
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Take note of how far a stage of the run is."""
+        now = time.monotonic()
+        if self.first is None or self.first[0] != stage:
+            self.first = stage, done, now
+        elif stage == "train":
+            self.step[self.current] = (now - self.first[2]) / (done - self.first[1])
+        if stage == "train":
+            self.training = now - self.began
+        self.steps_left = total - done if stage == "train" else 0
+
+    def end(self) -> None:
+        """Take note that the run has ended."""
+        self.rest.append(time.monotonic() - self.began - self.training)
+        self.steps_left = 0
+
+    def seconds(self) -> float | None:
+        """Return how many seconds are left, None before any pace is known."""
+        runs = [(self.current, self.steps_left), *self.waiting]
+        if not self.step and any(steps for _, steps in runs):
+            return None
+        usual = statistics.fmean(self.step.values()) if self.step else 0.0
+        rest = statistics.fmean(self.rest) if self.rest else REST
+        train = sum(steps * self.step.get(which, usual) for which, steps in runs)
+        return train + rest * len(runs)
+
+    def text(self) -> str:
+        """Return ", 3 runs to go, about 0:04:30 left", as far as it is known."""
+        seconds, runs = self.seconds(), len(self.waiting) + 1
+        time_left = "" if seconds is None else f", about {timedelta(seconds=round(seconds))} left"
+        return f", {runs} run{'s' * (runs != 1)} to go{time_left}"

@@ -1,6 +1,7 @@
 """The generator's side: codes drawn from the prior, and what an oracle reads in their images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.arithmetic import Precision, autocast
-from benchmark.deal import Dealer
+from benchmark.deal import Dealer, gathered
 from benchmark.oracle import Oracle
 from benchmark.train import Stopped
 from datasets import Dataset
@@ -42,20 +43,22 @@ def generate(
     Raises:
         Stopped: `stop` said so.
     """
-    codes, factors = [], []
     size = AT_ONCE[dealer.device.type]
     rows = dealer.dataset.sample(GENERATED, np.random.default_rng(0))
-    for start in range(0, GENERATED, size):
-        if stop():
-            raise Stopped
-        with autocast(dealer.device, precision):
-            z, x = pairs(method, dealer, rows[start : start + size])
-        codes.append(z[:, : len(method.informative)].float().cpu().numpy())
-        factors.append(oracle.read(x))
+
+    def parts() -> Iterator[tuple[NDArray[Any], ...]]:
+        for start in range(0, GENERATED, size):
+            if stop():
+                raise Stopped
+            with autocast(dealer.device, precision):
+                z, x = pairs(method, dealer, rows[start : start + size])
+            yield z[:, : len(method.informative)].float().cpu().numpy(), oracle.read(x)
+
+    codes, factors = gathered(parts(), GENERATED)
     names, kinds = zip(*((code.name, code.kind) for code in method.informative), strict=True)
     return Generated(
-        np.concatenate(codes),
-        np.concatenate(factors),
+        codes,
+        factors,
         list(names),
         list(kinds),
         np.array(oracle.accuracy),
@@ -67,5 +70,4 @@ def pairs(method: Method, dealer: Dealer, rows: NDArray[np.int64]) -> tuple[Tens
     if method.decodes:
         z = method.sample(len(rows), dealer.device)
         return z, method.decode(z)
-    batch = dealer.batch(method, rows)
-    return method.encode(batch), batch.x
+    return method.encode(dealer.batch(method, rows)), dealer.images(rows)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.arithmetic import Precision, autocast
-from benchmark.deal import Dealer
+from benchmark.deal import Dealer, gathered
 from benchmark.generate import pairs
 from benchmark.registry import UserError
 from benchmark.train import Report, Stopped
@@ -76,7 +76,7 @@ def of_real(
     if not path.is_file():
         rows, size = real_rows(dealer), BATCH[dealer.device.type]
         parts = (dealer.images(rows[i : i + size]) for i in range(0, len(rows), size))
-        write_arrays(path, features=_features(parts, dealer.device, report, stop))
+        write_arrays(path, features=_features(parts, len(rows), dealer.device, report, stop))
     remedy = "remove it, and it is made again"
     features: Features = read_arrays(path, "features", remedy=remedy)["features"]
     return features
@@ -102,7 +102,7 @@ def of_generated(
             return pairs(method, dealer, rows[i : i + size])[1]
 
     parts = (made(i) for i in range(0, len(rows), size))
-    return _features(parts, dealer.device, report, stop)
+    return _features(parts, len(rows), dealer.device, report, stop)
 
 
 def real_rows(dealer: Dealer) -> NDArray[np.int64]:
@@ -114,16 +114,26 @@ def real_rows(dealer: Dealer) -> NDArray[np.int64]:
 
 @torch.no_grad()
 def _features(
-    parts: Iterator[Tensor], device: torch.device, report: Report, stop: Callable[[], bool]
+    parts: Iterator[Tensor],
+    n: int,
+    device: torch.device,
+    report: Report,
+    stop: Callable[[], bool],
 ) -> Features:
-    network, found, done = _network(device), [], 0
-    for x in parts:
-        if stop():
-            raise Stopped
-        found.append(network(_seen(x.float())).cpu().numpy())
-        done += len(x)
-        report(done, {})
-    return np.concatenate(found)
+    """Return the features (n, 2048) of n images that come in parts."""
+    network = _network(device)
+
+    def features() -> Iterator[tuple[Features]]:
+        done = 0
+        for x in parts:
+            if stop():
+                raise Stopped
+            yield (network(_seen(x.float())).cpu().numpy(),)
+            done += len(x)
+            report(done, {})
+
+    (found,) = gathered(features(), n)
+    return found
 
 
 def _seen(x: Tensor) -> Tensor:

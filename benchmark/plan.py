@@ -10,14 +10,14 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 
 from benchmark import inception
-from benchmark.factors import ALL, columns
+from benchmark.factors import columns
 from benchmark.registry import GENERATOR, METHODS, METRICS, UserError, names, unknown
 from benchmark.registry import seeds as seeds
+from benchmark.requests import factors_of, metric_of, of_images
 from benchmark.run import Run
-from benchmark.score import FACTORS, factors_of, metric_of, of_images
 from datasets import Dataset, Spec
 from methods.base import Method, Sees, defaults, settings
-from metrics.base import REASONS, inapplicable, needs, usual
+from metrics.base import REASONS, inapplicable
 
 BUDGETS = ("quick", "paper")
 QUICK_STEPS = 2_000
@@ -154,29 +154,6 @@ def plan(
             chosen = defaults(cls, dataset) | dict(zip(grid, values, strict=True))
             for seed in seeds:
                 yield Run(dataset, method, seed, n, chosen, name, precision)
-
-
-def metrics_for(text: str | None, side: str = "encoder", factors: str = ALL) -> list[str]:
-    """Return the metrics that `text` names, of a side or both; the usual ones without it.
-
-    Those that look at factors are asked of `factors` alone: see `benchmark.factors`.
-
-    Raises:
-        UserError: a metric or a side is not known.
-    """
-    chosen = usual(METRICS) if text is None else names(text, "metric", METRICS.names())
-    ends = {"encoder": [""], "generator": [GENERATOR], "both": ["", GENERATOR]}
-    if side not in ends:
-        raise unknown("side", side, ends)
-    if factors.strip() != ALL:
-        parts = {part.strip() for part in factors.split(",")} - {""}
-        if not parts:
-            raise UserError("--factors names none; known: all, distinct, and a data set's own")
-        view = FACTORS + ",".join(sorted(parts))
-        looks = {name: "factors" in needs(METRICS[name].value) for name in chosen}
-        chosen = [name + view if looks[name] else name for name in chosen]
-    wanted = [name if of_images(name) else name + end for end in ends[side] for name in chosen]
-    return list(dict.fromkeys(wanted))
 
 
 def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:

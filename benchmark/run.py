@@ -16,14 +16,22 @@ import torch
 
 from benchmark import arithmetic, inception, machine, pictures
 from benchmark.deal import Dealer
-from benchmark.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
+from benchmark.encode import (
+    decodes_codes,
+    encode,
+    reconstruct,
+    rows_to_encode,
+    traverse,
+)
 from benchmark.generate import generate, generates
 from benchmark.oracle import oracle
 from benchmark.registry import DATASETS, GENERATOR, METHODS, UserError
-from benchmark.score import Subjects, of_images, replaced, scored, signs
+from benchmark.requests import has_table, metric_of, of_images, signs, table_of
+from benchmark.score import Subjects, replaced, scored
 from benchmark.track import NEVER, Track
 from benchmark.train import Begin, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
+from datasets.base import TABLE_ROWS
 from methods.base import Method, defaults
 from methods.posthoc import PostHoc
 from results.store import Codes, Folder, place, written
@@ -165,12 +173,17 @@ class Execution:
         self.folder, self.begin = folder, begin
         self.precision = arithmetic.precision(run.precision, bench.device)
         self.dealer = Dealer(dataset, bench.device, run.seed)
+        self.table: int | None = None
 
     def complete(self, todo: list[str]) -> None:
         """Run every stage that is missing; score the metrics in `todo`."""
         before = self.folder.scores or {"rows": [], "train": {}}
+        sizes = {table_of(name) for name in todo if has_table(metric_of(name))}
+        self.table = None if None in sizes else max(filter(None, sizes), default=TABLE_ROWS)
         if self.folder.scores is None:
             before["train"] = self.learn()
+        elif sizes and self.folder.has_codes:
+            self.encode_more()
         if any(name.endswith(GENERATOR) for name in todo) and not self.folder.has_generated:
             self.generate()
         if any(map(of_images, todo)) and inception.weights() and not self.folder.has_features:
@@ -185,13 +198,9 @@ class Execution:
         self.folder.ask(self.asked(method))
         self.folder.forget_failure()
         train = self.train(method, "train", self.run.steps)
-        reader = method
-        if not method.encodes and method.decodes:
-            self.seed("build-posthoc")
-            reader = self.placed(PostHoc(self.dataset.spec, method))
-            train |= self.fit_posthoc(reader)
-        self.seed("encode")
-        if reader.encodes and not self.folder.has_codes:
+        reader, error = self.reader(method)
+        train |= error
+        if reader.encodes and not self.has_rows(len(reader.informative)):
             self.encode(reader, method)
         self.seed("traverse")
         if method.decodes:
@@ -199,6 +208,26 @@ class Execution:
         self.seed("pictures")
         pictures.keep(self.folder, method, reader, self.dealer, self.precision)
         return train
+
+    def reader(self, method: Method) -> tuple[Method, dict[str, float]]:
+        """Return what infers codes, the method or its post-hoc encoder, and the latter's error."""
+        if method.encodes or not method.decodes:
+            return method, {}
+        self.seed("build-posthoc")
+        reader = self.placed(PostHoc(self.dataset.spec, method))
+        return reader, self.fit_posthoc(reader)
+
+    def has_rows(self, width: int) -> bool:
+        """Return whether the codes of all rows that are to be scored are there."""
+        wanted = rows_to_encode(self.dataset, width, self.table)
+        return self.folder.has_codes and len(self.folder.codes().rows) >= len(wanted)
+
+    def encode_more(self) -> None:
+        """Encode again if more rows are to be scored than a finished run has codes of."""
+        if not self.has_rows(self.folder.codes().codes.shape[1]):
+            method = self.build()
+            self.train(method, "train", self.run.steps)
+            self.encode(self.reader(method)[0], method)
 
     def build(self) -> Method:
         """Return the method, initialised from the run's seed, on its device."""
@@ -272,8 +301,9 @@ class Execution:
 
     def encode(self, reader: Method, method: Method) -> None:
         """Write the codes of the images that metrics need, and how well they are decoded."""
+        self.seed("encode")
         codes = reader.informative
-        rows = rows_to_encode(self.dataset, len(codes))
+        rows = rows_to_encode(self.dataset, len(codes), self.table)
         report = self.begin("encode", len(rows))
 
         def told(done: int) -> None:

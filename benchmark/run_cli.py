@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.registry import UserError
-from benchmark.words import AsJson, DataDir, Factors, Out, Scores, Side, StudyName, Supervision
+from benchmark.words import (
+    AsJson,
+    DataDir,
+    Factors,
+    Out,
+    Rows,
+    Scores,
+    Side,
+    StudyName,
+    Supervision,
+)
 
 if TYPE_CHECKING:  # it imports torch, which `status` does without
     from benchmark.comparison import Comparison
@@ -28,6 +38,7 @@ def run(
     metrics: Scores = None,
     side: Side = "encoder",
     factors: Factors = "all",
+    rows: Rows = None,
     seeds: Annotated[
         str | None, typer.Option(help="Like 0-4 or 0,2,7; 0, or those of the study.")
     ] = None,
@@ -84,7 +95,7 @@ def run(
     """Train and score methods on data sets; the same command again does only what is missing."""
     from benchmark import comparison
 
-    scored: dict[str, Any] = {"metrics": metrics, "side": side, "factors": factors}
+    scored: dict[str, Any] = {"metrics": metrics, "side": side, "factors": factors, "rows": rows}
     scored["device"] = "auto" if on == "slurm" else device
     trained: dict[str, Any] = {
         "budget": budget,

@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
-from benchmark import factors, inception
-from benchmark.deal import Dealer
+from benchmark import factors
 from benchmark.registry import GENERATOR, METHODS, METRICS, UserError
+from benchmark.requests import (
+    factors_of,
+    metric_of,
+    of_images,
+    of_table,
+    protocol,
+    rows_of,
+    table_of,
+)
 from datasets import Dataset, Spec, load
-from methods.base import Method
+from datasets.base import TABLE_ROWS
 from metrics.base import REASONS, Detailed, inapplicable, needs, row_names, score
 from results.store import Codes, Folder, Generated, folders
 
 Sheet = dict[str, NDArray[Any]]
-FACTORS = "/"
-"""Parts the name of a metric from the factors that it is asked of, where they are not all."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +42,36 @@ class Subject:
         reason: why there is nothing to score.
         oracle: where the factors are those that the oracle reads, how often it reads each rightly
             in real images.
+        disjoint: whether predictors are fitted and scored on different rows of the table.
     """
 
     sheet: Sheet
     names: Mapping[str, Sequence[str]]
     reason: str | None = None
     oracle: Mapping[str, float] = field(default_factory=dict)
+    disjoint: bool = False
 
 
-def encoded(dataset: Dataset, found: Codes) -> Subject:
-    """Return the codes of images with the images' true factors."""
+def encoded(dataset: Dataset, found: Codes, rows: int | None = None) -> Subject:
+    """Return the codes of images with the images' true factors.
+
+    Args:
+        dataset: the images.
+        found: their codes.
+        rows: how many rows of the fixed table are scored (`Dataset.table_rows`); None: all of
+            `found`.
+    """
+    if rows is not None:
+        lines = np.searchsorted(found.rows, dataset.table_rows(rows))
+        std = None if found.std is None else found.std[lines]
+        found = found._replace(codes=found.codes[lines], rows=found.rows[lines], std=std)
     given = _sheet(dataset, found.codes, found.kinds, dataset.factors(found.rows))
     if len(dataset.test) < len(dataset):
         given["held_out"] = np.isin(found.rows, dataset.test)
     more = {"std": found.std, "squared_errors": found.squared_errors}
     given |= {name: array for name, array in more.items() if array is not None}
-    return Subject(given, {"factor": dataset.factor_names, "code": found.names})
+    names = {"factor": dataset.factor_names, "code": found.names}
+    return Subject(given, names, disjoint=rows is not None)
 
 
 def generated(dataset: Dataset, found: Generated) -> Subject:
@@ -83,19 +102,27 @@ class Subjects:
 
     folder: Folder
     dataset: Dataset
+    _encoders: dict[int | None, Subject] = field(default_factory=dict)
 
     def of(self, request: str) -> Subject:
         """Return what a request like `mig`, `mig@generator` or `fid` is about."""
         if of_images(request):
             return self._images
-        side = self._generator if request.endswith(GENERATOR) else self._encoder
-        return viewed(side, self.dataset.spec, factors_of(request))
+        if request.endswith(GENERATOR):
+            return viewed(self._generator, self.dataset.spec, factors_of(request))
+        rows = table_of(request)
+        if rows not in self._encoders:
+            self._encoders[rows] = self._encoder(rows)
+        return viewed(self._encoders[rows], self.dataset.spec, factors_of(request))
+
+    def _encoder(self, rows: int | None) -> Subject:
+        if self._codes is None:
+            return Subject({}, {"factor": self.dataset.factor_names})
+        return encoded(self.dataset, self._codes, rows)
 
     @cached_property
-    def _encoder(self) -> Subject:
-        if self.folder.has_codes:
-            return encoded(self.dataset, self.folder.codes())
-        return Subject({}, {"factor": self.dataset.factor_names})
+    def _codes(self) -> Codes | None:
+        return self.folder.codes() if self.folder.has_codes else None
 
     @cached_property
     def _generator(self) -> Subject:
@@ -108,8 +135,13 @@ class Subjects:
 
     @cached_property
     def _images(self) -> Subject:
+        import torch
+
+        from benchmark import inception
+        from benchmark.deal import Dealer
+
         names = {"factor": self.dataset.factor_names}
-        method: type[Method] = METHODS[self.folder.asked["run"]["method"]].value
+        method = METHODS[self.folder.asked["run"]["method"]].value
         if not inception.shows(method):
             return Subject({}, names, REASONS["features_generated"])
         if inception.weights() is None:
@@ -131,39 +163,6 @@ def viewed(subject: Subject, spec: Spec, text: str) -> Subject:
     return replace(subject, sheet=sheet, names={**subject.names, "factor": kept}, oracle=oracle)
 
 
-def metric_of(request: str) -> str:
-    """Return the metric of a request like `mig`, `mig/distinct` or `mig/shape,x@generator`."""
-    return request.removesuffix(GENERATOR).partition(FACTORS)[0]
-
-
-def factors_of(request: str) -> str:
-    """Return the factors that a request is about, as the command line names them."""
-    return request.removesuffix(GENERATOR).partition(FACTORS)[2] or factors.ALL
-
-
-def of_images(request: str) -> bool:
-    """Return whether a request like `fid` is about images, not codes."""
-    return "features_generated" in needs(METRICS[metric_of(request)].value)
-
-
-def rows_of(request: str) -> tuple[str, ...]:
-    """Return the names of the rows that a request like `dci@generator` comes to."""
-    side = GENERATOR if request.endswith(GENERATOR) else ""
-    return tuple(row + side for row in row_names(METRICS[metric_of(request)]))
-
-
-def protocol(request: str) -> str:
-    """Return the protocol of the metric in a request, with the factors where they are not all."""
-    text = factors_of(request)
-    own = str(METRICS[metric_of(request)].facts["protocol"])
-    return own if text == factors.ALL else f"{own}, factors {text}"
-
-
-def signs(request: str) -> set[tuple[str, str]]:
-    """Return the (row, protocol) pairs that a run has once a request is scored."""
-    return {(row, protocol(request)) for row in rows_of(request)}
-
-
 def scored(request: str, subject: Subject, seed: int) -> list[dict[str, Any]]:
     """Return the rows of one request: values, or a reason why there are none."""
     entry, given = METRICS[metric_of(request)], subject.sheet
@@ -174,7 +173,7 @@ def scored(request: str, subject: Subject, seed: int) -> list[dict[str, Any]]:
     images = 0 if reason else len(given[needs(entry.value)[0]])
     rng = np.random.default_rng([seed, zlib.crc32(entry.name.encode())])
     try:
-        values = values if reason else list(score(entry, given, rng).values())
+        values = values if reason else list(score(entry, given, rng, subject.disjoint).values())
     except ValueError as error:
         reason = str(error)
     told = {"protocol": protocol(request), "images": images, "reason": reason}
@@ -217,10 +216,19 @@ def again(folder: Folder, requests: Sequence[str], data_dir: Path | None) -> lis
             f"{folder.path} has no images of its prior; the command that made the run makes them "
             "with --side generator, if the method can"
         )
-    subjects = Subjects(folder, load(run["dataset"], data_dir))
+    subjects, size = Subjects(folder, load(run["dataset"], data_dir)), _stored_table(folder)
+    requests = [of_table(request, size) for request in requests]
     rows = [row for one in requests for row in scored(one, subjects.of(one), run["seed"])]
     folder.finish({**before, "rows": replaced(before["rows"], rows)})
     return rows
+
+
+def _stored_table(folder: Folder) -> int | None:
+    """Return the size of the fixed table that a run was scored on, None if it stored all rows."""
+    scored_rows = (folder.scores or {"rows": []})["rows"]
+    if not folder.has_codes or not any("/rows=" in row["protocol"] for row in scored_rows):
+        return None
+    return TABLE_ROWS if len(folder.codes().rows) <= TABLE_ROWS else None
 
 
 def replaced(before: Sequence[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:

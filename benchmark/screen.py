@@ -1,4 +1,4 @@
-"""What a run shows while it works: one progress bar, with step, loss and time left."""
+"""What a run shows: one progress bar while it works, with step, loss and time left; its scores."""
 
 import sys
 from collections.abc import Iterator
@@ -11,46 +11,69 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
+from benchmark.estimate import Remaining
 from benchmark.run import Run
 from benchmark.train import Begin, Report
+from results.store import Folder
 
 console = Console(stderr=True)
 
 
 @contextmanager
-def bar(run: Run) -> Iterator[Begin]:
-    """Show the run's stages on a bar; lines of text where there is no terminal."""
+def bar(run: Run, remaining: Remaining | None = None) -> Iterator[Begin]:
+    """Show the run's stages on a bar; lines of text where there is no terminal.
+
+    Args:
+        run: what is done.
+        remaining: of the whole command, told of the run's progress; its text is shown beside it.
+    """
     name = f"{run.dataset} {run.method} seed {run.seed}"
+    if remaining is not None:
+        remaining.begin((run.dataset, run.method), run.steps)
     if not console.is_terminal:
-        yield lines(name)
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[values]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(name, total=None, values="")
-        yield lambda stage, steps: _advance(progress, task, f"{name} {stage}", steps)
+        yield lines(name, remaining)
+    else:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[values]}"),
+        )
+        with Progress(*columns, console=console, transient=remaining is not None) as progress:
+            task = progress.add_task(name, total=None, values="")
+            yield lambda stage, steps: _advance(progress, task, name, stage, steps, remaining)
+    if remaining is not None:
+        remaining.end()
 
 
-def _advance(progress: Progress, task: TaskID, name: str, steps: int) -> Report:
-    progress.reset(task, description=name, total=steps, values="")
+def _advance(
+    progress: Progress,
+    task: TaskID,
+    name: str,
+    stage: str,
+    steps: int,
+    remaining: Remaining | None,
+) -> Report:
+    progress.reset(task, description=f"{name} {stage}", total=steps, values="")
 
     def report(step: int, means: dict[str, float]) -> None:
-        progress.update(task, completed=step, values=values(means))
+        text = _noted(remaining, stage, step, steps)
+        progress.update(task, completed=step, values=values(means) + text)
 
     return report
 
 
-def lines(name: str) -> Begin:
+def _noted(remaining: Remaining | None, stage: str, step: int, steps: int) -> str:
+    """Tell how far the stage is, and return how long the whole command still takes."""
+    if remaining is None:
+        return ""
+    remaining.progress(stage, step, steps)
+    return remaining.text()
+
+
+def lines(name: str, remaining: Remaining | None = None) -> Begin:
     """Report each tenth of a stage as a line: for logs of jobs and pipes."""
 
     def begin(stage: str, steps: int) -> Report:
@@ -58,13 +81,25 @@ def lines(name: str) -> Begin:
 
         def report(step: int, means: dict[str, float]) -> None:
             nonlocal shown
+            text = _noted(remaining, stage, step, steps)
             if step * 10 // max(steps, 1) > shown:
                 shown = step * 10 // max(steps, 1)
-                print(f"{name} {stage} {step}/{steps} {values(means)}", file=sys.stderr, flush=True)
+                told = f"{name} {stage} {step}/{steps} {values(means)}{text}"
+                print(told, file=sys.stderr, flush=True)
 
         return report
 
     return begin
+
+
+def row(folder: Folder) -> str:
+    """Return what a run came to, in a line: its scores, or why there are none."""
+    run, scores = folder.asked["run"], folder.scores
+    name = f"{run['dataset']} {run['method']} seed {run['seed']}"
+    if scores is None:
+        return f"{name}: {folder.state}: {folder.reason}"
+    there = [r for r in scores["rows"] if r["value"] is not None]
+    return f"{name}: " + ", ".join(f"{r['metric']} {r['value']:.3f}" for r in there)
 
 
 def values(means: dict[str, float]) -> str:

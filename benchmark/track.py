@@ -11,7 +11,8 @@ from benchmark.arithmetic import Precision
 from benchmark.deal import Dealer
 from benchmark.encode import encode
 from benchmark.registry import GENERATOR
-from benchmark.score import encoded, factors_of, of_images, scored, viewed
+from benchmark.requests import factors_of, of_images
+from benchmark.score import encoded, scored, viewed
 from benchmark.train import cut_log, write_row
 from methods.base import Method
 from results.store import Codes

@@ -28,6 +28,13 @@ Side = Annotated[
         "oracle that is trained once per data set; or both."
     ),
 ]
+Rows = Annotated[
+    str | None,
+    typer.Option(
+        help="Images that are encoded and scored: all, or 50000, the fixed table of the quick "
+        "budget, which is its default; all is that of any other."
+    ),
+]
 Factors = Annotated[
     str,
     typer.Option(

@@ -12,6 +12,8 @@ from datasets.chunks import Chunks
 Index = NDArray[np.int64]
 Images = NDArray[np.uint8]
 Integers = NDArray[Any]
+TABLE_ROWS = 50_000
+"""Images of the fixed table that is encoded and scored where not all are."""
 Rows = Images | Chunks
 """(N, bytes) uint8 that are indexed by row numbers or a slice."""
 
@@ -137,6 +139,15 @@ class Dataset(ABC):
     @abstractmethod
     def factors(self, index: Index) -> Index:
         """Return factors (n, K), int64, of the rows `index` (n,)."""
+
+    def table_rows(self, size: int | None = None) -> Index:
+        """Return the rows (m,) of the fixed table of `size` images, sorted; all rows for None.
+
+        They are the same for all methods, and all of a data set that has no more.
+        """
+        if size is None or len(self) <= size:
+            return np.arange(len(self))
+        return np.sort(np.random.default_rng(0).choice(len(self), size, replace=False))
 
     def sample(self, n: int, rng: np.random.Generator) -> Index:
         """Return n training rows, drawn with replacement."""

@@ -66,7 +66,8 @@ class Method(nn.Module):
 
     Attributes:
         sees: the supervision that it is granted.
-        reference: whether its codes are learned by nobody: a floor or a ceiling of the table.
+        reference: whether its codes are made without images: a floor or a ceiling of the table. Its
+            batches have none.
         paper_steps: training steps in its paper, by data set; "" stands for every other one. 0
             leaves the method untrained.
         paper_settings: the hyper-parameters of its paper, by data set, that differ from the

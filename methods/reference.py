@@ -4,13 +4,17 @@ The beta-VAE paper compares with ground truth, raw pixels, PCA, ICA and an untra
 Higgins et al., ICLR 2017, table 1, https://openreview.net/forum?id=Sy2fzU9gl.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
-from sklearn.decomposition import PCA, FastICA
 from torch import Tensor
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods.base import Batch, Code, Method, normal_codes
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import PCA
 
 HIGGINS = (
     "reference row of Higgins et al., beta-VAE, ICLR 2017, table 1, "
@@ -88,8 +92,10 @@ class Linear(Method):
         return (batch.x.flatten(1) - self.mean) @ self.weight
 
 
-def components(batch: Batch, n: int) -> PCA:
+def components(batch: Batch, n: int) -> "PCA":
     """Return the first n principal components: of a large image, ARPACK finds them soonest."""
+    from sklearn.decomposition import PCA
+
     return PCA(n, svd_solver="arpack", random_state=seed()).fit(batch.x.flatten(1).cpu().numpy())
 
 
@@ -115,6 +121,8 @@ class IndependentComponents(Linear):
 
     def fit(self, batch: Batch) -> None:
         """Fit scikit-learn's FastICA on principal components, which is how it whitens anyway."""
+        from sklearn.decomposition import FastICA
+
         pca = components(batch, len(self.codes))
         ica = FastICA(whiten="unit-variance", max_iter=1000, random_state=seed())
         ica.fit(pca.transform(batch.x.flatten(1).cpu().numpy()))

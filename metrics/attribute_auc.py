@@ -10,11 +10,6 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
@@ -90,6 +85,12 @@ def _binary(column: Integers) -> bool:
 
 
 def _area(z: Codes, unseen: Codes, values: Integers, truth: Integers) -> float:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     model = make_pipeline(StandardScaler(), LogisticRegression())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -16,7 +16,9 @@ of them. Its parameters without default name what it needs:
 
 A value may be `Detailed`: what it is the mean of, by factor or by code, goes with it.
 
-Its keyword-only parameters have defaults: they are its protocol. The table may have a million
+Its keyword-only parameters have defaults: they are its protocol. A metric that fits a predictor
+takes `held_out` as one of them, None by default: where the table is a sample of a data set, it fits
+on rows that are not held out and scores on those that are. The table may have a million
 rows or 4096 columns, so a metric gathers the rows it draws and never copies the table. A file
 registers it:
 
@@ -28,6 +30,9 @@ own, `dci_disentanglement`, and all have the range and the direction.
 
 A metric with `by_name=True` is scored where it, or `all`, is asked for: it takes long, or says the
 same as others.
+
+scikit-learn and SciPy take seconds to import: a metric imports them in the functions that use them,
+so that listing metrics needs neither.
 
 `protocol` changes whenever a number could change; `factors` is the smallest number of
 ground-truth factors with which the metric means something (0: it needs none).
@@ -130,7 +135,10 @@ def inapplicable(entry: Entry[Any], *, has: Collection[str], factors: int) -> st
 
 
 def score(
-    entry: Entry[Any], sheet: Mapping[str, NDArray[Any]], rng: np.random.Generator
+    entry: Entry[Any],
+    sheet: Mapping[str, NDArray[Any]],
+    rng: np.random.Generator,
+    disjoint: bool = False,
 ) -> dict[str, float]:
     """Return the metric's values on a table, by the names of its rows.
 
@@ -140,6 +148,8 @@ def score(
         entry: the registered metric, applicable to what `sheet` holds.
         sheet: the arrays by name, as in the module's docstring; more than the metric needs is fine.
         rng: the only source of chance.
+        disjoint: whether a metric that can (`held_out` is among its keyword-only parameters) fits
+            on rows that are not held out, and scores on those that are.
 
     Raises:
         ValueError: codes that are not finite or not a table, arrays of different lengths, or a
@@ -151,7 +161,9 @@ def score(
         raise ValueError(f"the rows of the table do not agree: {lengths}")
     if "codes" in given:
         _check_codes(given["codes"])
-    chance = {"rng": rng} if "rng" in needs(entry.value) else {}
+    chance: dict[str, Any] = {"rng": rng} if "rng" in needs(entry.value) else {}
+    if disjoint and "held_out" in inspect.signature(entry.value).parameters:
+        chance["held_out"] = sheet["held_out"]
     with threadpool_limits(1):
         found = entry.value(**given, **chance)
     values = found if isinstance(found, Mapping) else {None: found}

@@ -9,12 +9,10 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, by_group
-from metrics.groups import partners
+from metrics.groups import HeldOut, drawn_by_side, partners
 
 
 @METRICS.register(
@@ -34,6 +32,7 @@ def betavae(
     pairs: int = 64,
     train: int = 10_000,
     evaluation: int = 5_000,
+    held_out: HeldOut = None,
 ) -> float:
     """Return how often a linear classifier sees which factor pairs of images share, in [0, 1].
 
@@ -56,14 +55,23 @@ def betavae(
         pairs: in one point.
         train: points that the classifier is fitted on.
         evaluation: points that it is scored on.
+        held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
+            both are drawn from all rows, as published.
 
     Raises:
         ValueError: there are fewer than two factors to tell apart.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     if factors.shape[1] < 2:
         raise ValueError(f"betavae needs at least 2 factors; the table has {factors.shape[1]}")
     shared = rng.integers(factors.shape[1], size=train + evaluation)
-    first, second = _draw(factors, shared, pairs, rng)
+
+    def draw(factors: Integers, shared: Integers) -> Integers:
+        return _draw(factors, shared, pairs, rng)
+
+    first, second = drawn_by_side(draw, factors, shared, train, held_out)
     points = _differences(codes, first, second)
     classifier = LogisticRegression(random_state=int(rng.integers(2**31)))
     with warnings.catch_warnings():
@@ -73,16 +81,14 @@ def betavae(
     return Detailed(right.mean(), factor=by_group(right, shared[train:], factors.shape[1]))
 
 
-def _draw(
-    factors: Integers, shared: Integers, pairs: int, rng: np.random.Generator
-) -> tuple[Integers, Integers]:
-    """Return both rows (points, pairs) of every pair; they agree in factor `shared` (points,)."""
+def _draw(factors: Integers, shared: Integers, pairs: int, rng: np.random.Generator) -> Integers:
+    """Return both rows (2, points, pairs) of pairs that agree in factor `shared` (points,)."""
     first = rng.integers(len(factors), size=(len(shared), pairs))
     second = np.empty_like(first)
     for k, column in enumerate(factors.T):
         points = shared == k
         second[points] = partners(column, first[points], rng)
-    return first, second
+    return np.stack([first, second])
 
 
 def _differences(

@@ -8,7 +8,6 @@ images: both matching rules, and the held-out rows, are ours.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from benchmark.registry import METRICS
 from metrics.base import Integers
@@ -44,6 +43,8 @@ def c1_accuracy(c1: Integers, label: Integers, held_out: NDArray[np.bool_]) -> f
     Raises:
         ValueError: no row is held out, or all are, or all have one label.
     """
+    from scipy.optimize import linear_sum_assignment
+
     categories, labels, counts = _contingency(c1, label, held_out)
     rows, columns = linear_sum_assignment(counts, maximize=True)
     seen = counts[rows, columns] > 0

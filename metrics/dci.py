@@ -6,15 +6,18 @@ https://arxiv.org/abs/1811.12359, code https://github.com/google-research/disent
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import entropy
-from sklearn.ensemble import GradientBoostingClassifier
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
 from metrics.cores import on_all_cores, seeds
+from metrics.groups import HeldOut, drawn
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import GradientBoostingClassifier
 
 PARTS = ("disentanglement", "completeness", "informativeness")
 Matrix = NDArray[np.float64]
@@ -39,6 +42,7 @@ def dci(
     *,
     train: int = 10_000,
     test: int = 5_000,
+    held_out: HeldOut = None,
     workers: int | None = None,
 ) -> dict[str, float]:
     """Return how far each code serves one factor and each factor needs one code, in [0, 1].
@@ -60,12 +64,17 @@ def dci(
         rng: draws the rows and seeds each factor's trees.
         train: rows that the trees are fitted on.
         test: rows that they are scored on.
+        held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
+            both are drawn from all rows, as published.
         workers: processes at a time, None: all cores; changes no number.
 
     Raises:
         ValueError: fewer than two factors vary in the drawn training rows.
     """
-    z, columns = draw(codes, factors, rng, train + test, train)
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    rows = drawn(len(codes), train, test, rng, held_out)
+    z, columns = chosen(codes, factors, rows, train)
     fits = [
         (GradientBoostingClassifier(random_state=seed), z, column, train)
         for seed, column in zip(seeds(rng, len(columns)), columns.values(), strict=True)
@@ -74,17 +83,19 @@ def dci(
     return scores(dict(zip(columns, found, strict=True)), factors.shape[1])
 
 
-def draw(
-    codes: Codes, factors: Integers, rng: np.random.Generator, rows: int, train: int
+def chosen(
+    codes: Codes, factors: Integers, rows: Integers, train: int
 ) -> tuple[Codes, dict[int, Integers]]:
-    """Return codes (rows, L) and the factors that vary in the first `train` rows, slowest first."""
-    drawn = rng.integers(len(codes), size=rows)
-    columns = {k: c for k, c in enumerate(factors[drawn].T) if np.ptp(c[:train]) > 0}
+    """Return codes (R, L) of rows (R,), and the factors that vary in the first `train` of them.
+
+    Those of most values, which take longest, come first.
+    """
+    columns = {k: c for k, c in enumerate(factors[rows].T) if np.ptp(c[:train]) > 0}
     if len(columns) < 2:
         raise ValueError(
             f"dci needs at least 2 factors that vary; the drawn rows have {len(columns)}"
         )
-    return codes[drawn], dict(sorted(columns.items(), key=lambda item: -len(np.unique(item[1]))))
+    return codes[rows], dict(sorted(columns.items(), key=lambda item: -len(np.unique(item[1]))))
 
 
 def scores(fits: Mapping[int, tuple[Matrix, float]], factors: int) -> dict[str, float]:
@@ -104,6 +115,8 @@ def scores(fits: Mapping[int, tuple[Matrix, float]], factors: int) -> dict[str, 
 
 def _certainty(R: Matrix) -> tuple[float, Matrix]:
     """Return 1 - H(row), logarithms to the base of its length: the mean by weight, and each."""
+    from scipy.stats import entropy
+
     if R.shape[1] == 1:
         return 1.0, np.ones(len(R))
     weights = R.sum(axis=1) if R.any() else np.ones(len(R))
@@ -112,7 +125,7 @@ def _certainty(R: Matrix) -> tuple[float, Matrix]:
 
 
 def _fit(
-    trees: GradientBoostingClassifier, z: Codes, column: Integers, train: int
+    trees: "GradientBoostingClassifier", z: Codes, column: Integers, train: int
 ) -> tuple[Matrix, float]:
     trees.fit(z[:train], column[:train])
     return np.abs(trees.feature_importances_), float(trees.score(z[train:], column[train:]))

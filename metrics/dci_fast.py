@@ -4,13 +4,18 @@ Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled
 ICLR 2018, https://openreview.net/forum?id=By-7dz-AZ; the estimators are ours.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Integers
 from metrics.cores import on_all_cores, seeds
-from metrics.dci import PARTS, Matrix, draw, scores
+from metrics.dci import PARTS, Matrix, chosen, scores
+from metrics.groups import HeldOut, drawn
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
 
 
 @METRICS.register(
@@ -36,6 +41,7 @@ def dci_fast(
     learning_rate: float = 0.5,
     trees: int = 20,
     leaf: int = 20,
+    held_out: HeldOut = None,
     workers: int | None = None,
 ) -> dict[str, float]:
     """Return the three scores of `dci` from cheaper trees, in [0, 1].
@@ -58,13 +64,18 @@ def dci_fast(
         learning_rate: of each stage.
         trees: that vote, all codes tried at every split.
         leaf: the least rows in a leaf of theirs.
+        held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
+            both are drawn from all rows, as published.
         workers: processes at a time, None: all cores; changes no number.
 
     Raises:
         ValueError: fewer than two factors vary in the drawn rows that give the importances.
     """
+    from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
+
     boosted = min(boosted, train)
-    z, columns = draw(codes, factors, rng, train + test, boosted)
+    rows = drawn(len(codes), train, test, rng, held_out)
+    z, columns = chosen(codes, factors, rows, boosted)
     fits = []
     for seed, column in zip(seeds(rng, len(columns)), columns.values(), strict=True):
         boosting = GradientBoostingClassifier(
@@ -79,8 +90,8 @@ def dci_fast(
 
 
 def _fit(
-    boosting: GradientBoostingClassifier,
-    forest: ExtraTreesClassifier,
+    boosting: "GradientBoostingClassifier",
+    forest: "ExtraTreesClassifier",
     z: Codes,
     column: Integers,
     boosted: int,

@@ -6,8 +6,6 @@ https://github.com/google-research/disentanglement_lib, evaluation/metrics/utils
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
-from scipy.stats import entropy as entropy_of_counts
 
 from metrics.base import Codes, Integers
 
@@ -34,6 +32,8 @@ def mutual_information(binned: NDArray[np.integer], factors: Integers) -> NDArra
 
 def entropy(factors: Integers) -> NDArray[np.float64]:
     """Return H(factor) (K,) in nats, from the counts of factors (N, K); 0 for a single value."""
+    from scipy.stats import entropy as entropy_of_counts
+
     counts = [np.unique(factor, return_counts=True)[1] for factor in factors.T]
     return np.array([float(entropy_of_counts(count)) for count in counts])
 
@@ -48,6 +48,8 @@ def _edges(column: Codes, bins: int) -> NDArray[np.floating]:
 
 
 def _information(code: NDArray[np.integer], factor: NDArray[np.integer]) -> float:
+    from scipy.special import xlogy
+
     shape = int(code.max()) + 1, int(factor.max()) + 1
     cells = code.astype(np.int64) * shape[1] + factor
     table = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)

@@ -9,13 +9,11 @@ import warnings
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegressionCV
-from sklearn.model_selection import KFold
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
 from metrics.cores import on_all_cores
+from metrics.groups import HeldOut, drawn
 
 SIZES = (10, 100, 1000, 10_000)
 EFFICIENCY = "efficiency"
@@ -40,6 +38,7 @@ def downstream(
     *,
     sizes: tuple[int, ...] = SIZES,
     test: int = 5000,
+    held_out: HeldOut = None,
     workers: int | None = None,
 ) -> Mapping[str, float]:
     """Return the accuracy after 10, 100, 1,000 and 10,000 training rows, and the sample efficiency.
@@ -60,6 +59,8 @@ def downstream(
         rng: draws the rows.
         sizes: numbers of training rows; efficiency compares the second with the last.
         test: rows that each classifier is scored on.
+        held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
+            both are drawn from all rows, as published.
         workers: processes at a time, None: all cores; changes no number.
 
     Raises:
@@ -71,7 +72,7 @@ def downstream(
         raise ValueError("downstream needs a factor that varies; every one has a single value")
     fits = []
     for size in reversed(sizes):
-        rows = rng.integers(len(codes), size=size + test)
+        rows = drawn(len(codes), size, test, rng, held_out)
         fits += [(codes[rows], column[rows], size) for column in columns]
     right = np.reshape(on_all_cores(_accuracy, fits, workers), (len(sizes), len(columns)))[::-1]
     accuracy = [Detailed(row.mean(), factor=placed(row, varied)) for row in right]
@@ -81,6 +82,10 @@ def downstream(
 
 def _accuracy(z: Codes, column: Integers, size: int) -> float:
     """Return the accuracy, on the other rows, of a classifier fitted on the first `size`."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.model_selection import KFold
+
     if np.ptp(column[:size]) == 0:
         return float(np.mean(column[size:] == column[0]))
     model = LogisticRegressionCV(Cs=10, cv=KFold(5), scoring="accuracy")

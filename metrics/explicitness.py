@@ -10,12 +10,10 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers
+from metrics.groups import HeldOut, drawn
 
 
 @METRICS.register(
@@ -36,6 +34,7 @@ def explicitness(
     *,
     train: int = 10_000,
     test: int = 5_000,
+    held_out: HeldOut = None,
 ) -> float:
     """Return how well a linear classifier ranks the values of the factors, in [0, 1].
 
@@ -56,11 +55,13 @@ def explicitness(
         rng: draws the rows, with replacement.
         train: rows that the regressions are fitted on.
         test: rows that they are scored on.
+        held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
+            both are drawn from all rows, as published.
 
     Raises:
         ValueError: no factor has two values in the drawn rows.
     """
-    rows = rng.integers(len(codes), size=train + test)
+    rows = drawn(len(codes), train, test, rng, held_out)
     x, table = _standardise(codes[rows], train), factors[rows]
     areas = np.array([_explicitness(x, v, train) for v in table.T])
     if np.isnan(areas).all():
@@ -80,6 +81,10 @@ def _standardise(codes: Codes, train: int) -> NDArray[np.float64]:
 
 def _explicitness(x: NDArray[np.float64], v: Integers, train: int) -> float:
     """Return the mean area under the curves of a factor v (N,); NaN where there is none."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
     values = np.unique(v[:train])
     if len(values) < 2:
         return np.nan

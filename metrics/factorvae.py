@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, by_group
-from metrics.groups import partners
+from metrics.groups import HeldOut, drawn_by_side, partners
 
 
 @METRICS.register(
@@ -32,6 +32,7 @@ def factorvae(
     evaluation: int = 5_000,
     variance: int = 10_000,
     threshold: float = 0.05,
+    held_out: HeldOut = None,
 ) -> float:
     """Return how often the code that varies least tells which factor is fixed, in [0, 1].
 
@@ -56,6 +57,8 @@ def factorvae(
         evaluation: votes that are scored.
         variance: rows, drawn with replacement, that the variances over all rows are taken from.
         threshold: the smallest standard deviation of a code in use, in the unit of the code.
+        held_out: (M,) True for the rows that are scored, False for those that are trained on; None:
+            both are drawn from all rows, as published.
 
     Raises:
         ValueError: there are fewer than two factors to tell apart.
@@ -68,7 +71,11 @@ def factorvae(
     if not active.any():
         return Detailed(0.0, factor=np.zeros(K))
     fixed = rng.integers(K, size=train + evaluation)
-    rows = _draw(factors, fixed, batch, rng)
+
+    def draw(factors: Integers, fixed: Integers) -> Integers:
+        return _draw(factors, fixed, batch, rng)
+
+    rows = drawn_by_side(draw, factors, fixed, train, held_out)
     still = _least(codes, rows, np.where(active, scale, np.nan))
     votes = np.bincount(fixed[:train] * L + still[:train], minlength=K * L).reshape(K, L)
     right = votes.argmax(0)[still[train:]] == fixed[train:]

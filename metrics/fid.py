@@ -6,7 +6,6 @@ Converge to a Local Nash Equilibrium, NeurIPS 2017, https://arxiv.org/abs/1706.0
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from benchmark.registry import METRICS
 
@@ -53,6 +52,8 @@ def _gaussian(features: Features) -> tuple[NDArray[np.float64], NDArray[np.float
 
 def _trace_of_root(C1: NDArray[np.float64], C2: NDArray[np.float64]) -> float:
     """Return tr (C1 C2)^(1/2): that of the root of the symmetric C1^(1/2) C2 C1^(1/2)."""
+    from scipy.linalg import eigh
+
     values, vectors = eigh(C1)
     root = vectors * np.sqrt(np.maximum(0, values))
     squares = eigh(root.T @ C2 @ root, eigvals_only=True)

@@ -10,11 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.feature_selection import mutual_info_classif
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
@@ -109,6 +104,9 @@ def _active(z: Codes, inactive: float) -> NDArray[np.bool_]:
 
 def _information(z: Codes, s: Integers, neighbours: int, rng: np.random.Generator) -> Matrix:
     """Return I(source; latent) (S, L) in nats."""
+    from sklearn.feature_selection import mutual_info_classif
+    from sklearn.preprocessing import StandardScaler
+
     if _discrete(z):
         values = [np.unique(column, return_inverse=True)[1] for column in z.T]
         return mutual_information(np.column_stack(values), s).T
@@ -134,6 +132,8 @@ def _concentration(nmi: Matrix) -> tuple[float, Matrix]:
 
 def _features(z: Codes) -> Any:
     """Return the inputs of the classifier (N, any), sparse if they are one-hot."""
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
     if _discrete(z):
         return OneHotEncoder().fit_transform(z)
     return StandardScaler().fit_transform(z.astype(np.float64))
@@ -141,6 +141,10 @@ def _features(z: Codes) -> Any:
 
 def _explained(features: Any, source: Integers) -> float:
     """Return by which part the features lower the log loss of a source, in [0, 1]."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
     model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

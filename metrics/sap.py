@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
+from metrics.groups import HeldOut, drawn
 from metrics.svm import linear_svc
 
 
@@ -32,6 +33,7 @@ def sap(
     train: int = 10_000,
     test: int = 5_000,
     C: float = 0.01,
+    held_out: HeldOut = None,
 ) -> float:
     """Return how much better the best code predicts a factor than the second best, in [0, 1].
 
@@ -54,11 +56,13 @@ def sap(
         train: rows that the machines are fitted on.
         test: rows that they are scored on.
         C: the weight of the loss against the regulariser.
+        held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
+            both are drawn from all rows, as published.
 
     Raises:
         ValueError: every factor has a single value in the training rows.
     """
-    rows = rng.integers(len(codes), size=train + test)
+    rows = drawn(len(codes), train, test, rng, held_out)
     table = factors[rows]
     varied = np.ptp(table[:train], axis=0) > 0
     targets = [_target(v, train) for v in table[:, varied].T]

@@ -13,8 +13,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn.linear_model import Lasso
 
 from metrics.base import Codes
 
@@ -96,6 +94,8 @@ def _informative(z: Codes, kl: NDArray[np.floating] | None, threshold: float) ->
 
 def _lasso(x: Matrix, y: Matrix, alpha: float) -> Matrix:
     """Return the absolute coefficients (L_i, L_j) of x's latents for y's."""
+    from sklearn.linear_model import Lasso
+
     if not (x.shape[1] and y.shape[1]):
         return np.zeros((x.shape[1], y.shape[1]))
     coefficients = Lasso(alpha=alpha).fit(x, y).coef_
@@ -104,6 +104,8 @@ def _lasso(x: Matrix, y: Matrix, alpha: float) -> Matrix:
 
 def _spearman(x: Matrix, y: Matrix) -> Matrix:
     """Return the absolute rank correlations (L_i, L_j)."""
+    from scipy.stats import rankdata
+
     a, b = (rankdata(z, axis=0) for z in (x, y))
     a, b = ((ranks - ranks.mean(axis=0)) / ranks.std(axis=0) for ranks in (a, b))
     correlations: Matrix = np.abs(a.T @ b) / len(x)

@@ -22,6 +22,14 @@ from results.summary import (
 )
 
 Group = Literal["ours", "reference", "published"]
+TABLE = re.compile(r"/rows=(\d+)")
+"""How a protocol says the size of the table of rows that was scored instead of all."""
+QUICK = (
+    "budget quick is a first look, too short for betavae to pass pca (`python -m benchmark run "
+    "--methods betavae,pca --steps 30000` is long enough) and for InfoGAN's c1 to follow the label "
+    "(`--methods infogan --datasets mnist --budget paper`)"
+)
+"""Stands under a table of the quick budget."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +109,21 @@ def _sheet(name: str, lines: pd.DataFrame, rows: pd.DataFrame) -> Sheet:
     usual, scored_as = usual_asked(lines), usual_signs(lines)
     footnotes: dict[str, int] = {}
     written = tuple(_line(group, usual, scored_as, footnotes) for group in by_line(lines))
-    title = f"{name}: budget {usual['budget']}, {usual['steps']:,} steps, {usual['precision']}"
+    title = f"{name}: {_budget(usual, scored_as)}, {usual['precision']}"
     if lines["version"].nunique() > 1:
         title += f", {usual['version'] or 'version not known'}"
     metrics = tuple(sorted({metric for line in written for metric in line.cells}))
-    notes = tuple(_notes(lines))
+    notes = (*_notes(lines), *([QUICK] if usual["budget"] == "quick" else []))
     return Sheet(name, printable(title), written, metrics, notes, tuple(footnotes), missing)
+
+
+def _budget(usual: Record, scored_as: Signs) -> str:
+    """Return what most lines had: "budget quick, 1,000 steps each, 50,000 images scored"."""
+    tables = {match[1] for protocol, _ in scored_as.values() if (match := TABLE.search(protocol))}
+    text = f"budget {usual['budget']}, {usual['steps']:,} steps"
+    if usual["budget"] == "quick":
+        text += " of every method at its paper's learning rate"
+    return text + "".join(f", {int(size):,} images scored" for size in sorted(tables))
 
 
 def _line(rows: list[Record], usual: Record, scored_as: Signs, footnotes: dict[str, int]) -> Line:

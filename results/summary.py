@@ -115,7 +115,7 @@ def usual_asked(lines: pd.DataFrame) -> Record:
     lines = lines.drop_duplicates(LINE)
     lines = lines.loc[lines.index.repeat(lines[["seeds", "failed", "unfinished"]].sum(axis=1))]
     by_method = {
-        column: lines.groupby("method")[column].agg(lambda values: values.mode().iat[0]).to_dict()
+        column: {str(name): rows[column].mode().iat[0] for name, rows in lines.groupby("method")}
         for column in ("defaults", "method_version")
     }
     # What is not trained by steps has a budget that nobody chose.

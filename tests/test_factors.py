@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from benchmark.factors import seen
-from benchmark.plan import metrics_for
 from benchmark.registry import UserError
-from benchmark.score import factors_of, metric_of, protocol, rows_of
+from benchmark.requests import factors_of, metric_of, metrics_for, protocol, rows_of
 from datasets import dsprites
 from datasets.base import Spec
 from metrics.mig import mig
@@ -69,8 +68,9 @@ def test_a_run_is_scored_by_some_factors_and_again_by_all(command: Command, tmp_
         return dict(only)
 
     some = row("--factors", "x,shape")
-    assert some["protocol"] == "disentanglement_lib-1, factors shape,x"
-    assert row()["protocol"] == "disentanglement_lib-1"
+    assert some["protocol"] == "disentanglement_lib-1/rows=50000, factors shape,x"
+    assert row()["protocol"] == "disentanglement_lib-1/rows=50000"
+    assert row("--rows", "all")["protocol"] == "disentanglement_lib-1"
     (folder,) = tmp_path.glob("toy-truth-*")
     again = command("score", folder, "--metrics", "mig", "--factors", "shape,x")
     assert again.code == 0

@@ -13,7 +13,7 @@ from benchmark.deal import Dealer
 from benchmark.encode import reconstruct
 from benchmark.oracle import Oracle, oracle
 from benchmark.registry import METHODS
-from benchmark.score import protocol, rows_of
+from benchmark.requests import protocol, rows_of
 from datasets import Dataset
 from methods.base import Batch, Code, Method, normal_codes
 from results.store import Generated

@@ -6,12 +6,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
 from benchmark.claims.base import Expected, Lab, claim
-from benchmark.deal import Dealer
+from benchmark.deal import Dealer, gathered
+from benchmark.encode import encode
 from methods.dcgan import DCGAN
 from methods.infogan import InfoGAN
 from methods.pix2pix import Pix2Pix
@@ -85,19 +84,24 @@ def dcgan_features(lab: Lab, seed: int) -> dict[str, float]:
 @torch.no_grad()
 def pooled(layers: nn.Sequential, x: Tensor) -> NDArray[np.float32]:
     """Return the features of all convolutions, each max-pooled to 4x4, as in the paper."""
-    parts = []
-    for batch in torch.split(x, 500):
+
+    def features(batch: Tensor) -> tuple[NDArray[np.float32]]:
         maps = []
         for layer in layers:
             batch = layer(batch)
             if isinstance(layer, nn.LeakyReLU):
                 maps.append(F.adaptive_max_pool2d(batch, 4).flatten(1))
-        parts.append(torch.cat(maps, 1).float().cpu().numpy())
-    return np.concatenate(parts)
+        return (torch.cat(maps, 1).float().cpu().numpy(),)
+
+    (found,) = gathered(map(features, torch.split(x, 500)), len(x))
+    return found
 
 
 def linear(x: list[NDArray[np.float32]], label: list[NDArray[np.int64]], seed: int) -> float:
     """Return the test accuracy of a linear SVM on (train, test)."""
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
     scale = StandardScaler().fit(x[0])
     machine = LinearSVC(C=1e-3, dual=True, random_state=seed).fit(scale.transform(x[0]), label[0])
     return float(machine.score(scale.transform(x[1]), label[1]))
@@ -118,8 +122,7 @@ def infogan_c1(lab: Lab, seed: int) -> dict[str, float]:
     assert isinstance(method, InfoGAN)
     data = lab.data("mnist")
     dealer, rows = Dealer(data, lab.device), np.arange(len(data))
-    parts = [method.encode(dealer.batch(method, part)) for part in np.array_split(rows, 100)]
-    c1 = torch.cat(parts)[:, 0].long().cpu().numpy()
+    c1 = encode(method, dealer, rows, "float32")[0][:, 0].astype(np.int64)
     label, held_out = data.factors(rows)[:, 0], np.isin(rows, data.test)
     return {
         "one_to_one": c1_accuracy(c1, label, held_out),
