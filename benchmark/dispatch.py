@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,7 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         track=asked.track,
         asked=tuple(run.folder(out).name for run in asked.runs),
         cluster=site.cluster,
+        clusters=_clusters(dict(how.options)),
         size=site.max_array_size,
     ).write()
     with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:
@@ -109,6 +110,12 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
             raise UserError(
                 f"{refusal}; {first:,} of {len(taken):,} runs are submitted"
             ) from refusal
+
+
+def _clusters(options: Mapping[str, str]) -> str:
+    """Return to which clusters sbatch submits; its variables count more than a script's options."""
+    said = (os.environ.get("SBATCH_CLUSTERS"), os.environ.get("SLURM_CLUSTERS"))
+    return next(filter(None, (*said, options.get("clusters"))), "")
 
 
 class Refused(UserError):
