@@ -120,12 +120,13 @@ def run(
             beside=beside,
             parallel=parallel,
             retry=retry,
+            detach=detach,
             options=options.options(tables, [*told, *(slurm or [])]),
             setup=options.setup(tables),
             data_dir=data_dir,
             device=device,
         )
-        failed = launch.launch(asked, out, how, detach=detach, dry_run=dry_run, json=json)
+        failed = launch.launch(asked, out, how, dry_run=dry_run, json=json)
     if failed:
         raise typer.Exit(1)
 

@@ -13,8 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
+from benchmark.hands import settle
 from benchmark.job import Stop, Task, work
 from benchmark.locks import Locks, Owner
 from benchmark.options import options, setup
@@ -117,6 +119,26 @@ def test_killed_and_stopped_workers(command: Command, study: Path, tmp_path: Pat
     assert "begins" in failed["log"]
     (left,) = (run["run"] for run in found["runs"] if run["state"] == "missing")
     assert Folder(out / left).checkpoint().exists()
+
+
+def test_workers_end_with_the_command(study: Path, tmp_path: Path) -> None:
+    """It is killed; what trains is saved, what waits is free, and the same command continues."""
+    out, steps = tmp_path / "runs", 1000
+    study.write_text(STUDY.replace("20", str(steps)).replace('["vae", "pca"]', '"vae"'))
+    words = f"run --study {study} --out {out} --on local --parallel 1".split()
+    command = [sys.executable, "-m", "benchmark", *words]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        until(lambda: any(out.glob("toy-*/log.csv")))
+        process.kill()
+    ((worker,),) = (submission.workers for submission in submissions(out))
+    until(lambda: not worker.alive)
+    (folder,) = folders(out)
+    assert folder.state == "unfinished"
+    assert 0 < torch.load(folder.checkpoint(), weights_only=True)["step"] < steps
+    assert settle(out) == {}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 runs: 2 done" in done.stderr
 
 
 def test_in_this_process(command: Command, study: Path, tmp_path: Path) -> None:
