@@ -123,11 +123,12 @@ def test_killed_and_stopped_workers(command: Command, study: Path, tmp_path: Pat
 
 def test_workers_end_with_the_command(study: Path, tmp_path: Path) -> None:
     """It is killed; what trains is saved, what waits is free, and the same command continues."""
-    out, steps = tmp_path / "runs", 1000
+    out, steps = tmp_path / "runs", 400
     study.write_text(STUDY.replace("20", str(steps)).replace('["vae", "pca"]', '"vae"'))
     words = f"run --study {study} --out {out} --on local --parallel 1".split()
     command = [sys.executable, "-m", "benchmark", *words]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env=env) as process:
         until(lambda: any(out.glob("toy-*/log.csv")))
         process.kill()
     ((worker,),) = (submission.workers for submission in submissions(out))
@@ -136,7 +137,7 @@ def test_workers_end_with_the_command(study: Path, tmp_path: Path) -> None:
     assert folder.state == "unfinished"
     assert 0 < torch.load(folder.checkpoint(), weights_only=True)["step"] < steps
     assert settle(out) == {}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
     assert "2 runs: 2 done" in done.stderr
 
