@@ -117,8 +117,8 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
 
 def _clusters(options: Mapping[str, str]) -> str:
     """Return to which clusters sbatch submits; its variables count more than a script's options."""
-    said = (os.environ.get("SBATCH_CLUSTERS"), os.environ.get("SLURM_CLUSTERS"))
-    return next(filter(None, (*said, options.get("clusters"))), "")
+    variables = (os.environ.get("SBATCH_CLUSTERS"), os.environ.get("SLURM_CLUSTERS"))
+    return next(filter(None, (*variables, options.get("clusters"), options.get("cluster"))), "")
 
 
 class Refused(UserError):

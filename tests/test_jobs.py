@@ -27,6 +27,7 @@ from methods.base import Batch, defaults
 from methods.vae import VAE
 from results.store import Folder, folders
 from tests.command import ROOT, Command
+from tests.supervisor import die_with_parent
 from tests.test_cli import refused
 
 STUDY = """datasets = "toy"
@@ -128,7 +129,9 @@ def test_workers_end_with_the_command(study: Path, tmp_path: Path) -> None:
     words = f"run --study {study} --out {out} --on local --parallel 1".split()
     command = [sys.executable, "-m", "benchmark", *words]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env=env) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.DEVNULL, env=env, preexec_fn=die_with_parent
+    ) as process:
         until(lambda: any(out.glob("toy-*/log.csv")))
         process.kill()
     ((worker,),) = (submission.workers for submission in submissions(out))
