@@ -73,7 +73,7 @@ def run(
     parallel: Annotated[int | None, _count("Jobs, or local processes, at once.")] = None,
     partition: Annotated[str | None, typer.Option(help="Of Slurm.", rich_help_panel=JOBS)] = None,
     gpus: Annotated[
-        int | None, typer.Option(help="GPUs a job.", min=0, rich_help_panel=JOBS)
+        str | None, typer.Option(help="GPUs a job, like 1 or a100:1.", rich_help_panel=JOBS)
     ] = None,
     time: Annotated[int | None, _count("Minutes until a job is interrupted and requeued.")] = None,
     slurm: Annotated[
@@ -100,10 +100,10 @@ def run(
         asked, own = _of_study(study, methods, datasets, seeds, trained, scored)
         tables = [own]
     asked = replace(asked, track=track)
-    slurms = {"partition": partition, "time": time, "gres": None if not gpus else f"gpu:{gpus}"}
+    slurms = {"partition": partition, "time": time, "gpus": None if gpus == "0" else gpus}
     if on is None and not dry_run:
         jobs = {**slurms, "detach": detach, "parallel": parallel, "slurm": slurm}
-        jobs |= {"gpus": jobs.pop("gres"), "pack": pack > 1, "beside": beside > 1}
+        jobs |= {"pack": pack > 1, "beside": beside > 1}
         _refuse(jobs, "it is for jobs; add --on slurm or --on local")
         failed = comparison.run(asked, out, data_dir)
         comparison.show(asked, out, json)

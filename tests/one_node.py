@@ -73,7 +73,7 @@ MailProg=/bin/true
 SlurmdParameters=config_overrides
 {addressing}
 NodeName={host} NodeAddr={address} CPUs={cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={cpus} \
-ThreadsPerCore=1 RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
+ThreadsPerCore=1 RealMemory={memory} Gres=gpu:a100:{gpus} State=UNKNOWN
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SlurmctldParameters=preempt_send_user_signal
@@ -170,7 +170,7 @@ class Node:
             "slurm.conf": CONFIGURATION.format(**values),
             "slurmdbd.conf": ACCOUNTING.format(**values),
             "plugstack.conf": "",
-            "gres.conf": "".join(f"NodeName={self.host} Name=gpu File={gpu}\n" for gpu in GPUS),
+            "gres.conf": "".join(f"Name=gpu Type=a100 File={gpu}\n" for gpu in GPUS),
         }
         for name in ("state", "spool"):
             (place / name).mkdir(parents=True)

@@ -159,8 +159,10 @@ def test_another_cluster(command: Command, tmp_path: Path) -> None:
     """What this one does not show, for it was not told where to ask, is left as it is."""
     study(tmp_path, "pca")
     scene, other = Scene(tmp_path / "runs"), ("--slurm", "clusters=other")
-    assert command(*words(tmp_path, "--detach", *other, "--slurm", "hold")).code == 0
+    held = ("--detach", "--slurm", "hold", "--gpus", "a100:1")
+    assert command(*words(tmp_path, *other, *held)).code == 0
     job = scene.job()
+    assert "=gres:gpu:a100:1" in slurm_says("scontrol", "-M", "other", "show", "job", job)
     assert job not in slurm_says("squeue", "-h", "-n", scene.array(), "-o", "%i")
     assert told(command, scene) == ("queued", f"job {job}: JobHeldUser")
     (submission,) = submissions(scene.out)
