@@ -1,8 +1,8 @@
 """The tasks of a submission as arrays of Slurm: submitit writes the batch scripts and submits them.
 
-It is asked for nothing else. Whether a job lives is for `squeue` to say, which knows it by the name
-of its array, and what it did for the folders of its runs: so nothing waits for ever on a job that
-died without a word, and nothing that lies in a folder of runs is unpickled to look at it.
+It is asked for nothing else. Whether a job lives is for `benchmark.hands` to say, by the name of
+its array, and what it did for the folders of its runs: so nothing waits for ever on a job that died
+without a word, and nothing that lies in a folder of runs is unpickled to look at it.
 """
 
 import shlex

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 
 from benchmark import ROOT, plan, slurm
 from benchmark.comparison import Comparison
+from benchmark.job import WITH_STDIN
 from benchmark.locks import Locks, Mine, Owner
 from benchmark.processes import Process, process
 from benchmark.registry import METHODS, UserError
@@ -38,6 +39,7 @@ class How:
         beside: how many of a job's runs train at once.
         parallel: jobs, or local processes, at once; None for no limit, or what fits this machine.
         retry: whether runs that failed are done again.
+        detach: whether jobs go on when the process that submitted them ends, and are not followed.
         options: of sbatch; the last of a name counts.
         setup: lines of shell that a job begins with.
         data_dir: where the user keeps original files.
@@ -50,6 +52,7 @@ class How:
     beside: int = 1
     parallel: int | None = None
     retry: bool = False
+    detach: bool = False
     options: tuple[tuple[str, str], ...] = ()
     setup: tuple[str, ...] = ()
     data_dir: Path | None = None
@@ -90,6 +93,7 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         track=asked.track,
         asked=tuple(run.folder(out).name for run in asked.runs),
         cluster=site.cluster,
+        clusters=_clusters(dict(how.options)),
         size=site.max_array_size,
     ).write()
     with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:
@@ -109,6 +113,12 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
             raise UserError(
                 f"{refusal}; {first:,} of {len(taken):,} runs are submitted"
             ) from refusal
+
+
+def _clusters(options: Mapping[str, str]) -> str:
+    """Return to which clusters sbatch submits; its variables count more than a script's options."""
+    variables = (os.environ.get("SBATCH_CLUSTERS"), os.environ.get("SLURM_CLUSTERS"))
+    return next(filter(None, (*variables, options.get("clusters"), options.get("cluster"))), "")
 
 
 class Refused(UserError):
@@ -173,7 +183,12 @@ def _start_arrays(submission: Submission, how: How) -> Submission:
 
 
 def _start_workers(submission: Submission, how: How) -> Submission:
-    """Start the local processes: in a session of their own, so that they outlive the terminal."""
+    """Start the local processes; unless detached they end with this one, however it ends.
+
+    They have a session of their own, so that Ctrl-C is for this process only.
+    """
+    words = [sys.executable, "-u", "-m", "benchmark.job", str(submission.folder)]
+    stdin, end = _stdin(how.detach)
     gpus = _gpus(how.device)
     number = min(how.parallel or len(gpus) or _processors(), len(submission.tasks))
     threads = str(max(1, (os.cpu_count() or 1) // number))
@@ -183,18 +198,26 @@ def _start_workers(submission: Submission, how: How) -> Submission:
         variables.setdefault("OMP_NUM_THREADS", threads)
         if gpus:
             variables["CUDA_VISIBLE_DEVICES"] = gpus[i % len(gpus)]
-        words = [sys.executable, "-u", "-m", "benchmark.job", str(submission.folder), str(i)]
         with submission.log(i).open("ab") as log:
             worker = subprocess.Popen(
-                words,
+                [*words, str(i), *end],
                 env=variables,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         workers.append(process(worker.pid))
+    os.close(stdin)
     return submission.change(workers=tuple(workers))
+
+
+def _stdin(detach: bool) -> tuple[int, list[str]]:
+    """Return what local processes have as standard input, and the word that says what it means.
+
+    It is a pipe that nobody writes to: the system closes its other end when this process is gone.
+    """
+    return (os.open(os.devnull, os.O_RDONLY), []) if detach else (os.pipe()[0], [WITH_STDIN])
 
 
 def _gpus(device: str) -> list[str]:

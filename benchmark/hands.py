@@ -1,11 +1,14 @@
 """In whose hands each run is: waiting for a job, being trained, or held by somebody who is gone.
 
-The locks say who took a run, Slurm's queue and the processes whether he is still there. A job that
-died without a word, on any node and without accounting, is known by its absence from the queue.
+The locks say who took a run, Slurm's queue and the processes whether he is still there. What a
+query does not show is not dead: it may be on a cluster that was not asked. A run is gone when Slurm
+has its job on record as ended, when its process on this host ended, or when it gives no sign of
+life.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +21,8 @@ from results.store import Folder
 
 Place = Literal["queued", "running", "gone"]
 Queue = Mapping[tuple[str, int], slurm.Task] | None
+Records = Callable[[str, str, str], Mapping[int, slurm.Record]]
+NOT_SHOWN = "its Slurm does not show job {}; if that is over, remove the run's files in .locks"
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,20 @@ class Hold:
         place: queued, running, or gone: whoever held it is no more.
         why: why it waits or who has it, for people; "" if there is nothing to say.
         submission: what it was submitted with, if it was.
+        ending: how its job ended, as far as Slurm says.
     """
 
     lock: Lock
     place: Place
     why: str = ""
     submission: Submission | None = None
+    ending: str = ""
 
     @property
     def task(self) -> int:
         """Its task in the submission."""
         assert self.submission is not None
-        waits = self.submission.task_of.get(self.lock.run, 0)
-        return self.lock.owner.task if self.lock.owner.task >= 0 else waits
+        return _task(self.lock, self.submission)
 
 
 def look(out: Path) -> dict[str, Hold]:
@@ -55,46 +61,87 @@ def look(out: Path) -> dict[str, Hold]:
     locks = Locks(out).held()
     named = {lock.owner.submission for lock in locks.values()} - {""}
     known = {s.id: s for s in submissions(out) if s.id in named} if named else {}
-    arrays = [
-        s.array_name(i)
-        for s in known.values()
-        if s.on == "slurm"
-        for i in range(s.number_of_arrays)
-    ]
-    queue = slurm.queue(arrays) if arrays else {}
-    return {
-        run: _hold(lock, known.get(lock.owner.submission), queue) for run, lock in locks.items()
-    }
+    queues, records = _queues(known.values()), cache(slurm.records)
+    holds: dict[str, Hold] = {}
+    jobs: dict[tuple[str, int], list[Lock]] = {}
+    for lock in locks.values():
+        submission = known.get(lock.owner.submission)
+        if submission is None or submission.on == "local":
+            holds[lock.run] = _hold(lock, submission)
+        else:
+            jobs.setdefault((submission.id, _task(lock, submission)), []).append(lock)
+    for (name, task), those in jobs.items():
+        submission = known[name]
+        queue = queues[submission.clusters]
+        holds |= {hold.lock.run: hold for hold in _of_job(those, submission, task, queue, records)}
+    return holds
 
 
-def _hold(lock: Lock, submission: Submission | None, queue: Queue) -> Hold:
+def _task(lock: Lock, submission: Submission) -> int:
+    """Return the task of a run; -1 if it is not written down yet."""
+    return lock.owner.task if lock.trains else submission.task_of.get(lock.run, -1)
+
+
+def _queues(submissions: Iterable[Submission]) -> dict[str, Queue]:
+    """Return the queues of the clusters that were submitted to."""
+    names: dict[str, list[str]] = {}
+    for one in submissions:
+        if one.on == "slurm":
+            arrays = map(one.array_name, range(one.number_of_arrays))
+            names.setdefault(one.clusters, []).extend(arrays)
+    return {clusters: slurm.queue(arrays, clusters) for clusters, arrays in names.items()}
+
+
+def _hold(lock: Lock, submission: Submission | None) -> Hold:
     if not lock.owner.submission:
         return Hold(lock, "running" if _there(lock.owner.process, lock) else "gone", _who(lock))
     if submission is None:
         return Hold(lock, "gone", "the record of its submission is lost")
-    place: Place
-    if submission.on == "local":
-        there = _there(lock.owner.process, lock) if lock.trains else _worked_on(submission, lock)
-        place = "gone" if not there else "running" if lock.trains else "queued"
-        return Hold(lock, place, _who(lock) if lock.trains else "", submission)
-    return _scheduled(lock, submission, queue)
+    there = _there(lock.owner.process, lock) if lock.trains else _worked_on(submission, lock)
+    place: Place = "gone" if not there else "running" if lock.trains else "queued"
+    return Hold(lock, place, _who(lock) if lock.trains else "", submission)
 
 
-def _scheduled(lock: Lock, submission: Submission, queue: Queue) -> Hold:
-    """Return the hold of a run that Slurm has or had."""
-    likely: Place = "running" if lock.trains else "queued"
+def _of_job(
+    locks: Sequence[Lock], submission: Submission, task: int, queue: Queue, records: Records
+) -> list[Hold]:
+    """Return the holds of the runs of a job that Slurm has or had."""
+
+    def all_are(why: str, place: Place | None = None, ending: str = "") -> list[Hold]:
+        places: list[Place] = [place or ("running" if lock.trains else "queued") for lock in locks]
+        pairs = zip(locks, places, strict=True)
+        return [Hold(lock, where, why, submission, ending) for lock, where in pairs]
+
     if queue is None or submission.cluster != slurm.site().cluster:
-        return Hold(lock, likely, "its Slurm does not answer", submission)
-    number = lock.owner.task if lock.trains else submission.task_of.get(lock.run, -1)
-    task = queue.get(submission.array(number))
-    if task is not None and task.runs:
-        return Hold(lock, likely, f"job {task.job}", submission)
-    if task is not None:
-        return Hold(lock, "queued", f"job {task.job}: {task.reason}", submission)
-    submitted = number >= 0 and number // submission.size < len(submission.arrays)
-    if not submitted and _there(submission.submitter, lock):
-        return Hold(lock, "queued", "being submitted", submission)
-    return Hold(lock, "gone", "", submission)
+        return all_are("its Slurm does not answer")
+    name, index = submission.array(task)
+    shown = queue.get((name, index))
+    if shown is not None:
+        job = f"job {shown.job}"
+        return all_are(job) if shown.runs else all_are(f"{job}: {shown.reason}", "queued")
+    job = _job(locks, submission, task)
+    if not job:
+        there = _there(submission.submitter, locks[0])
+        return all_are("being submitted", "queued") if there else all_are("", "gone")
+    record = records(job.partition("_")[0], name, submission.clusters).get(index)
+    if record is None:
+        return all_are("", "gone") if _abandoned(locks) else all_are(NOT_SHOWN.format(job))
+    if record.ended:
+        return all_are("", "gone", str(record))
+    return all_are(f"job {job}: {record.state}", None if record.runs else "queued")
+
+
+def _job(locks: Iterable[Lock], submission: Submission, task: int) -> str:
+    """Return Slurm's number of a task's job; "" if it has none yet."""
+    told = next((lock.owner.job for lock in locks if lock.owner.job), "")
+    submitted = 0 <= task // submission.size < len(submission.arrays)
+    return told or (submission.job(task) if submitted else "")
+
+
+def _abandoned(locks: Iterable[Lock]) -> bool:
+    """Whether all who trained runs of a job are gone; while none did, nobody can tell."""
+    trained = [lock for lock in locks if lock.trains]
+    return bool(trained) and not any(_there(lock.owner.process, lock) for lock in trained)
 
 
 def _worked_on(submission: Submission, ticket: Lock) -> bool:
@@ -153,12 +200,12 @@ def _failure(hold: Hold, began: set[tuple[str, int]]) -> str:
         return ""  # a `run` that was killed: the same command continues
     if submission.on == "local":
         return f"its process ({_who(hold.lock)}) died" if hold.lock.trains else ""
-    if hold.task // submission.size >= len(submission.arrays):
+    job = _job([hold.lock], submission, hold.task)
+    if not job:
         return ""  # it was never submitted
-    job = hold.lock.owner.job or submission.job(hold.task)
     if not hold.lock.trains and (submission.id, hold.task) in began:
         return ""
-    how = slurm.ending(job) or "no word of how"
+    how = hold.ending or "no word of how"
     return f"job {job} ended" + (f": {how}" if hold.lock.trains else f" before it began: {how}")
 
 

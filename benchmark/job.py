@@ -1,6 +1,7 @@
 """A job: a `Task` that submitit calls, or `python -m benchmark.job FOLDER TASK` of --on local.
 
-It brings the runs of one task of a submission to their ends.
+It brings the runs of one task of a submission to their ends. With the word `WITH_STDIN` after these
+it ends as on SIGTERM when its standard input does.
 
 On Slurm's signal (USR2: time is short, or the place is needed) what trains is saved, and the job
 goes back into the queue; wherever it was killed, it continues from each run's own last checkpoint.
@@ -12,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ from results.whole import scored
 AGAIN = 75
 """The exit code of a part of a job that is to be done again: EX_TEMPFAIL of sysexits.h."""
 GRACE_SECONDS = 30
+WITH_STDIN = "--end-with-stdin"
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ def main(words: Sequence[str]) -> int:
     stop = Stop()
     for which, handler in _handlers(stop).items():
         signal.signal(which, handler)
+    if WITH_STDIN in words:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     submission, number = read(Path(words[0])), int(words[1])
     if submission is None:
         print(f"error: cannot read the submission in {words[0]}", file=sys.stderr)
@@ -104,6 +109,13 @@ def main(words: Sequence[str]) -> int:
     part = int(os.environ.get("BENCHMARK_PART", 0))
     step = submission.beside if "BENCHMARK_PART" in os.environ else 1
     return work(submission, number, runs[part::step], stop)
+
+
+def _end_with_stdin() -> None:
+    """Wait for the end of standard input, a pipe whose other end the starting process has."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _runs(submission: Submission, number: int) -> list[dict[str, Any]]:

@@ -23,16 +23,13 @@ NAMED = 3
 NO_TIME = "no time is known until one of a method and data set is done, or has trained for a minute"
 
 
-def launch(
-    asked: Comparison, out: Path, how: How, *, detach: bool, dry_run: bool, json: bool
-) -> int:
+def launch(asked: Comparison, out: Path, how: How, *, dry_run: bool, json: bool) -> int:
     """Submit what nobody has done or has in hand, and follow it; return how many runs failed.
 
     Args:
         asked: the runs.
         out: the folder of run folders.
         how: where jobs run.
-        detach: return when they are submitted.
         dry_run: only say what would be submitted.
         json: print the table as JSON.
 
@@ -59,7 +56,7 @@ def launch(
         comparison.show(asked, out, json)
         return failed
     submission = _submit(todo, asked, out, how)
-    if detach:
+    if how.detach:
         return 0
     try:
         ended = follow.follow(names, out, rows)

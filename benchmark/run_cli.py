@@ -84,7 +84,7 @@ def run(
     parallel: Annotated[int | None, _count("Jobs, or local processes, at once.")] = None,
     partition: Annotated[str | None, typer.Option(help="Of Slurm.", rich_help_panel=JOBS)] = None,
     gpus: Annotated[
-        int | None, typer.Option(help="GPUs a job.", min=0, rich_help_panel=JOBS)
+        str | None, typer.Option(help="GPUs a job, like 1 or a100:1.", rich_help_panel=JOBS)
     ] = None,
     time: Annotated[int | None, _count("Minutes until a job is interrupted and requeued.")] = None,
     slurm: Annotated[
@@ -111,10 +111,10 @@ def run(
         asked, own = _of_study(study, methods, datasets, seeds, trained, scored)
         tables = [own]
     asked = replace(asked, track=track)
-    slurms = {"partition": partition, "time": time, "gres": None if not gpus else f"gpu:{gpus}"}
+    slurms = {"partition": partition, "time": time, "gpus": None if gpus == "0" else gpus}
     if on is None and not dry_run:
         jobs = {**slurms, "detach": detach, "parallel": parallel, "slurm": slurm}
-        jobs |= {"gpus": jobs.pop("gres"), "pack": pack > 1, "beside": beside > 1}
+        jobs |= {"pack": pack > 1, "beside": beside > 1}
         _refuse(jobs, "it is for jobs; add --on slurm or --on local")
         failed = comparison.run(asked, out, data_dir)
         comparison.show(asked, out, json)
@@ -131,12 +131,13 @@ def run(
             beside=beside,
             parallel=parallel,
             retry=retry,
+            detach=detach,
             options=options.options(tables, [*told, *(slurm or [])]),
             setup=options.setup(tables),
             data_dir=data_dir,
             device=device,
         )
-        failed = launch.launch(asked, out, how, detach=detach, dry_run=dry_run, json=json)
+        failed = launch.launch(asked, out, how, dry_run=dry_run, json=json)
     if failed:
         raise typer.Exit(1)
 

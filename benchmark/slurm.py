@@ -1,9 +1,14 @@
-"""What Slurm's own commands say; nothing here needs accounting."""
+"""What Slurm's own commands say; nothing here needs accounting.
 
+Each speaks of one cluster, this one, unless it is told which: a job on another one is not shown.
+"""
+
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,6 +16,10 @@ from benchmark.registry import UserError
 
 PATIENCE = 60
 PENDING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "SUSPENDED")
+ENDED = (
+    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
+    "PREEMPTED", "TIMEOUT",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,33 @@ class Task:
     def runs(self) -> bool:
         """Whether it has begun and not ended."""
         return self.state not in PENDING
+
+
+@dataclass(frozen=True)
+class Record:
+    """What Slurm has on record of a job.
+
+    Attributes:
+        state: PENDING, RUNNING, COMPLETED, ...
+        signal: that ended it; "" or "0" for none.
+    """
+
+    state: str
+    signal: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self.state not in PENDING + ENDED
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return self.state in ENDED
+
+    def __str__(self) -> str:
+        """Return "OUT_OF_MEMORY" or "FAILED, signal 9"."""
+        return self.state if self.signal in ("", "0") else f"{self.state}, signal {self.signal}"
 
 
 @dataclass(frozen=True)
@@ -60,17 +96,19 @@ def site() -> Site:
     return Site(found.get("ClusterName", ""), int(found.get("MaxArraySize", 1001)))
 
 
-def queue(jobs: Iterable[str]) -> dict[tuple[str, int], Task] | None:
+def queue(jobs: Iterable[str], clusters: str = "") -> dict[tuple[str, int], Task] | None:
     """Return the tasks of arrays by name and index, those that wait or run; None: no answer.
 
     Args:
         jobs: the names of the arrays.
+        clusters: where they were submitted; "" for this one.
     """
     named = ",".join(sorted(jobs))
     if not named:
         return {}
     try:
-        text = _say("squeue", "-h", "-r", f"--name={named}", "-o", "%j|%K|%i|%T|%r")
+        words = ("-h", "-r", f"--name={named}", "-o", "%j|%K|%i|%T|%r")
+        text = _say("squeue", *_on(clusters), *words)
     except UserError:
         return None
     rows = [line.split("|", 4) for line in text.splitlines() if line.count("|") >= 4]
@@ -83,39 +121,74 @@ def requeue(job: str) -> None:
     _say("scontrol", "requeue", job)
 
 
-def ending(job: str) -> str:
-    """Return how a job ended, as far as Slurm says: "OUT_OF_MEMORY", "FAILED, signal 9"; else "".
+def records(job: str, name: str, clusters: str = "") -> dict[int, Record]:
+    """Return what is on record of the tasks of an array, by index; of a job that is none, of 0.
 
-    Asked of the accounting, and where there is none of the controller, which forgets after minutes.
+    The controller forgets after minutes, the accounting does not; there may be none.
+
+    Args:
+        job: the number of the array.
+        name: its name: another cluster has another job of that number.
+        clusters: where it was submitted; "" for this one.
     """
-    for ask in (_accounted, _remembered):
-        state, code = ask(job)
-        if state:
-            return state if code in ("", "0") else f"{state}, signal {code}"
-    return ""
+    found = _accounted(job, name, clusters)
+    for cluster in clusters.split(","):
+        found |= _remembered(job, name, cluster)
+    return found
 
 
-def _accounted(job: str) -> tuple[str, str]:
+def _accounted(job: str, name: str, clusters: str) -> dict[int, Record]:
+    which = ("-n", "-X", "-P", "-j", job, f"--name={name}")
     try:
-        text = _say("sacct", "-n", "-X", "-P", "-j", job, "-o", "State,ExitCode")
+        text = _say("sacct", *_on(clusters), *which, "-o", "JobID,State,ExitCode")
     except UserError:
-        return "", ""
-    state, _, code = (text.strip().splitlines() or [""])[-1].partition("|")
-    return state.partition(" ")[0], code.partition(":")[2]
+        return {}
+    rows = [line.split("|") for line in text.splitlines() if line.count("|") == 2]
+    return {
+        index: Record(state.partition(" ")[0], code.partition(":")[2])
+        for number, state, code in rows
+        for index in _indices(number.partition("_")[2])
+    }
 
 
-def _remembered(job: str) -> tuple[str, str]:
+def _remembered(job: str, name: str, cluster: str) -> dict[int, Record]:
     try:
-        text = _say("scontrol", "-o", "show", "job", job)
+        text = _say("scontrol", *_on(cluster), "-o", "show", "job", job)
     except UserError:
-        return "", ""
-    found = dict(re.findall(r"\b(JobState|ExitCode)=(\S+)", text))
-    return found.get("JobState", ""), found.get("ExitCode", "").partition(":")[2]
+        return {}
+    keys = "JobName|ArrayTaskId|JobState|ExitCode"
+    rows = [dict(re.findall(rf"\b({keys})=(\S+)", line)) for line in text.splitlines()]
+    return {
+        index: Record(row["JobState"], row["ExitCode"].partition(":")[2])
+        for row in rows
+        if row.get("JobName") == name
+        for index in _indices(row.get("ArrayTaskId", ""))
+    }
+
+
+def _indices(text: str) -> Iterator[int]:
+    """Yield the indices that "3", "0-3,7%2", "[0-8:2]" stand for; 0 for "", a job that is no array.
+
+    Those after the "%" say how many may run at once.
+    """
+    for part in (text.strip("[]").partition("%")[0] or "0").split(","):
+        ends, _, step = part.partition(":")
+        first, _, last = ends.partition("-")
+        with suppress(ValueError):
+            yield from range(int(first), int(last or first) + 1, int(step or 1))
+
+
+def _on(clusters: str) -> tuple[str, ...]:
+    return ("-M", clusters) if clusters else ()
 
 
 def _say(*words: str) -> str:
+    # A long list of indices would be cut.
+    env = os.environ | {"SLURM_BITSTR_LEN": "0"}
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=PATIENCE, check=False, env=env
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"{words[0]} does not answer: {error}") from error
     if done.returncode:

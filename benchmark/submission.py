@@ -39,6 +39,7 @@ class Submission:
         asked: the names of all runs that the command asked for, done ones included.
         submitter: who submitted it.
         cluster: Slurm's name for itself.
+        clusters: those that sbatch was told to submit to; "" for that one.
         size: tasks of each array but the last.
         arrays: the arrays' job numbers, as far as they are submitted.
         workers: the local processes.
@@ -56,6 +57,7 @@ class Submission:
     asked: tuple[str, ...] = ()
     submitter: Process = field(default_factory=process)
     cluster: str = ""
+    clusters: str = ""
     size: int = 1
     arrays: tuple[str, ...] = ()
     workers: tuple[Process, ...] = ()

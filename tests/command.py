@@ -5,11 +5,12 @@ Importing torch takes seconds, so one process imports everything, and each comma
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.supervisor import supervised
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,14 +52,15 @@ Command = Callable[..., Result]
 
 
 def served(folder: Path) -> Iterator[Command]:
-    """Run `python -m benchmark` with these words, on one thread; `folder` takes what it says."""
+    """Run `python -m benchmark` with these words, on one thread; `folder` takes what it says.
+
+    What is detached ends when no more commands are run.
+    """
     out, err = (folder / name for name in ("out", "err"))
-    words = [sys.executable, "-c", SERVER]
-    pipe = subprocess.PIPE
     plain = os.environ | {"OMP_NUM_THREADS": "1"}
     for name in ("COLUMNS", "FORCE_COLOR"):
         plain.pop(name, None)
-    with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, env=plain) as server:
+    with supervised([sys.executable, "-c", SERVER], cwd=ROOT, env=plain) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         ask, answers = server.stdin, server.stdout

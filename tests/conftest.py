@@ -10,8 +10,11 @@ import torch
 
 from datasets import Dataset, load
 from tests.command import Command, served
+from tests.supervisor import die_with_parent
 
+os.register_at_fork(after_in_child=die_with_parent)
 if "PYTEST_XDIST_WORKER" in os.environ:
+    die_with_parent()
     # Test processes side by side, and those that they start, share the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)

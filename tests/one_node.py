@@ -1,7 +1,8 @@
-"""A real Slurm of one node, on this machine, for the tests: its daemons out of one folder.
+"""A real Slurm on this machine, for the tests: two clusters of one node each, out of one folder.
 
 munged, slurmctld and slurmd, and for a true `sacct` slurmdbd and MariaDB, of Debian's packages; as
-root, on ports, sockets and keys of its own, so that it touches no other Slurm.
+root, on ports, sockets and keys of its own, so that it touches no other Slurm. As a program,
+`python -m tests.one_node FOLDER`, it starts the daemons, says so, and goes on until it is killed.
 """
 
 import os
@@ -9,19 +10,25 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.command import ROOT
+from tests.supervisor import supervised
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd", "sbatch", "squeue", "sacct")
 CONTROLLER, NODE, ACCOUNTS = 26817, 26818, 26819
+CLUSTERS = ("tests", "other")
+READY = "ready\n"
 CPUS, GPUS = 8, ("/dev/null", "/dev/zero")
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 CONFIGURATION = """
-ClusterName=tests
+ClusterName={cluster}
 SlurmctldHost={host}({address})
 SlurmUser=root
 SlurmdUser=root
@@ -53,20 +60,20 @@ JobRequeue=1
 KillWait=5
 OverTimeLimit=0
 PropagateResourceLimits=NONE
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+StateSaveLocation={place}/state
+SlurmdSpoolDir={place}/spool
+SlurmctldPidFile={place}/slurmctld.pid
+SlurmdPidFile={place}/slurmd.pid
+SlurmctldLogFile={place}/slurmctld.log
+SlurmdLogFile={place}/slurmd.log
 SlurmctldPort={controller}
 SlurmdPort={node}
-PlugStackConfig={folder}/plugstack.conf
+PlugStackConfig={place}/plugstack.conf
 MailProg=/bin/true
 SlurmdParameters=config_overrides
 {addressing}
 NodeName={host} NodeAddr={address} CPUs={cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={cpus} \
-ThreadsPerCore=1 RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
+ThreadsPerCore=1 RealMemory={memory} Gres=gpu:a100:{gpus} State=UNKNOWN
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SlurmctldParameters=preempt_send_user_signal
@@ -102,61 +109,74 @@ def lacking() -> str:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[dict[str, str]]:
-    """Start Slurm; yield the variables that its programs need; end every process of it."""
-    node = Node(folder, *_address())
-    try:
-        node.start()
+    """Start Slurm; yield the variables that its programs need; end every process of it, jobs, too.
+
+    Raises:
+        RuntimeError: a daemon does not answer; what it said is in `folder`.
+    """
+    with supervised([sys.executable, "-m", "tests.one_node", folder], cwd=ROOT) as daemons:
+        assert daemons.stdout is not None
+        if daemons.stdout.readline() != READY:
+            raise RuntimeError(f"no Slurm; see {folder}")
         yield {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": PATH}
-    finally:
-        node.end()
 
 
 @dataclass
 class Node:
-    """The daemons in one folder."""
+    """The daemons, as children of this process, out of one folder."""
 
     folder: Path
     host: str
     address: str
-    mariadb: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
         """Start the daemons, each when what it needs answers."""
-        for name in ("state", "spool", "mysql"):
-            (self.folder / name).mkdir(parents=True)
+        self.folder.mkdir(parents=True)
         self.folder.chmod(0o755)
-        os.environ["SLURM_CONF"] = str(self.configure())
+        for i, name in enumerate(CLUSTERS):
+            self.configure(name, 10 * i)
+        os.environ["SLURM_CONF"] = str(self.folder / "slurm.conf")
         self.munge()
         self.database()
-        self.run("slurmdbd", MYSQL_UNIX_PORT=str(self.folder / "mysql.socket"))
+        self.daemon("slurmdbd", "-D", MYSQL_UNIX_PORT=str(self.folder / "mysql.socket"))
         self.wait("sacctmgr", "-n", "list", "cluster")
-        self.run("sacctmgr", "-i", "add", "cluster", "tests")
-        self.run("slurmctld")
-        self.wait("scontrol", "ping")
-        self.run("slurmd", "-N", self.host)
-        self.wait("sh", "-c", "sinfo -h -o %T | grep -qE '^(idle|mixed|allocated)$'")
+        for name in CLUSTERS:
+            self.run("sacctmgr", "-i", "add", "cluster", name)
+            os.environ["SLURM_CONF"] = str(self.place(name) / "slurm.conf")
+            self.daemon("slurmctld", "-D")
+            self.wait("scontrol", "ping")
+            self.daemon("slurmd", "-D", "-N", self.host)
+        for name in CLUSTERS:
+            os.environ["SLURM_CONF"] = str(self.place(name) / "slurm.conf")
+            self.wait("sh", "-c", "sinfo -h -o %T | grep -qE '^(idle|mixed|allocated)$'")
 
-    def configure(self) -> Path:
-        """Write the daemons' files; return Slurm's own."""
+    def place(self, cluster: str) -> Path:
+        """Return the folder of a cluster's own files."""
+        return self.folder if cluster == CLUSTERS[0] else self.folder / cluster
+
+    def configure(self, cluster: str, port: int) -> None:
+        """Write the files of a cluster, whose ports are so much higher than the first one's."""
         # Where the host's name is 127.0.0.1, they listen there only; elsewhere they could not.
-        local = self.address == "127.0.0.1"
+        local, place = self.address == "127.0.0.1", self.place(cluster)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 * 9 // 10
         values: dict[str, object] = {
-            "host": self.host, "address": self.address, "folder": self.folder,
-            "controller": CONTROLLER, "node": NODE, "accounts": ACCOUNTS, "cpus": CPUS,
-            "gpus": len(GPUS), "memory": memory, "first": int(time.time()) % 60_000_000 + 1,
+            "cluster": cluster, "host": self.host, "address": self.address, "place": place,
+            "folder": self.folder, "controller": CONTROLLER + port, "node": NODE + port,
+            "accounts": ACCOUNTS, "cpus": CPUS, "gpus": len(GPUS), "memory": memory,
+            "first": int(time.time()) % 60_000_000 + 1,
             "addressing": "CommunicationParameters=NoCtldInAddrAny,NoInAddrAny" if local else "",
         }  # fmt: skip
         files = {
             "slurm.conf": CONFIGURATION.format(**values),
             "slurmdbd.conf": ACCOUNTING.format(**values),
             "plugstack.conf": "",
-            "gres.conf": "".join(f"NodeName={self.host} Name=gpu File={gpu}\n" for gpu in GPUS),
+            "gres.conf": "".join(f"Name=gpu Type=a100 File={gpu}\n" for gpu in GPUS),
         }
+        for name in ("state", "spool"):
+            (place / name).mkdir(parents=True)
         for name, text in files.items():
-            (self.folder / name).write_text(text)
-        (self.folder / "slurmdbd.conf").chmod(0o600)
-        return self.folder / "slurm.conf"
+            (place / name).write_text(text)
+        (place / "slurmdbd.conf").chmod(0o600)
 
     def munge(self) -> None:
         """Start munged, with a key of its own."""
@@ -165,28 +185,27 @@ class Node:
         key.chmod(0o600)
         names = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid"}
         names |= {"log-file": "munged.log", "seed-file": "munge.seed"}
-        self.run("munged", "--force", *(f"--{k}={self.folder / v}" for k, v in names.items()))
+        paths = (f"--{name}={self.folder / file}" for name, file in names.items())
+        self.daemon("munged", "--foreground", "--force", *paths)
         socket = self.folder / "munge.socket"
         self.wait("sh", "-c", f"munge -n -S {socket} | unmunge -S {socket}")
 
     def database(self) -> None:
         """Start MariaDB on a socket, with a user for the accounting."""
         data, socket = self.folder / "mysql", self.folder / "mysql.socket"
+        data.mkdir()
         shutil.chown(data, "mysql")
         self.folder.chmod(0o777)
         self.run(
             "mariadb-install-db", "--user=mysql", f"--datadir={data}", "--skip-test-db",
             "--auth-root-authentication-method=socket",
         )  # fmt: skip
-        words = [
+        self.daemon(
             "mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--socket={socket}",
             f"--pid-file={self.folder / 'mariadbd.pid'}", "--skip-networking",
             "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M",
             "--innodb-lock-wait-timeout=900",
-        ]  # fmt: skip
-        with (self.folder / "mariadbd.log").open("w") as log:
-            env = {**os.environ, "PATH": PATH}
-            self.mariadb = subprocess.Popen(words, stdout=log, stderr=log, env=env)
+        )  # fmt: skip
         admin = ["--no-defaults", "-S", str(socket), "-u", "root"]
         self.wait("mariadb-admin", *admin, "ping")
         grant = (
@@ -195,11 +214,17 @@ class Node:
         )
         self.run("mariadb", *admin, "-e", grant)
 
-    def run(self, *words: str, **variables: str) -> None:
+    def daemon(self, *words: str, **variables: str) -> None:
+        """Start a daemon, which stays in the foreground."""
+        env = {**os.environ, "PATH": PATH, **variables}
+        with (self.folder / f"{words[0]}.out").open("a") as log:
+            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+
+    def run(self, *words: str) -> None:
         """Run a command; RuntimeError with what it said if it fails."""
-        done = self.call(words, **variables)
+        done = self.call(words)
         if done.returncode:
-            raise RuntimeError(f"{words[0]}: {done.stdout}{done.stderr}")
+            raise RuntimeError(f"{words[0]}: {done.stdout}")
 
     def wait(self, *words: str, seconds: float = 60) -> None:
         """Wait until a command succeeds; RuntimeError if it does not."""
@@ -209,50 +234,22 @@ class Node:
                 raise RuntimeError(f"{' '.join(words)} fails; see the logs in {self.folder}")
             time.sleep(0.1)
 
-    def call(self, words: Sequence[str], **variables: str) -> "subprocess.CompletedProcess[str]":
+    def call(self, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end, whatever that is; munge's clients would try for long."""
-        env = {**os.environ, "PATH": PATH, **variables}
+        env = {**os.environ, "PATH": PATH}
         try:
-            # Not to pipes: a daemon would hold them open.
-            with (self.folder / "said").open("w+") as said:
-                code = subprocess.run(
-                    words,
-                    stdin=subprocess.DEVNULL,
-                    stdout=said,
-                    stderr=said,
-                    env=env,
-                    timeout=20,
-                    check=False,
-                ).returncode
-                said.seek(0)
-                return subprocess.CompletedProcess(words, code, said.read(), "")
+            return subprocess.run(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=env,
+                timeout=20,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(words, 124, "", "too slow")
-
-    def end(self) -> None:
-        """End all jobs and daemons, in the order in which they need each other."""
-        if (self.folder / "slurmd.pid").exists():
-            self.call(["sh", "-c", "squeue -h -o %A | sort -u | xargs -r scancel"])
-            self.call(["sh", "-c", "while squeue -h | grep -q .; do sleep 0.1; done"])
-        for name in ("slurmd", "slurmctld", "slurmdbd"):
-            _end(self.folder / f"{name}.pid")
-        if self.mariadb is not None:
-            self.mariadb.terminate()
-            self.mariadb.wait()
-        _end(self.folder / "munged.pid")
-
-
-def _end(pid_file: Path) -> None:
-    """End the daemon that the file names, and see that it is gone."""
-    try:
-        pid = int(pid_file.read_text())
-        os.kill(pid, signal.SIGTERM)
-        for _ in range(100):
-            time.sleep(0.1)
-            os.kill(pid, 0)
-        os.kill(pid, signal.SIGKILL)
-    except (OSError, ValueError):
-        return
+            return subprocess.CompletedProcess(words, 124, "too slow")
 
 
 def _address() -> tuple[str, str]:
@@ -264,3 +261,9 @@ def _address() -> tuple[str, str]:
         with Path("/etc/hosts").open("a") as hosts:
             hosts.write(f"127.0.0.1 {host}\n")
         return host, "127.0.0.1"
+
+
+if __name__ == "__main__":
+    Node(Path(sys.argv[1]), *_address()).start()
+    print(READY, end="", flush=True)
+    signal.pause()  # until the supervisor kills it

@@ -13,8 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
+from benchmark.hands import settle
 from benchmark.job import Stop, Task, work
 from benchmark.locks import Locks, Owner
 from benchmark.options import options, setup
@@ -25,6 +27,7 @@ from methods.base import Batch, defaults
 from methods.vae import VAE
 from results.store import Folder, folders
 from tests.command import ROOT, Command
+from tests.supervisor import die_with_parent
 from tests.test_cli import refused
 
 STUDY = """datasets = "toy"
@@ -117,6 +120,29 @@ def test_killed_and_stopped_workers(command: Command, study: Path, tmp_path: Pat
     assert "begins" in failed["log"]
     (left,) = (run["run"] for run in found["runs"] if run["state"] == "missing")
     assert Folder(out / left).checkpoint().exists()
+
+
+def test_workers_end_with_the_command(study: Path, tmp_path: Path) -> None:
+    """It is killed; what trains is saved, what waits is free, and the same command continues."""
+    out, steps = tmp_path / "runs", 400
+    study.write_text(STUDY.replace("20", str(steps)).replace('["vae", "pca"]', '"vae"'))
+    words = f"run --study {study} --out {out} --on local --parallel 1".split()
+    command = [sys.executable, "-m", "benchmark", *words]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.DEVNULL, env=env, preexec_fn=die_with_parent
+    ) as process:
+        until(lambda: any(out.glob("toy-*/log.csv")))
+        process.kill()
+    ((worker,),) = (submission.workers for submission in submissions(out))
+    until(lambda: not worker.alive)
+    (folder,) = folders(out)
+    assert folder.state == "unfinished"
+    assert 0 < torch.load(folder.checkpoint(), weights_only=True)["step"] < steps
+    assert settle(out) == {}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "2 runs: 2 done" in done.stderr
 
 
 def test_in_this_process(command: Command, study: Path, tmp_path: Path) -> None:

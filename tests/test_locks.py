@@ -16,6 +16,7 @@ from benchmark.processes import Process, process
 from benchmark.registry import UserError
 from benchmark.submission import Submission
 from results.store import Folder
+from tests.supervisor import die_with_parent
 
 RUN, OTHER = "toy-vae-0-0123456789", "toy-vae-1-0123456789"
 ASKED = {
@@ -96,7 +97,8 @@ def test_a_process_that_was_killed_holds_nothing(tmp_path: Path) -> None:
         f"    print(mine.take(['{RUN}'], {{}}), flush=True); time.sleep(60)"
     )
     words = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, text=True, preexec_fn=die_with_parent) as other:
         assert other.stdout is not None
         assert other.stdout.readline().strip() == f"['{RUN}']"
         assert look(tmp_path)[RUN].place == "running"

@@ -13,11 +13,16 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmark.locks import Locks
+from benchmark.hands import settle
+from benchmark.locks import Locks, Owner
+from benchmark.processes import Process
+from benchmark.submission import Submission, submissions
 from results.store import Folder, folders
 from tests.command import ROOT, Command, Result, served
 from tests.one_node import cluster, lacking
 from tests.scenes import SLOW, Scene, slurm_says, study, until, words
+from tests.supervisor import die_with_parent
+from tests.test_locks import ASKED
 from tests.test_train import assert_same
 
 pytestmark = [
@@ -85,6 +90,7 @@ def begun(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Scenes:
         assert done.code == 0, done.err
         if name == "limit":  # its minutes count from here
             until(of[name].training)
+            slurm_says("scontrol", "update", f"JobId={of[name].job()}", "EndTime=now+60")
     study(top / "troubled", steps=20, trouble=["raise", "nan", "none"])
     assert command(*words(top / "troubled", "--detach", "--pack", 3)).code == 0
     disturb(of)
@@ -123,21 +129,19 @@ def disturb(of: dict[str, Scene]) -> None:
 
 
 def test_an_array_with_a_limit(command: Command, begun: Scenes, tmp_path: Path) -> None:
-    """Two methods, two seeds, two at a time: all done, the table complete, nothing to do again."""
-    study(tmp_path, "vae,pca", "0-1", 20)
-    done = command(*words(tmp_path, "--parallel", 2, "--json"))
+    """Two methods, one at a time: all done, the table complete, nothing to do again."""
+    study(tmp_path, "vae,pca", steps=20)
+    done = command(*words(tmp_path, "--parallel", 1, "--json"))
     assert done.code == 0, done.err
     rows = json.loads(done.out)
-    assert {(row["method"], row["seed"]) for row in rows} == {
-        (method, seed) for method in ("vae", "pca") for seed in (0, 1)
-    }
+    assert {row["method"] for row in rows} == {"vae", "pca"}
     assert all(row["state"] == "done" and row["value"] is not None for row in rows)
     (script,) = (tmp_path / "runs").glob(".jobs/*/submitit/[0-9]*_submission.sh")
-    assert "#SBATCH --array=0-3%2" in script.read_text()
+    assert "#SBATCH --array=0-1%1" in script.read_text()
     again = command(*words(tmp_path, "--dry-run"))
-    assert again.out.splitlines() == ["4 runs: 4 done", "nothing to submit"]
+    assert again.out.splitlines() == ["2 runs: 2 done", "nothing to submit"]
     table = command("table", "--study", tmp_path / "study.toml", "--out", tmp_path / "runs")
-    assert "4 runs: 4 done" in table.out
+    assert "2 runs: 2 done" in table.out
 
 
 def test_what_slurm_refuses(command: Command, tmp_path: Path) -> None:
@@ -149,6 +153,60 @@ def test_what_slurm_refuses(command: Command, tmp_path: Path) -> None:
     assert line.startswith("error: sbatch: error: Batch job submission failed: ")
     assert line.endswith("; 0 of 1 runs are submitted")
     assert Locks(tmp_path / "runs").held() == {}
+
+
+def test_another_cluster(command: Command, tmp_path: Path) -> None:
+    """What this one does not show, for it was not told where to ask, is left as it is."""
+    study(tmp_path, "pca")
+    scene, other = Scene(tmp_path / "runs"), ("--slurm", "clusters=other")
+    held = ("--detach", "--slurm", "hold", "--gpus", "a100:1")
+    assert command(*words(tmp_path, *other, *held)).code == 0
+    job = scene.job()
+    assert "=gres:gpu:a100:1" in slurm_says("scontrol", "-M", "other", "show", "job", job)
+    assert job not in slurm_says("squeue", "-h", "-n", scene.array(), "-o", "%i")
+    assert told(command, scene) == ("queued", f"job {job}: JobHeldUser")
+    (submission,) = submissions(scene.out)
+    submission.change(clusters="")
+    for end in (False, True):
+        if end:
+            slurm_says("scancel", "-M", "other", job)
+            until(lambda: not slurm_says("squeue", "-M", "other", "-h"))
+        state, why = told(command, scene)
+        assert (state, why.partition(";")[0]) == ("queued", f"its Slurm does not show job {job}")
+        assert "submitted" not in command(*words(tmp_path, "--retry", "--detach", *other)).err
+        assert not list(folders(scene.out))
+    submission.write()
+    assert told(command, scene) == ("failed", f"job {job} ended before it began: CANCELLED")
+    done = command(*words(tmp_path, "--retry", *other))
+    assert done.code == 0, done.err
+    assert "submitted 1 run" in done.err
+    assert told(command, scene) == ("done", "")
+
+
+def told(command: Command, scene: Scene) -> tuple[str, str]:
+    """Return what `status` says of the only run, and why."""
+    (run,) = json.loads(command("status", "--out", scene.out, "--json").out)["runs"]
+    return run["state"], run["why"]
+
+
+def test_a_job_that_no_query_shows(begun: Scenes, tmp_path: Path) -> None:
+    """Nobody can say that what waits is dead, nor what trains while it gives signs of life."""
+    names = ["toy-pca-0-0123456789", "toy-pca-1-0123456789"]
+    far = Process("elsewhere", 1, "1")
+    submission = Submission(tmp_path, "slurm", submitter=far, cluster="tests", arrays=("7",))
+    submission.write().write_tasks([[{"name": name, "asked": ASKED} for name in names]])
+    locks, job = Locks(tmp_path), Owner(process=far, submission=submission.id, task=0, job="7")
+    with locks.owner(Owner(process=far, submission=submission.id)) as submitter:
+        submitter.take(names, {})
+    assert {hold.place for hold in settle(tmp_path).values()} == {"queued"}
+    with locks.owner(job) as mine:
+        mine.take(names[:1], locks.held())
+        places = [hold.place for hold in settle(tmp_path).values()]
+        assert sorted(places) == ["queued", "running"]
+        os.utime(locks.file(names[0], 1), (1e9, 1e9))
+        assert settle(tmp_path) == {}
+    assert Folder(tmp_path / names[0]).reason == "job 7 ended: no word of how"
+    assert not (tmp_path / names[1]).exists()
 
 
 def test_two_commands_at_once(
@@ -250,7 +308,10 @@ def test_the_rest_of_a_pack_goes_on(command: Command, scenes: Scenes) -> None:
 def start(*words: object, **variables: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "benchmark", *map(str, words)]
     env = os.environ | variables
-    return subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, env=env)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=ROOT, text=True, stderr=pipe, env=env, preexec_fn=die_with_parent
+    )
 
 
 def killed_when(process: "subprocess.Popen[str]", said: str) -> None:

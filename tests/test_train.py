@@ -23,6 +23,7 @@ from benchmark.train import LOOK, Diverged, Stopped, Training, advance, cut_log,
 from datasets import Dataset
 from methods.base import Batch, Method, normal_codes
 from results.store import Folder
+from tests.supervisor import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
@@ -195,7 +196,9 @@ class TestProcess:
 def begun(command: str, program: Sequence[str] = ("-c", WRAPPER)) -> "subprocess.Popen[str]":
     words = [sys.executable, *program, *command.split()]
     pipe = subprocess.PIPE
-    return subprocess.Popen(words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(
+        words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=die_with_parent
+    )
 
 
 def signalled(command: str, folder: Folder, number: int, seconds: float) -> tuple[int, str]:
