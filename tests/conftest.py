@@ -1,7 +1,6 @@
 """What every test shares: a cache folder of its own, and data sets drawn once a session."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,13 +21,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.fixture(scope="session", autouse=True)
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Point $BENCHMARK_DATA at an empty folder, so that no test touches the user's cache."""
-    folder = tmp_path_factory.mktemp("data")
+    """Point $BENCHMARK_DATA at a new folder, so that no test touches the user's cache.
+
+    Test processes side by side share it: what one has drawn, the others need not draw.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "data"
+    shared.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCHMARK_DATA", str(folder))
-        yield folder
-    # pytest keeps the folders of three sessions, and dSprites takes 377 MB.
-    shutil.rmtree(folder, ignore_errors=True)
+        patch.setenv("BENCHMARK_DATA", str(shared))
+        yield shared
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +44,7 @@ def dsprites(data_folder: Path) -> Dataset:
     return load("dsprites")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     """Run `python -m benchmark` with these words."""
     yield from served(tmp_path_factory.mktemp("said"))
