@@ -1,67 +1,120 @@
 """Codes of any other program: read with care, scored beside floor and ceiling."""
 
-from collections.abc import Iterator, Sequence
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS, UserError
 from benchmark.requests import factors_of
-from benchmark.score import encoded, scored, viewed
-from datasets import Dataset
-from metrics.base import needs, usual
+from benchmark.score import Subject, encoded, scored, viewed
+from datasets import Dataset, Spec, Table
+from metrics.base import as_codes, needs, usual
 from results.store import Codes
 
 FLOOR, CEILING = "random (floor)", "truth (ceiling)"
 LATENTS = 10
 """Of the floor."""
+FEW = 1_000
+"""Below so many rows, chance shows in scores: random codes of 96 images have a MIG of 0.03."""
+KEYS = ("codes", "factors", "index", "std")
+"""What is read of a file; nothing else in it is touched."""
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 def read_codes(path: Path, dataset: Dataset) -> Codes:
-    """Return a stranger's codes: an .npy of (N, L) numbers, or an .npz that holds them as `codes`.
+    """Return a stranger's codes: a table (N, L) of numbers that lies in a file as `codes`.
 
-    Line i is of image i of the data set or, where the .npz holds `index`, of image index[i]. An
-    .npz may also hold `std`, the standard deviations (N, L) of the codes' posteriors.
+    The file is an .npz, an .npy of `codes` alone, or a .pt of a dictionary of tensors or of the
+    codes alone. Line i is of image i of the data set or, where the file holds `index`, of image
+    index[i]. It may also hold `std`, the standard deviations (N, L) of the codes' posteriors.
 
     Raises:
         UserError: the file cannot be read, or does not fit the data set; nothing is unpickled.
     """
+    return _of(dataset, path, _read(path))
+
+
+def _read(path: Path) -> Arrays:
+    """Return those of the arrays `KEYS` that are in the file, with `codes` among them."""
+    tensors = path.suffix.lower() in (".pt", ".pth")
     try:
-        found = np.load(path, allow_pickle=False)
-        arrays = {"codes": found} if isinstance(found, np.ndarray) else dict(found)
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-        reason = "it is no .npy or .npz of numbers" if "pickle" in str(error) else error
+        arrays, names = _read_tensors(path) if tensors else _read_arrays(path)
+    except Exception as error:  # whatever a damaged file leads its reader to
+        reason: object = error
+        if tensors and not isinstance(error, OSError):
+            reason = "it is no tensor, or dictionary with tensors, that torch.save wrote"
+        elif "pickle" in str(error):
+            reason = "it is no .npy or .npz of numbers, or .pt of tensors"
         raise UserError(f"cannot read codes from {path}: {reason}") from error
-    codes = arrays.get("codes")
-    if codes is None or codes.ndim != 2 or codes.dtype.kind not in "fiub":
-        there = {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
-        raise UserError(f"{path} has no table `codes` of numbers (N, L); it has {there}")
-    if not codes.size:
-        raise UserError(f"{path} has no codes: their shape is {codes.shape}")
-    if not np.isfinite(codes).all():
-        row, column = np.argwhere(~np.isfinite(codes))[0]
-        raise UserError(
-            f"{path} has codes that are not finite, first in row {row}, column {column}"
-        )
+    if "codes" not in arrays:
+        raise UserError(f"{path} has no table `codes`; it has {', '.join(names) or 'nothing'}")
+    try:
+        return {**arrays, "codes": as_codes(arrays["codes"])}
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _read_arrays(path: Path) -> tuple[Arrays, list[str]]:
+    """Return the arrays of an .npy or .npz, and the names of all that it holds."""
+    found = np.load(path, allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        return {"codes": found}, []
+    with found:
+        arrays = {key: np.asarray(found[key]) for key in KEYS if key in found.files}
+        return arrays, found.files
+
+
+def _read_tensors(path: Path) -> tuple[Arrays, list[str]]:
+    """Return the arrays of a .pt, and the names of all that it holds."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pickles that torch did not write
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(found, torch.Tensor):
+        found = {"codes": found}
+    if not isinstance(found, dict):
+        raise TypeError(f"a {type(found).__name__}")
+    arrays = {}
+    for key in KEYS:
+        if key in found:
+            # NumPy has no bfloat16.
+            small = found[key].is_floating_point() and found[key].itemsize < 4
+            arrays[key] = (found[key].float() if small else found[key]).numpy(force=True)
+    return arrays, [str(key) for key in found]
+
+
+def _of(dataset: Dataset, path: Path, arrays: Arrays) -> Codes:
+    """Return the codes of a file as those of a data set's images."""
+    codes = arrays["codes"]
     if "index" not in arrays and len(codes) != len(dataset):
         raise UserError(
             f"{path} has {len(codes):,} lines and {dataset.name} {len(dataset):,} images; "
-            "an .npz with `index` may say which images they are of"
+            "`index` in an .npz may say which images they are of, or `factors` bring their own"
         )
     rows = arrays.get("index", np.arange(len(codes)))
     _check_rows(path, rows, len(codes), dataset)
+    return _codes(codes, rows.astype(np.int64), _std(path, arrays))
+
+
+def _codes(codes: NDArray[Any], rows: NDArray[np.int64], std: NDArray[Any] | None = None) -> Codes:
     names = [f"z{number}" for number in range(1, codes.shape[1] + 1)]
-    return Codes(codes, rows.astype(np.int64), names, ["normal"] * len(names), _std(path, arrays))
+    return Codes(codes, rows, names, ["normal"] * len(names), std)
 
 
-def _std(path: Path, arrays: dict[str, NDArray[Any]]) -> NDArray[Any] | None:
+def _std(path: Path, arrays: Arrays) -> NDArray[Any] | None:
     """Return the standard deviations of the codes' posteriors, if the file has them."""
     std = arrays.get("std")
     if std is not None and (
-        std.shape != arrays["codes"].shape or std.dtype.kind != "f" or not (std > 0).all()
+        std.shape != arrays["codes"].shape
+        or std.dtype.kind != "f"
+        or not ((std > 0) & np.isfinite(std)).all()
     ):
         raise UserError(f"{path}: `std` is not a number above 0 for each of its codes")
     return std
@@ -77,36 +130,87 @@ def _check_rows(path: Path, rows: NDArray[Any], count: int, dataset: Dataset) ->
         raise UserError(f"{path}: `index` names an image more than once")
 
 
+def _without_images(path: Path, arrays: Arrays) -> Table:
+    """Return a data set of black pixels that has the factors (N, K) of a file, f1 to fK."""
+    factors, count = arrays["factors"], len(arrays["codes"])
+    if "index" in arrays:
+        raise UserError(f"{path} has `factors`, line by line those of `codes`, and `index` too")
+    if factors.ndim != 2 or len(factors) != count or factors.dtype.kind not in "iuf":
+        raise UserError(
+            f"{path}: `factors` must be integers ({count}, K), a line for each of its codes; "
+            f"found {factors.dtype} {factors.shape}"
+        )
+    names = tuple(f"f{number}" for number in range(1, factors.shape[1] + 1))
+    sizes = tuple(max(1, int(most) + 1) for most in np.nan_to_num(factors.max(0)))
+    black, rows = np.broadcast_to(np.uint8(0), (count, 1)), np.arange(count)
+    return Table(Spec(str(path), (1, 1, 1), 256, names, sizes), black, factors, rows, rows)
+
+
 def brought(
-    path: Path, dataset: Dataset, names: Sequence[str], seed: int, reference: bool
+    paths: Sequence[Path],
+    dataset: Callable[[], Dataset],
+    names: Sequence[str],
+    seed: int,
+    reference: bool,
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield a stranger's codes' rows and, if asked, those of floor and ceiling, by name.
+    """Yield the rows of each file's codes and, if asked, those of floor and ceiling, by name.
+
+    Args:
+        paths: the files.
+        dataset: returns the data set that codes are of; not called for files with `factors`.
+        names: the metrics.
+        seed: of the metrics, and of the floor.
+        reference: whether floor and ceiling are scored.
 
     Raises:
-        UserError: the file cannot be read, or does not fit the data set.
+        UserError: a file cannot be read, or does not fit the data set, or floor and ceiling are
+            asked for and the files are not of the same images.
     """
-    own = read_codes(path, dataset)
-    subject = encoded(dataset, own)
-    subjects = {path.stem: subject}
+    lines: dict[str, tuple[Spec, Subject]] = {}
+    for name, path in _named(paths).items():
+        arrays = _read(path)
+        images = _without_images(path, arrays) if "factors" in arrays else dataset()
+        own = _of(images, path, arrays)
+        lines[name] = images.spec, encoded(images, own)
+        if len(own.rows) < FEW:
+            print(
+                f"warning: {path} has {len(own.rows)} rows of codes, and chance shows in scores "
+                f"of fewer than {FEW:,}",
+                file=sys.stderr,
+            )
     if reference:
-        chance = np.random.default_rng(seed).standard_normal((len(own.rows), LATENTS), np.float32)
-        truth = subject.sheet["factors"].astype(np.float32)
-        subjects[FLOOR] = encoded(dataset, _bare(chance, own.rows))
-        subjects[CEILING] = encoded(dataset, _bare(truth, own.rows))
-    for line, one in subjects.items():
-        yield (
-            line,
-            [
-                row
-                for name in names
-                for row in scored(name, viewed(one, dataset.spec, factors_of(name)), seed)
-            ],
+        _check_same([subject for _, subject in lines.values()])
+        lines |= _references(images, own.rows, seed)
+    for name, (spec, subject) in lines.items():
+        views = ((one, viewed(subject, spec, factors_of(one))) for one in names)
+        yield name, [row for one, view in views for row in scored(one, view, seed)]
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return the files by their names or, where two have the same, by their paths."""
+    stems = [path.stem for path in paths]
+    return {path.stem if stems.count(path.stem) == 1 else str(path): path for path in paths}
+
+
+def _check_same(subjects: Sequence[Subject]) -> None:
+    first, *others = (subject.sheet["factors"] for subject in subjects)
+    if not all(np.array_equal(first, other) for other in others):
+        raise UserError(
+            "the files of --codes are of different images, for which floor and ceiling differ: "
+            "score each by itself, or give --no-reference"
         )
 
 
-def _bare(codes: NDArray[np.float32], rows: NDArray[np.int64]) -> Codes:
-    names = [f"z{number}" for number in range(1, codes.shape[1] + 1)]
-    return Codes(codes, rows, names, ["normal"] * len(names))
+def _references(
+    dataset: Dataset, rows: NDArray[np.int64], seed: int
+) -> dict[str, tuple[Spec, Subject]]:
+    """Return random codes and the true factors of images, by name."""
+    chance = np.random.default_rng(seed).standard_normal((len(rows), LATENTS), np.float32)
+    truth = dataset.factors(rows).astype(np.float32)
+    return {
+        FLOOR: (dataset.spec, encoded(dataset, _codes(chance, rows))),
+        CEILING: (dataset.spec, encoded(dataset, _codes(truth, rows))),
+    }
 
 
 def usual_without_c1() -> list[str]:

@@ -256,9 +256,15 @@ def speed(
 def score(
     runs: Annotated[list[Path] | None, typer.Argument(help="Folders of finished runs.")] = None,
     codes: Annotated[
-        Path | None, typer.Option(help="An .npy of (N, L) numbers, or an .npz: codes and index.")
+        list[Path] | None,
+        typer.Option(
+            help="An .npy of (N, L) numbers, an .npz (codes, index or factors, std) or a .pt of "
+            "tensors; repeatable."
+        ),
     ] = None,
-    dataset: Annotated[str, typer.Option(help="The data set that --codes are of.")] = "dsprites",
+    dataset: Annotated[
+        str, typer.Option(help="The data set that --codes without factors are of.")
+    ] = "dsprites",
     metrics: Scores = None,
     side: Side = "encoder",
     factors: Factors = "all",
@@ -268,6 +274,8 @@ def score(
     data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
 ) -> None:
     """Score codes that are there: finished runs', without the model, or any other program's."""
+    from functools import cache
+
     from benchmark import brought
     from benchmark import score as scores
     from benchmark.requests import metrics_for
@@ -276,14 +284,15 @@ def score(
     from results.store import Folder
     from results.terminal import console
 
-    if bool(runs) == (codes is not None):
+    if bool(runs) == bool(codes):
         raise UserError("score needs either folders of runs or --codes FILE")
-    if codes is not None and side != "encoder":
+    if codes and side != "encoder":
         raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
-    if codes is not None:
+    if codes:
         usual = ",".join(brought.usual_without_c1())
         chosen = metrics_for(metrics or usual, factors=factors)
-        found = dict(brought.brought(codes, load(dataset, data_dir), chosen, seed, reference))
+        images = cache(lambda: load(dataset, data_dir))
+        found = dict(brought.brought(codes, images, chosen, seed, reference))
     else:
         chosen = metrics_for(metrics, side, factors)
         found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}

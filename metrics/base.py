@@ -3,7 +3,7 @@
 A metric is a pure function that returns a float or, where it comes to several numbers, a dictionary
 of them. Its parameters without default name what it needs:
 
-    codes     float or uint8 (M, L)  one row per image of a table of images
+    codes     numbers (M, L)         one row per image of a table of images: see `as_codes`
     factors   int (M, K)             the true factors of the same rows; the table need not be a grid
     c1        int (M,)               the category of the method's first categorical code
     label     int (M,)               the label of every row
@@ -51,6 +51,10 @@ from benchmark.registry import Entry, Registry
 Codes = NDArray[Any]
 Integers = NDArray[np.int64]
 Metric = Callable[..., float | dict[str, float]]
+
+
+ORDINARY = (1e-15, 1e15)
+"""The largest absolute code of a float32 table whose squares, and sums of them, are float32 too."""
 
 
 class Detailed(float):
@@ -152,7 +156,7 @@ def score(
             on rows that are not held out, and scores on those that are.
 
     Raises:
-        ValueError: codes that are not finite or not a table, arrays of different lengths, or a
+        ValueError: codes that `as_codes` refuses, arrays of different lengths, or a
             table on which the metric is not defined.
     """
     given = {name: sheet[name] for name in needs(entry.value) if name != "rng"}
@@ -160,7 +164,7 @@ def score(
     if len(set(lengths.values())) > 1:
         raise ValueError(f"the rows of the table do not agree: {lengths}")
     if "codes" in given:
-        _check_codes(given["codes"])
+        given["codes"] = as_codes(given["codes"])
     chance: dict[str, Any] = {"rng": rng} if "rng" in needs(entry.value) else {}
     if disjoint and "held_out" in inspect.signature(entry.value).parameters:
         chance["held_out"] = sheet["held_out"]
@@ -174,20 +178,37 @@ def score(
     return {names[part]: values[part] for part in names}
 
 
-def _check_codes(codes: Codes, block: int = 2**22) -> None:
-    if codes.ndim != 2 or codes.size == 0:
-        raise ValueError(f"codes are (rows, codes), neither 0; these have shape {codes.shape}")
-    if not np.issubdtype(codes.dtype, np.inexact):
-        return
-    count, first = 0, ""
-    rows = max(1, block // codes.shape[1])
-    for start in range(0, len(codes), rows):
-        bad = ~np.isfinite(codes[start : start + rows])
-        if bad.any():
-            row, column = np.unravel_index(bad.argmax(), bad.shape)
-            first = first or f"row {start + row}, column {column}"
-            count += int(bad.sum())
-    if count:
+def as_codes(codes: Codes) -> Codes:
+    """Return codes (M, L) in a type that every metric takes: float32, float64, uint8 or int64.
+
+    Floats become float64, but float32 of `ORDINARY` size stays: nothing overflows in it. Booleans
+    become uint8, which stays, for raw pixels would be eight times larger; other integers become
+    int64. Nothing is copied where the type is right already.
+
+    Raises:
+        ValueError: they are no table of numbers, or a number is not finite or too large.
+    """
+    kind = codes.dtype.kind
+    if kind not in "fiub" or codes.ndim != 2 or codes.size == 0:
         raise ValueError(
-            f"codes are not finite: {count} of {codes.size} values, the first at {first}"
+            "codes are a table (rows, codes) of numbers, neither 0; these are "
+            f"{codes.dtype} of shape {codes.shape}"
         )
+    if kind == "b" or codes.dtype == np.uint8:
+        return codes.astype(np.uint8, copy=False)
+    low, high = codes.min(), codes.max()
+    limit = np.float64(np.finfo(np.float32).max) if kind == "f" else 2**53
+    if not (-limit <= low and high <= limit):
+        raise _too_large(codes, limit)
+    if codes.dtype == np.float32 and ORDINARY[0] <= max(-low, high) <= ORDINARY[1]:
+        return codes
+    return codes.astype(np.float64 if kind == "f" else np.int64, copy=False)
+
+
+def _too_large(codes: Codes, limit: np.float64 | int) -> ValueError:
+    bad = ~((-limit <= codes) & (codes <= limit))
+    row, column = np.unravel_index(bad.argmax(), bad.shape)
+    return ValueError(
+        f"codes are beyond {limit:.2g} or not finite: {bad.sum()} of {codes.size} values, the "
+        f"first at row {row}, column {column}: {codes[row, column]}"
+    )

@@ -43,7 +43,7 @@ def _edges(column: Codes, bins: int) -> NDArray[np.floating]:
     low, high = column.min(), column.max()
     if low == high:
         low, high = low - 0.5, high + 0.5
-    kind = np.result_type(column, np.float16) if column.dtype.kind == "f" else np.float64
+    kind = column.dtype if column.dtype.kind == "f" else np.float64
     return np.linspace(low, high, bins + 1, dtype=kind)
 
 

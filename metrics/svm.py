@@ -92,7 +92,7 @@ class _Margins:
     def _inside(self, u: Floats) -> tuple[Floats, Floats]:
         """Return the moments of the rows with w x + b < 1 of the class, > -1 of the rest."""
         w, b = u.T + 0.0  # -0.0 is no negative weight; 0/0 is the edge itself, where no loss is.
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             i, j = (np.searchsorted(self.sorted, (edge - b) / w) for edge in (1, -1))
         own, rest = self._below(i), self.all[j] - self._below(j)
         up = (w >= 0)[:, None]

@@ -1,6 +1,7 @@
 """What every data set promises, and where its files lie."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from benchmark.registry import DATASETS, UserError
-from datasets import Dataset, Grid, Spec, Table, load
+from benchmark.registry import DATASETS, Entry, UserError
+from datasets import Dataset, Grid, Spec, Table, binned, load, packed_images
 
 NO_FILE_NEEDED = ["dsprites", "toy", "faces_drawn", "color_dsprites", "noisy_dsprites"]
 Rows = NDArray[np.uint8]
@@ -79,7 +80,7 @@ GRIDS = [name for name in DATASETS.names() if DATASETS[name].facts["spec"].grid]
 def grid(name: str) -> Grid:
     """Return a data set of that grid whose images are black."""
     spec = DATASETS[name].facts["spec"]
-    return Grid(spec, np.broadcast_to(np.uint8(0), (int(np.prod(spec.factor_sizes)), 1)))
+    return Grid(spec, np.broadcast_to(np.uint8(0), (int(np.prod(spec.factor_sizes)), spec.size)))
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -204,3 +205,143 @@ def test_what_is_no_index_is_refused(dataset: Dataset, index: object) -> None:
 def test_a_value_that_no_image_has_is_refused(dataset: Dataset, value: int) -> None:
     with pytest.raises(ValueError, match=rf"no .*image of {dataset.name} has '\w+' = {value}"):
         dataset.sample_fixed(0, value, 3, np.random.default_rng(0))
+
+
+# What a data set of the user's own may have wrong.
+
+FIELDS: dict[str, Any] = {
+    "name": "m",
+    "shape": (1, 8, 8),
+    "levels": 256,
+    "factor_names": ("a", "b"),
+    "factor_sizes": (10, 4),
+}
+R = np.arange(500)
+VALUES = np.random.default_rng(0).integers((10, 4), size=(500, 2))
+BLACK = np.zeros((500, 64), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("shape", (8, 8, 3), r"shape must be \(C, H, W\), C 1 or 3, .*; found \(8, 8, 3\)"),
+        ("shape", (8, 8), r"shape must be \(C, H, W\), C 1 or 3; found \(8, 8\)"),
+        ("shape", (1, 8, 8.5), "shape must be"),
+        ("levels", 255, "levels must be 2 or 256; found 255"),
+        ("factor_names", ("a", "a"), r"factor_names must be different .* \('a', 'a'\)"),
+        ("factor_sizes", (10,), r"factor_sizes must be 2 numbers, .*; found \(10,\)"),
+        ("factor_sizes", (10, 0), r"factor_sizes must be whole .* 1; found \(10, 0\)"),
+        ("label", "c", r"label must be None or one of \['a', 'b'\]; found c"),
+        ("same", (("c", 0, 1),), r"same must be pairs of values of \['a', 'b'\]"),
+    ],
+)
+def test_a_specification_that_cannot_be_is_refused(field: str, value: object, said: str) -> None:
+    with pytest.raises(UserError, match="data set 'm': " + said):
+        Spec(**FIELDS | {field: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"packed": BLACK / 255}, r"packed must be uint8 .*; found float64"),
+        ({"packed": BLACK.reshape(500, 1, 8, 8)}, r"packed must be \(N, 64\).*; found \(500, 1"),
+        ({"packed": BLACK[:, :8]}, r"packed must be \(N, 64\), a byte a pixel .*\(500, 8\)"),
+        ({"packed": BLACK.tolist()}, "packed must be uint8 .*; found list"),
+        ({"levels": 2}, r"packed must be \(N, 8\), 8 pixels a byte .*; found \(500, 64\)"),
+        ({"table": VALUES[:400]}, r"factors must be \(500, 2\), .*; found \(400, 2\)"),
+        ({"table": VALUES[:, :1]}, r"factors must be \(500, 2\), .*; found \(500, 1\)"),
+        ({"table": VALUES + 0.25}, r"'a' must be integers .*binned.*; found 8.25, in 0.25..9.25"),
+        ({"table": VALUES + np.array([0, 1])}, r"factor 'b' must be 0..3; found 1..4"),
+        ({"table": VALUES - np.array([1, 0])}, r"factor 'a' must be 0..9; found -1..8"),
+        ({"table": VALUES > 1}, "factors must be of an integer type; found bool"),
+        ({"train": R + 1}, r"train must be rows of the 500 images, 0..499; found 1..500"),
+        ({"test": R - 1}, r"test must be rows of the 500 images, 0..499; found -1..498"),
+        ({"test": R[:0]}, r"test must be row numbers, one or more .*; found int64 \(0,\)"),
+        ({"train": R > 9}, r"train must be row numbers, .*np.flatnonzero.*; found bool \(500,\)"),
+        ({"grid": True}, "grid must be False for a Table; found True"),
+    ],
+)
+def test_a_table_that_is_not_as_its_specification_is_refused(
+    change: dict[str, Any], said: str
+) -> None:
+    fields = {key: change.pop(key) for key in ("levels", "grid") if key in change}
+    given: dict[str, Any] = {"packed": BLACK, "table": VALUES, "train": R, "test": R} | change
+    with pytest.raises(UserError, match=f"data set 'm': .*{said}"):
+        Table(Spec(**FIELDS | fields), **given)
+
+
+def test_a_grid_that_is_not_as_its_specification_is_refused() -> None:
+    with pytest.raises(UserError, match=r"must be 40 images, the product .*; found 500"):
+        Grid(Spec(**FIELDS, grid=True), BLACK)
+    with pytest.raises(UserError, match="grid must be True for a Grid; found False"):
+        Grid(Spec(**FIELDS), BLACK[:40])
+
+
+def test_a_data_set_that_checks_nothing_itself_is_checked_when_it_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = Table(Spec(**FIELDS), BLACK, VALUES, R, R)
+    whole.table = VALUES + 0.5
+    monkeypatch.setitem(DATASETS._entries, "m", Entry("m", lambda folder: whole, "here"))
+    with pytest.raises(UserError, match="data set 'm': factor 'a' must be integers"):
+        load("m")
+
+
+def test_whole_numbers_may_be_of_any_type() -> None:
+    for kind in (np.uint8, np.int32, np.float32):
+        dataset = Table(Spec(**FIELDS), BLACK, VALUES.astype(kind), R, R)
+        assert (dataset.factors(R) == VALUES).all()
+        assert dataset.factors(R).dtype == np.int64
+
+
+@pytest.mark.parametrize("levels", [2, 256])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7)])
+def test_images_are_packed_and_dealt_as_they_were(levels: int, shape: tuple[int, ...]) -> None:
+    images = np.random.default_rng(0).integers(levels, size=(500, *shape), dtype=np.uint8)
+    spec = Spec(**FIELDS | {"shape": shape, "levels": levels})
+    dataset = Table(spec, packed_images(images, levels), VALUES, R, R)
+    assert (dataset.images(R) == images).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "levels", "said"),
+    [
+        (np.zeros((9, 1, 8, 8)), 256, "images must be uint8 .*255.*; found float64"),
+        (np.zeros((9, 8, 8, 3), np.uint8), 256, r"transpose.*; found \(9, 8, 8, 3\)"),
+        (np.zeros((9, 8, 8), np.uint8), 256, r"\(N, C, H, W\).*; found \(9, 8, 8\)"),
+        (np.full((9, 1, 8, 8), 255, np.uint8), 2, "levels=2 is of .*; found levels=2 and 0..255"),
+        (np.zeros((9, 1, 8, 8), np.uint8), 16, "found levels=16"),
+    ],
+)
+def test_images_that_cannot_be_packed_are_refused(
+    images: NDArray[Any], levels: int, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        packed_images(images, levels)
+
+
+def test_continuous_values_are_binned_at_equal_width() -> None:
+    values = np.stack([np.linspace(-1, 1, 500), np.full(500, 7.0), np.arange(500) % 4], 1)
+    factors, sizes = binned(values, 4)
+    assert sizes == (4, 4, 4)
+    assert np.bincount(factors[:, 0]).tolist() == [125] * 4
+    assert (factors[:, 1] == 0).all()
+    assert (factors[:, 2] == values[:, 2]).all()
+    spec = Spec("m", (1, 8, 8), 256, ("a", "b", "c"), sizes)
+    assert (Table(spec, BLACK, factors, R, R).factors(R) == factors).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "bins", "said"),
+    [
+        (np.array([[np.nan]]), 4, "values must be finite"),
+        (np.zeros(4), 4, r"values must be numbers \(N, K\); found float64 \(4,\)"),
+        (np.full((4, 1), "a"), 4, "values must be numbers"),
+        (np.zeros((4, 1)), 1, "bins must be 2 or more; found 1"),
+    ],
+)
+def test_values_that_cannot_be_binned_are_refused(
+    values: NDArray[Any], bins: int, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        binned(values, bins)

@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for the published file, and a set of two turns of the drawing."""
     monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "TURNS", [(0, 0, 0), (2, 5, 7)])
+    monkeypatch.setattr(module, "SPEC", replace(module.SPEC, factor_sizes=(2, 1, 1, 32, 32)))
     folder = tmp_path / "mine"
     folder.mkdir()
     return folder

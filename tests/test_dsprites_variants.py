@@ -1,5 +1,6 @@
 """dSprites in colour, before noise and before a painting: what is random is a matter of the row."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ PAINTING = np.random.default_rng(1).integers(256, size=(274, 350, 3), dtype=np.u
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's folder with a painting, and a set of two turns of the drawing."""
     monkeypatch.setattr(dsprites, "TURNS", TURNS)
+    small = replace(dsprites.SPEC, factor_sizes=(2, 1, 1, 32, 32))
+    monkeypatch.setattr(dsprites, "SPEC", small)
     place = published.desk(tmp_path, monkeypatch)
     Image.fromarray(PAINTING).save(place / "scream.png")
     return place

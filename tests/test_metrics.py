@@ -1,6 +1,6 @@
 """Metrics: the contract, cases whose score is known, and slow implementations of the protocols."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmark.registry import METRICS, Entry
 from metrics import betavae as betavae_module
-from metrics.base import REASONS, inapplicable, needs, row_names, score
+from metrics.base import REASONS, as_codes, inapplicable, needs, row_names, score
 from metrics.betavae import betavae
 from metrics.c1_accuracy import c1_accuracy, c1_accuracy_many_to_one
 from metrics.discretise import discretise, entropy, mutual_information
@@ -192,6 +192,76 @@ def test_score_refuses_what_is_no_table() -> None:
         score(METRICS["mig"], {"codes": np.zeros((5, 2)), "factors": factors}, rng())
     with pytest.raises(ValueError, match=r"shape \(4,\)"):
         score(METRICS["mig"], {"codes": np.zeros(4), "factors": factors}, rng())
+
+
+TOY = grid(3, 2, 4, 4)
+USUAL = ("betavae", "factorvae", "mig", "modularity", "sap")
+
+
+def scores(codes: Array, factors: Array = TOY, names: Sequence[str] = USUAL) -> list[float]:
+    table = {"codes": codes, "factors": factors}
+    return [score(METRICS[name], table, rng())[name] for name in names]
+
+
+@pytest.mark.parametrize(
+    "kind", ["float16", "float32", "longdouble", "uint8", "int8", "uint16", "int64"]
+)
+def test_codes_of_every_type_score_as_float64(kind: str) -> None:
+    # Of int8, the differences of two codes are beyond what it holds.
+    codes = TOY * 80 - 120 if kind == "int8" else TOY + 10
+    assert scores(codes.astype(kind)) == scores(codes.astype(np.float64))
+
+
+def test_half_precision_codes_of_a_large_table() -> None:
+    factors = grid(*DSPRITES)
+    assert scores((factors + 10).astype(np.float16), factors, ["factorvae", "mig"]) == scores(
+        factors + 10.0, factors, ["factorvae", "mig"]
+    )
+
+
+def test_boolean_codes_are_scored_as_0_and_1() -> None:
+    found = dict(zip(USUAL, scores(TOY > 1), strict=True))
+    assert found == pytest.approx(
+        {"betavae": 1, "factorvae": 0.752, "mig": 0.395, "modularity": 0.750, "sap": 0.205},
+        abs=0.03,
+    )
+    assert scores(TOY > 1) == scores((TOY > 1).astype(np.uint8))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("kind", "scale"),
+    [("float32", 1e38), ("float64", 1e38), ("float32", 1e-40), ("float64", 1e-310)],
+)
+def test_codes_of_any_scale(kind: str, scale: float) -> None:
+    codes = (TOY * scale).astype(kind)
+    assert scores(codes, names=["mig", "modularity"]) == scores(TOY, names=["mig", "modularity"])
+    if scale > 1:
+        assert scores(codes, names=["factorvae"]) == [1]
+        # Of opposite signs: their difference is no float32.
+        assert scores((TOY - 1.5) * (2.2 * scale), names=["factorvae"]) == [1]
+    assert all(np.isfinite(scores(codes)))
+
+
+@pytest.mark.parametrize(
+    "codes", [TOY * 1e300, TOY.astype(np.longdouble) * 1e300 * 1e300, TOY * 2**60]
+)
+def test_codes_that_are_too_large_are_named(codes: Array) -> None:
+    with pytest.raises(ValueError, match=r"codes are beyond .* 256 of 384 .* row 1, column 3"):
+        scores(codes)
+
+
+def test_what_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="complex128 of shape"):
+        scores(TOY * 1j)
+
+
+def test_integers_stay_integers_and_ordinary_floats_are_not_copied() -> None:
+    kinds = {bool: "uint8", np.uint8: "uint8", np.int8: "int64", np.uint64: "int64"}
+    assert {kind: as_codes(TOY.astype(kind)).dtype.name for kind in kinds} == kinds
+    for kind in (np.float32, np.float64, np.uint8):
+        codes = TOY.astype(kind)
+        assert np.shares_memory(as_codes(codes), codes)
 
 
 # Bins and mutual information.
