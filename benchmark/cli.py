@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from benchmark.data_cli import data
+from benchmark.exit_code import exit_with
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
 from benchmark.registry import names as named
 from benchmark.registry import seeds as seeds_of
@@ -347,24 +348,4 @@ def reproduce(
 
 def main() -> None:
     """Run the command line: a user's error is one line and exit code 2."""
-    try:
-        code = app(standalone_mode=False)
-    except UserError as error:
-        _fail(str(error))
-    except typer.exceptions.TyperException as error:
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        if message.startswith("No such command"):
-            known = getattr(error, "ctx").command.commands  # noqa: B009
-            message += f" Known: {', '.join(sorted(known))}"
-        _fail(message)
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
-    if code == 130:  # Typer catches most KeyboardInterrupts itself, and says so with this code
-        print("interrupted; the same command continues", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _fail(message: str) -> None:
-    if message:
-        print("error: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(2)
+    exit_with(lambda: app(standalone_mode=False))

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -24,12 +23,9 @@ from benchmark.study import Grid, Study
 from benchmark.track import Track
 from benchmark.train import Stopped
 from datasets import load
-from results.show import draw, print_table
+from results.show import show_runs
 from results.store import folders
-from results.table import tidy, write_csv
 
-FIGURES = ("scores", "traversals")
-"""What `run` draws; `plot` draws the others, too."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -245,33 +241,9 @@ def _to_do(asked: Comparison, out: Path) -> list[Run]:
 
 def show(asked: Comparison, out: Path, json: bool) -> None:
     """Print the table of the runs, write CSV and pictures, and say where they are."""
-    names = {one.folder(out).name for one in asked.runs}
-    frame = tidy(out, metrics=[row for name in asked.metrics for row in rows_of(name)])
-    frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
-    print_table(frame, json)
-    if asked.track:
-        _say_untracked(asked, out)
-    write_csv(out / "scores.csv", frame)
-    print(f"wrote {out / 'scores.csv'}", file=sys.stderr)
-    for stem, kinds in groupby(draw(frame, out, out / "figures", FIGURES), _stem):
-        # As a shell reads it: a table above a hundred paths would be out of sight.
-        told = ",".join(path.suffix.removeprefix(".") for path in kinds)
-        print(f"wrote {stem}.{{{told}}}", file=sys.stderr)
-
-
-def _stem(path: Path) -> Path:
-    return path.with_suffix("")
-
-
-def _say_untracked(asked: Comparison, out: Path) -> None:
-    """Say which methods were not watched, for want of an encoder or because they were trained."""
-    names = {one.method for one in asked.runs if one.steps and not one.folder(out).tracked.exists()}
-    if names:
-        print(
-            f"no scores over the steps of {', '.join(sorted(names))}: trained before, or without "
-            "an encoder while it trains",
-            file=sys.stderr,
-        )
+    names = [one.folder(out).name for one in asked.runs]
+    rows = [row for name in asked.metrics for row in rows_of(name)]
+    show_runs(names, rows, out, json, asked.track > 0)
 
 
 @contextmanager

@@ -217,7 +217,13 @@ def _stdin(detach: bool) -> tuple[int, list[str]]:
 
     It is a pipe that nobody writes to: the system closes its other end when this process is gone.
     """
-    return (os.open(os.devnull, os.O_RDONLY), []) if detach else (os.pipe()[0], [WITH_STDIN])
+    if detach:
+        return os.open(os.devnull, os.O_RDONLY), []
+    reading, writing = os.pipe()
+    os.set_inheritable(
+        writing, True
+    )  # by the program that this process becomes: `benchmark.follow`
+    return reading, [WITH_STDIN]
 
 
 def _gpus(device: str) -> list[str]:

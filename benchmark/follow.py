@@ -1,4 +1,8 @@
-"""Following runs that others do: how many are done, until nobody has any of them in hand."""
+"""Following runs that others do: how many are done, until nobody has any of them in hand.
+
+`python -m benchmark.follow SUBMISSION` follows local processes without torch in memory, which is
+half a gigabyte that they have themselves.
+"""
 
 import os
 import signal
@@ -7,12 +11,16 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
+from benchmark import ROOT
+from benchmark.exit_code import exit_with
 from benchmark.hands import settle
+from benchmark.registry import UserError
 from benchmark.status import Standing, left, sentence, survey
-from benchmark.submission import Submission
+from benchmark.submission import Submission, read
 
 SHORTEST, LONGEST = 0.5, 15.0
 console = Console(stderr=True)
@@ -46,6 +54,34 @@ def follow(names: Sequence[str], out: Path, rows: Collection[tuple[str, str]]) -
             pause = min(1.3 * pause, LONGEST)
 
 
+def replace_process(submission: Submission, json: bool) -> NoReturn:
+    """Become a program that follows a submission's local processes, and shows what they did."""
+    words = [str(submission.folder), *(["--json"] if json else [])]
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    program = [sys.executable, "-m", "benchmark.follow", *words]
+    os.execve(sys.executable, program, os.environ | {"PYTHONPATH": path})
+
+
+def main(folder: Path, json: bool) -> int:
+    """Follow a submission's local processes to their end; return the exit code."""
+    submission = read(folder)
+    if submission is None:
+        raise UserError(f"cannot read the submission in {folder}")
+    try:
+        ended = follow(submission.asked, submission.out, submission.wanted)
+    except KeyboardInterrupt:
+        print("saving", file=sys.stderr)
+        stop(submission)
+        raise
+    from results.show import show_runs  # drawing libraries, which following does without
+
+    rows = [metric for metric, _ in submission.wanted]
+    show_runs(submission.asked, rows, submission.out, json, submission.track > 0)
+    return int(any(standing.state != "done" for standing in ended))
+
+
 def stop(submission: Submission) -> None:
     """Have the local processes of a submission save what they train, and end."""
     for worker in submission.workers:
@@ -54,3 +90,7 @@ def stop(submission: Submission) -> None:
                 os.kill(worker.pid, signal.SIGTERM)
     while any(worker.is_here and worker.alive for worker in submission.workers):
         time.sleep(SHORTEST)
+
+
+if __name__ == "__main__":
+    exit_with(lambda: main(Path(sys.argv[1]), "--json" in sys.argv))

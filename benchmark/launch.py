@@ -58,10 +58,13 @@ def launch(asked: Comparison, out: Path, how: How, *, dry_run: bool, json: bool)
     submission = _submit(todo, asked, out, how)
     if how.detach:
         return 0
+    if how.on == "local" and submission is not None:
+        follow.replace_process(submission, json)
     try:
         ended = follow.follow(names, out, rows)
     except KeyboardInterrupt:
-        _interrupted(submission, out, how)
+        if how.on == "slurm":
+            print(f"detached; the jobs go on: {_again(out)}", file=sys.stderr)
         raise
     comparison.show(asked, out, json)
     return sum(standing.state != "done" for standing in ended)
@@ -101,14 +104,6 @@ def _submit(todo: Sequence[Run], asked: Comparison, out: Path, how: How) -> Subm
 
 def _again(out: Path) -> str:
     return f"`python -m benchmark status --out {shlex.quote(str(out))}` says how they are"
-
-
-def _interrupted(submission: Submission | None, out: Path, how: How) -> None:
-    if how.on == "slurm":
-        print(f"detached; the jobs go on: {_again(out)}", file=sys.stderr)
-    elif submission is not None:
-        print("saving", file=sys.stderr)
-        follow.stop(submission)
 
 
 def preview(todo: Sequence[Run], standings: Sequence[Standing], out: Path, how: How) -> list[str]:

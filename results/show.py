@@ -1,7 +1,8 @@
 """What commands print and draw of the runs in a folder."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,14 @@ from results.compared import compared
 from results.published import published, with_published
 from results.rows import only
 from results.sheet import sheets
+from results.store import Folder
 from results.study import Study, metric_facts, rows_of
-from results.table import as_json, printed, tidy
+from results.table import as_json, printed, tidy, write_csv
 from results.terminal import console
 from results.trained import rich_trained, trained
+
+FIGURES = ("scores", "traversals")
+"""What `run` draws; `plot` draws the others, too."""
 
 
 def chosen(
@@ -112,6 +117,48 @@ def print_table(
     for path in to:
         export.write_table(path, tables, lines)
         print(f"wrote {path}", file=sys.stderr)
+
+
+def show_runs(
+    names: Collection[str], rows: Sequence[str], out: Path, json: bool, tracked: bool
+) -> None:
+    """Print the table of runs, write CSV and pictures, and say where they are.
+
+    Args:
+        names: of their folders in `out`.
+        rows: the metrics that are shown.
+        out: the folder of run folders.
+        json: whether to print rows instead of the table.
+        tracked: whether scores over training steps were asked for.
+    """
+    frame = tidy(out, metrics=rows)
+    frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
+    print_table(frame, json)
+    if tracked:
+        _say_untracked(frame, out)
+    write_csv(out / "scores.csv", frame)
+    print(f"wrote {out / 'scores.csv'}", file=sys.stderr)
+    for stem, kinds in groupby(draw(frame, out, out / "figures", FIGURES), _stem):
+        # As a shell reads it: a table above a hundred paths would be out of sight.
+        told = ",".join(path.suffix.removeprefix(".") for path in kinds)
+        print(f"wrote {stem}.{{{told}}}", file=sys.stderr)
+
+
+def _stem(path: Path) -> Path:
+    return path.with_suffix("")
+
+
+def _say_untracked(frame: pd.DataFrame, out: Path) -> None:
+    """Say which methods were not watched, for want of an encoder or because they were trained."""
+    trained = frame[(frame["steps"] > 0) & (frame["method"] != "")].drop_duplicates("folder")
+    pairs = zip(trained["method"], trained["folder"], strict=True)
+    names = {method for method, name in pairs if not Folder(out / name).tracked.exists()}
+    if names:
+        print(
+            f"no scores over the steps of {', '.join(sorted(names))}: trained before, or without "
+            "an encoder while it trains",
+            file=sys.stderr,
+        )
 
 
 def directions() -> dict[str, bool]:
