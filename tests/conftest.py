@@ -11,6 +11,8 @@ from datasets import Dataset, load
 from tests.command import Command, served
 from tests.supervisor import die_with_parent
 
+MARKED = ("slow", "slurm", "browser")
+
 os.register_at_fork(after_in_child=die_with_parent)
 if "PYTEST_XDIST_WORKER" in os.environ:
     die_with_parent()
@@ -50,9 +52,17 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     yield from served(tmp_path_factory.mktemp("said"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits for Slurm most of the time, so that other tests run beside it."""
-    items.sort(key=lambda item: item.get_closest_marker("slurm") is None)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="Slow tests, Slurm and a browser, too.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked unless it is asked for; begin with what waits for Slurm mostly."""
+    kept = items
+    if not (config.getoption("--all") or config.getoption("markexpr")):
+        kept = [item for item in items if not any(map(item.get_closest_marker, MARKED))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("slurm") is None)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
