@@ -69,11 +69,6 @@ class Scene(NamedTuple):
         (submission,) = submissions(self.out)
         return submission.job(0)
 
-    def array(self) -> str:
-        """The name that Slurm has for its jobs."""
-        (submission,) = submissions(self.out)
-        return submission.array_name(0)
-
     def waits(self) -> bool:
         """Whether Slurm has its first task in the queue, or runs it."""
         return self.job() in slurm_says("squeue", "-h", "-r", "-o", "%i").split()

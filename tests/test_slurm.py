@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmark.hands import settle
+from benchmark.hands import NOT_SHOWN, settle
 from benchmark.locks import Locks, Owner
 from benchmark.processes import Process
+from benchmark.slurm import Record, records
 from benchmark.submission import Submission, submissions
 from results.store import Folder, folders
 from tests.command import ROOT, Command, Result, served
@@ -155,38 +156,45 @@ def test_what_slurm_refuses(command: Command, tmp_path: Path) -> None:
     assert Locks(tmp_path / "runs").held() == {}
 
 
-def test_another_cluster(command: Command, tmp_path: Path) -> None:
+def test_another_cluster(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What this one does not show, for it was not told where to ask, is left as it is."""
-    study(tmp_path, "pca")
+    study(tmp_path, "pca", "0-1")
     scene, other = Scene(tmp_path / "runs"), ("--slurm", "clusters=other")
     held = ("--detach", "--slurm", "hold", "--gpus", "a100:1")
     assert command(*words(tmp_path, *other, *held)).code == 0
-    job = scene.job()
-    assert "=gres:gpu:a100:1" in slurm_says("scontrol", "-M", "other", "show", "job", job)
-    assert job not in slurm_says("squeue", "-h", "-n", scene.array(), "-o", "%i")
-    assert told(command, scene) == ("queued", f"job {job}: JobHeldUser")
     (submission,) = submissions(scene.out)
+    (array,), name = submission.arrays, submission.array_name(0)
+    jobs = [submission.job(task) for task in (0, 1)]
+    assert "=gres:gpu:a100:1" in slurm_says("scontrol", "-M", "other", "show", "job", array)
+    assert not slurm_says("squeue", "-h", "-n", name)
+    assert told(command, scene) == [("queued", f"job {job}: JobHeldUser") for job in jobs]
     submission.change(clusters="")
     for end in (False, True):
         if end:
-            slurm_says("scancel", "-M", "other", job)
+            slurm_says("scancel", "-M", "other", array)
             until(lambda: not slurm_says("squeue", "-M", "other", "-h"))
-        state, why = told(command, scene)
-        assert (state, why.partition(";")[0]) == ("queued", f"its Slurm does not show job {job}")
+        whys = [NOT_SHOWN.format(job) for job in jobs]
+        assert told(command, scene) == [("queued", why) for why in whys]
         assert "submitted" not in command(*words(tmp_path, "--retry", "--detach", *other)).err
         assert not list(folders(scene.out))
     submission.write()
-    assert told(command, scene) == ("failed", f"job {job} ended before it began: CANCELLED")
-    done = command(*words(tmp_path, "--retry", *other))
+    ends = [("failed", f"job {job} ended before it began: CANCELLED") for job in jobs]
+    assert told(command, scene) == ends
+    done = command(*words(tmp_path, "--retry", "--seeds", "0", *other))
     assert done.code == 0, done.err
     assert "submitted 1 run" in done.err
-    assert told(command, scene) == ("done", "")
+    assert told(command, scene) == [("done", ""), ends[1]]
+    (tmp_path / "sacct").symlink_to(slurm_says("which", "sacct"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    cancelled = Record("CANCELLED", "0")
+    assert records(array, name, "other") == {0: cancelled, 1: cancelled}
+    assert records(array, name) == records(array, "another", "other") == {}
 
 
-def told(command: Command, scene: Scene) -> tuple[str, str]:
-    """Return what `status` says of the only run, and why."""
-    (run,) = json.loads(command("status", "--out", scene.out, "--json").out)["runs"]
-    return run["state"], run["why"]
+def told(command: Command, scene: Scene) -> list[tuple[str, str]]:
+    """Return what `status` says of each run, and why."""
+    runs = json.loads(command("status", "--out", scene.out, "--json").out)["runs"]
+    return [(run["state"], run["why"]) for run in runs]
 
 
 def test_a_job_that_no_query_shows(begun: Scenes, tmp_path: Path) -> None:
