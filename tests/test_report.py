@@ -159,6 +159,7 @@ def sort_by(browser: Any, column: str) -> str:
     return str(head.get_attribute("aria-sort"))
 
 
+@pytest.mark.browser
 class TestBrowser:
     def test_sorting_by_keyboard(self, browser: Any) -> None:
         assert sort_by(browser, "mig") == "descending"
