@@ -35,7 +35,8 @@ def read_codes(path: Path, dataset: Dataset) -> Codes:
     index[i]. It may also hold `std`, the standard deviations (N, L) of the codes' posteriors.
 
     Raises:
-        UserError: the file cannot be read, or does not fit the data set; nothing is unpickled.
+        UserError: the file cannot be read, or does not fit the data set; of pickles, only tensors
+            are read.
     """
     return _of(dataset, path, _read(path))
 
