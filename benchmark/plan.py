@@ -20,7 +20,7 @@ from methods.base import Method, Sees, defaults, settings
 from metrics.base import REASONS, inapplicable
 
 BUDGETS = ("quick", "paper")
-QUICK_STEPS = 2_000
+QUICK_STEPS = 1_000
 LARGEST = 10**6
 REFERENCES = ("untrained", "random", "truth")
 HINT = "; --sees images leaves out what needs more than images"
