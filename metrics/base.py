@@ -167,7 +167,7 @@ def score(
         given["codes"] = as_codes(given["codes"])
     chance: dict[str, Any] = {"rng": rng} if "rng" in needs(entry.value) else {}
     if disjoint and "held_out" in inspect.signature(entry.value).parameters:
-        chance["held_out"] = sheet["held_out"]
+        given["held_out"] = sheet["held_out"]
     with threadpool_limits(1):
         found = entry.value(**given, **chance)
     values = found if isinstance(found, Mapping) else {None: found}
