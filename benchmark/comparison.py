@@ -191,7 +191,8 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
         for metric in asked.metrics:
             reason = plan.unscored(metric, dataset.spec)
             if reason is not None:
-                print(f"{dataset.name} is not scored by {metric}: it {reason}", file=sys.stderr)
+                name = requests.without_table(metric)
+                print(f"{dataset.name} is not scored by {name}: it {reason}", file=sys.stderr)
     others = []
     with stoppable() as stop, Locks(out).owner(Owner()) as mine:
         bench = Bench(out, asked.device, stop, Track(asked.track, tuple(asked.metrics)))

@@ -68,6 +68,11 @@ def table_of(request: str) -> int | None:
     return int(rows) if rows else None
 
 
+def without_table(request: str) -> str:
+    """Return a request without the size of its table."""
+    return request.replace(f"{ROWS}{table_of(request)}", "", 1)
+
+
 def has_table(metric: str) -> bool:
     """Return whether a metric is asked of a table of codes."""
     return not {"codes", "c1"}.isdisjoint(needs(METRICS[metric].value))

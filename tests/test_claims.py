@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmark import oracle as oracles
-from benchmark import plan, reproduce
+from benchmark import reproduce
 from benchmark.claims import bottleneck, games, images, tables
 from benchmark.claims.base import Expected, Lab, last
 from benchmark.registry import CLAIMS, METHODS, UserError
@@ -20,6 +20,7 @@ from methods.base import Method
 from results.store import Folder
 
 CPU = torch.device("cpu")
+LONG = ("pix2pix-edit", "betavae-table")
 
 
 @pytest.fixture
@@ -63,12 +64,12 @@ def hasty(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
         return train(self, method, dataset, seed, 2, **given)
 
     monkeypatch.setattr(Lab, "train", two)
-    monkeypatch.setattr(plan, "QUICK_STEPS", 2)
     for module, name, value in (
         (games, "STEPS", 2),
         (games, "BATCH", 64),
         (games, "SAMPLES", 500),
         (tables, "IMAGES", 64),
+        (tables, "STEPS", 2),
         (bottleneck, "IMAGES", 32),
         (bottleneck, "LATE", 0),
         (images, "TRAIN", 100),
@@ -79,7 +80,13 @@ def hasty(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return lab
 
 
-@pytest.mark.parametrize("name", CLAIMS.names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
+        for name in CLAIMS.names()
+    ],
+)
 def test_a_study_gives_what_it_says(name: str, hasty: Lab) -> None:
     facts = CLAIMS[name].facts
     found = CLAIMS[name].value(hasty, 0)

@@ -224,8 +224,9 @@ class TestRun:
         found = command(*words)
         assert found.code == 0
         assert {record["method"] for record in json.loads(found.out)} == {"pca"}
+        plot = ("plot", "--out", study.out, "--figures", "scores,traversals,variance")
         assert set(pd.read_csv(csv)["method"]) == {"pca"}
-        drawn = command("plot", "--out", study.out, "--seeds", "1", "--to", tmp_path / "to")
+        drawn = command(*plot, "--seeds", "1", "--to", tmp_path / "to")
         assert drawn.code == 0
         assert all(Path(line).is_file() for line in drawn.out.splitlines())
         assert {path.parent for path in map(Path, drawn.out.splitlines())} == {tmp_path / "to"}

@@ -1,5 +1,7 @@
 """`python -m benchmark data`, in real processes, and what it draws."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -8,8 +10,9 @@ import pytest
 from PIL import Image
 
 from benchmark import data, data_speed
+from benchmark.comparison import ask, run
 from benchmark.registry import DATASETS
-from datasets import Dataset, Spec, Table, load
+from datasets import Dataset, Grid, Spec, Table, load
 from tests.command import Command
 
 MNIST = ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873")
@@ -43,9 +46,14 @@ def test_what_was_fetched_is_packed_and_whole(command: Command, tmp_path: Path) 
     assert line.split()[-1] == "packed"
 
 
-def test_a_damaged_packed_file_is_found(command: Command, tmp_path: Path) -> None:
-    command("data", "get", "dsprites", BENCHMARK_DATA=str(tmp_path))
-    path = tmp_path / "dsprites.h5"
+@pytest.fixture
+def drawn(dsprites: Dataset, data_folder: Path, tmp_path: Path) -> Path:
+    """A copy of dSprites' packed file, to be damaged."""
+    return Path(shutil.copy(data_folder / "dsprites.h5", tmp_path))
+
+
+def test_a_damaged_packed_file_is_found(command: Command, drawn: Path, tmp_path: Path) -> None:
+    path = drawn
     with path.open("r+b") as file:
         file.seek(50_000_000)
         file.write(b"\xff" * 64)
@@ -54,13 +62,14 @@ def test_a_damaged_packed_file_is_found(command: Command, tmp_path: Path) -> Non
     assert f"{path}: damaged" in found.out
 
 
-def test_a_packed_file_of_another_version_is_told(command: Command, tmp_path: Path) -> None:
-    command("data", "get", "faces_drawn", BENCHMARK_DATA=str(tmp_path))
-    with h5py.File(tmp_path / "faces_drawn.h5", "r+") as file:
+def test_a_packed_file_of_another_version_is_told(
+    command: Command, drawn: Path, tmp_path: Path
+) -> None:
+    with h5py.File(drawn, "r+") as file:
         file.attrs["format"] = 1
-    found = command("data", "check", "faces_drawn", BENCHMARK_DATA=str(tmp_path))
+    found = command("data", "check", "dsprites", BENCHMARK_DATA=str(tmp_path))
     assert found.code == 1
-    assert "faces_drawn.h5: of another version" in found.out
+    assert "dsprites.h5: of another version" in found.out
 
 
 def test_a_damaged_original_is_found(command: Command, tmp_path: Path) -> None:
@@ -107,14 +116,30 @@ def test_a_user_without_a_network_is_told_all_he_needs(command: Command, tmp_pat
 
 
 def test_run_says_before_it_trains_which_metrics_do_not_apply(
-    command: Command, tmp_path: Path
+    toy: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = ("--datasets", "faces_drawn", "--metrics", "c1_accuracy,mig", "--no-reference")
-    found = command("run", "--methods", "random", *words, "--out", tmp_path / "runs")
-    assert found.code == 0
+    bare = Grid(replace(toy.spec, label=None), toy.packed)
+    entry = replace(DATASETS["toy"], value=lambda folder: bare)
+    monkeypatch.setitem(DATASETS._entries, "toy", entry)
+    asked = ask(
+        methods="random",
+        datasets="toy",
+        metrics="c1_accuracy,mig",
+        seeds="0",
+        budget="quick",
+        steps=None,
+        settings=[],
+        precision="auto",
+        device="cpu",
+        reference=False,
+    )
+    assert run(asked, tmp_path / "runs", None) == 0
+    said = capsys.readouterr().err.splitlines()
     why = "it needs a label, and the data set has none"
-    said = [line for line in found.err.splitlines() if "Drawing" not in line]
-    assert said[0] == f"faces_drawn is not scored by c1_accuracy: {why}"
+    assert said[0] == f"toy is not scored by c1_accuracy: {why}"
     assert not any("scored by mig" in line for line in said)
 
 

@@ -122,10 +122,12 @@ def test_killed_and_stopped_workers(command: Command, study: Path, tmp_path: Pat
     assert Folder(out / left).checkpoint().exists()
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_command(study: Path, tmp_path: Path) -> None:
     """It is killed; what trains is saved, what waits is free, and the same command continues."""
-    out, steps = tmp_path / "runs", 400
-    study.write_text(STUDY.replace("20", str(steps)).replace('["vae", "pca"]', '"vae"'))
+    out, steps = tmp_path / "runs", 600
+    few = '"vae"\nset = { batch_size = 4 }'
+    study.write_text(STUDY.replace("20", str(steps)).replace('["vae", "pca"]', few))
     words = f"run --study {study} --out {out} --on local --parallel 1".split()
     command = [sys.executable, "-m", "benchmark", *words]
     env = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn.ensemble
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.ensemble import GradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from metrics import dci as dci_module
 from metrics.cores import on_all_cores, seeds
 from metrics.dci import PARTS, dci, scores
 from metrics.dci_fast import dci_fast
@@ -250,7 +250,7 @@ def test_dci_gives_every_factor_a_seed_of_its_own(monkeypatch: pytest.MonkeyPatc
         seen.append(random_state)
         return GradientBoostingClassifier(random_state=random_state, n_estimators=1)
 
-    monkeypatch.setattr(dci_module, "GradientBoostingClassifier", stand_in)
+    monkeypatch.setattr(sklearn.ensemble, "GradientBoostingClassifier", stand_in)
     for seed in (0, 1):
         dci(grid(2, 3).astype(float), grid(2, 3), rng(seed), train=50, test=10, workers=1)
     assert len(set(seen)) == 4

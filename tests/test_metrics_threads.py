@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from benchmark.registry import METRICS
 from metrics.base import score
@@ -62,6 +63,7 @@ def scores() -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_threads_change_no_score() -> None:
     code = "import json; from tests.test_metrics_threads import scores; print(json.dumps(scores()))"
     found = []

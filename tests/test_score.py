@@ -228,7 +228,7 @@ def test_codes_with_factors_need_no_data_set(command: Command, tmp_path: Path) -
     np.save(tmp_path / "theirs.npy", codes)
     found = []
     path = tmp_path / "o.json"
-    words = ("--metrics", "betavae,mig,dci_fast,c1_accuracy", "--json", path)
+    words = ("--metrics", "betavae,mig,sap,c1_accuracy", "--json", path)
     for name, dataset in (("own.npz", ()), ("theirs.npy", ("--dataset", "toy"))):
         empty = {"BENCHMARK_DATA": str(tmp_path / "none")}
         assert command("score", "--codes", tmp_path / name, *dataset, *words, **empty).code == 0

@@ -156,9 +156,9 @@ class TestProcess:
     """Real processes, really killed; every step is saved, so that they die while saving, too."""
 
     def test_interrupted_and_killed(self, toy: Dataset, tmp_path: Path) -> None:
-        steps, out = 300, tmp_path / "parts"
+        steps, out = 150, tmp_path / "parts"
         command = f"run --methods betavae --datasets toy --metrics mig --steps {steps} --seeds 3"
-        command += f" --no-reference --set betavae.batch_size=16 --out {out}"
+        command += f" --no-reference --set betavae.batch_size=4 --out {out}"
         asked = ask(
             methods="betavae",
             datasets="toy",
@@ -166,7 +166,7 @@ class TestProcess:
             seeds="3",
             budget="quick",
             steps=str(steps),
-            settings=["betavae.batch_size=16"],
+            settings=["betavae.batch_size=4"],
             precision="auto",
             device="auto",
             reference=False,
