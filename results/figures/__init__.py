@@ -93,7 +93,7 @@ def write(picture: Picture, to: Path) -> list[Path]:
     except UserError as error:
         print(f"left out: {picture.stem}: {error}", file=sys.stderr)
         return []
-    save(figure, to / picture.stem, picture.dpi)
+    save(figure, to / picture.stem)
     if frames:
         _animate(frames, paths[-1])
     return paths

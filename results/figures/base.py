@@ -42,7 +42,6 @@ class Picture:
         alt: what it shows, in words, for those who cannot see it.
         draw: makes it.
         shows: a file that it is drawn of alone: a picture that is newer is left as it is.
-        dpi: dots per inch of a bitmap.
         frames: makes the images (F, H, W) or (F, H, W, 3), uint8, of an animation of it, if any.
     """
 
@@ -50,7 +49,6 @@ class Picture:
     alt: str
     draw: Callable[[], Figure]
     shows: Path | None = None
-    dpi: int = 300
     frames: Callable[[], Sequence[NDArray[np.uint8]]] | None = None
 
 

@@ -67,7 +67,6 @@ def _per_run(
             _alt(folder, name),
             partial(draw, folder),
             folder.path / file,
-            400 if frames else 300,
             None if frames is None else partial(frames, folder),
         )
 
