@@ -25,9 +25,9 @@ Group = Literal["ours", "reference", "published"]
 TABLE = re.compile(r"/rows=(\d+)")
 """How a protocol says the size of the table of rows that was scored instead of all."""
 QUICK = (
-    "budget quick is a first look, too short for betavae to pass pca (`python -m benchmark run "
-    "--methods betavae,pca --steps 30000` is long enough) and for InfoGAN's c1 to follow the label "
-    "(`--methods infogan --datasets mnist --budget paper`)"
+    "budget quick is a first look, too short for betavae to pass pca (in mig it has by `python -m "
+    "benchmark run --methods betavae,pca --steps 30000`) and for InfoGAN's c1 to follow the label "
+    "(it does by `python -m benchmark run --methods infogan --datasets mnist --budget paper`)"
 )
 """Stands under a table of the quick budget."""
 
