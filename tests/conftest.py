@@ -66,5 +66,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return a process more than there are cores: one of them mostly waits for Slurm."""
-    return (os.cpu_count() or 1) + 1
+    """Return as many processes as there are cores, one more where one mostly waits for Slurm."""
+    return (os.cpu_count() or 1) + bool(config.getoption("--all"))

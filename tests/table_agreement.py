@@ -22,7 +22,7 @@ SEEDS = 10
 
 def scores(metric: str, found: Codes, dataset: Dataset, tables: bool) -> list[float]:
     """Return the metric's values for each seed: on all rows, or on tables of `TABLE_ROWS`."""
-    values = []
+    values: list[float] = []
     for seed in range(SEEDS):
         chance = np.random.default_rng(seed)
         size = TABLE_ROWS if tables else len(dataset)

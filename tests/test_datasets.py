@@ -13,6 +13,9 @@ from benchmark.registry import DATASETS, Entry, UserError
 from datasets import Dataset, Grid, Spec, Table, binned, load, packed_images
 
 NO_FILE_NEEDED = ["dsprites", "toy", "faces_drawn", "color_dsprites", "noisy_dsprites"]
+SETS = [*NO_FILE_NEEDED, "table"]
+SLOW = pytest.mark.slow
+"""Drawn faces take half a minute to draw."""
 Rows = NDArray[np.uint8]
 
 
@@ -24,7 +27,9 @@ def table() -> Table:
     return Table(spec, packed, factors, train=np.arange(5), test=np.array([5]))
 
 
-@pytest.fixture(params=[*NO_FILE_NEEDED, "table"], scope="module")
+@pytest.fixture(
+    params=[pytest.param(n, marks=SLOW) if n == "faces_drawn" else n for n in SETS], scope="module"
+)
 def dataset(request: pytest.FixtureRequest) -> Dataset:
     return table() if request.param == "table" else load(request.param)
 

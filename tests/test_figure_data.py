@@ -221,6 +221,7 @@ def test_of_many_runs_some_are_shown(tmp_path: Path) -> None:
     assert all_of_it.shown(3, "traversal.h5").empty
 
 
+@pytest.mark.slow
 def test_every_figure_of_one_study_can_be_drawn(tmp_path: Path) -> None:
     """PDF with fonts in it, PNG, one look per method, nothing said but what is missing."""
     rng = np.random.default_rng(0)

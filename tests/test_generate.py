@@ -108,6 +108,7 @@ def test_rows_of_a_side() -> None:
     assert protocol("mig@generator") == protocol("mig")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("judge")
 def test_both_sides_in_one_run(command: Command, tmp_path: Path) -> None:
     words = ("run", "--methods", "vae,pca", *RUN, "--side", "both", "--out", tmp_path)

@@ -83,6 +83,7 @@ def test_damaged_weights_are_named(
         inception._network(CPU)
 
 
+@pytest.mark.slow
 def test_generators_are_compared_with_real_images_once_the_weights_are_there(
     network: Inception3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy: Dataset
 ) -> None:

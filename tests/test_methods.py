@@ -48,7 +48,13 @@ def fits(method: str, spec: Spec) -> bool:
     return METHODS[method].value.sees != "label" or spec.label is not None
 
 
-PAIRS = [(m, s) for m in METHODS.names() for s in SPECS if fits(m, SPECS[s])]
+def pair(method: str, spec: str) -> Any:
+    """The U-Nets of pix2pix take seconds on larger images than the toy's."""
+    slow = [pytest.mark.slow] if method == "pix2pix" and spec != "toy" else []
+    return pytest.param(method, spec, marks=slow)
+
+
+PAIRS = [pair(m, s) for m in METHODS.names() for s in SPECS if fits(m, SPECS[s])]
 
 
 def built(name: str, spec: Spec = TOY, seed: int = 0, **given: Any) -> Method:

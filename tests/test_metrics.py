@@ -62,8 +62,8 @@ def sheet(code: str) -> dict[str, Array]:
 
 # What is slow at its published size is smaller here.
 SMALLER: dict[str, dict[str, Any]] = {
-    "dci": {"train": 250, "test": 200, "workers": 1},
-    "dci_fast": {"workers": 1},
+    "dci": {"train": 100, "test": 100, "workers": 1},
+    "dci_fast": {"train": 1000, "boosted": 500, "workers": 1},
     "downstream": {"workers": 1},
     "mig_chen": {"samples": 100, "workers": 1},
 }

@@ -225,6 +225,7 @@ def test_fast_dci_follows_dci() -> None:
 # The same numbers on any machine.
 
 
+@pytest.mark.slow
 @BOTH
 def test_dci_does_not_depend_on_the_number_of_processes(metric: Score) -> None:
     factors = grid(*SIZES)

@@ -220,6 +220,7 @@ def test_downstream_with_a_single_value() -> None:
     assert value["10"] > 0.98
 
 
+@pytest.mark.slow
 def test_downstream_does_not_depend_on_the_number_of_processes() -> None:
     codes, factors = mixture(60, 3), grid(3, 4, 5)
     one, two = (downstream(codes, factors, rng(), **(FEW | {"workers": n})) for n in (1, 2))

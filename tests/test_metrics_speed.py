@@ -36,6 +36,7 @@ def test_a_grid_moves_along_one_factor() -> None:
     assert (moved[:, [0, 2]] == factors[rows][:, [0, 2]]).all()
 
 
+@pytest.mark.slow
 def test_encoding_is_beside_a_plain_loop() -> None:
     ours, plainly, differ = encoding_speed.measure("toy", None, 5)
     assert "where plain takes" in ours.bar

@@ -118,6 +118,7 @@ def test_they_are_listed(python: str) -> None:
         assert f"https://example.org/{name}" in found.stdout
 
 
+@pytest.mark.slow
 def test_they_run_with_ours(python: str, tmp_path: Path) -> None:
     words = ("--methods", "quarters,pca", "--datasets", "steps,toy", "--metrics", "spread,mig")
     given = ("--set", "quarters.times=1,2", "--no-reference", "--out", tmp_path, "--json")

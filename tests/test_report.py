@@ -111,6 +111,7 @@ def test_a_study_of_failures_alone_has_a_page(tmp_path: Path) -> None:
     assert "No run holds a traversal." in text
 
 
+@pytest.mark.slow
 def test_twenty_runs_in_colour_are_below_ten_megabytes(tmp_path: Path) -> None:
     rng, x = np.random.default_rng(0), np.linspace(0, 1, 64)
     for seed in range(20):

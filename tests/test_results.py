@@ -271,9 +271,9 @@ mean [95 % bootstrap interval over seeds: BCa, widened as Student's t for few se
 of 3 seeds no such interval covers more often than 75 % of the times
 no interval: one seed cannot say how sure a mean is
 no interval: 2 seeds cannot say how sure a mean is
-budget quick is a first look, too short for betavae to pass pca (`python -m benchmark run --methods
-betavae,pca --steps 30000` is long enough) and for InfoGAN's c1 to follow the label (`--methods
-infogan --datasets mnist --budget paper`)
+budget quick is a first look, too short for betavae to pass pca (in mig it has by `python -m
+benchmark run --methods betavae,pca --steps 30000`) and for InfoGAN's c1 to follow the label (it
+does by `python -m benchmark run --methods infogan --datasets mnist --budget paper`)
 (1) needs codes, and the method has none
 infogan, seed 2: diverged: the loss of [bold]D[/] is nan
 """

@@ -27,6 +27,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "MATRIX", 64)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     speed.measure_all("truth,betavae", "toy", SHORT, None, "cpu", True)
