@@ -410,7 +410,9 @@ def test_a_full_disk_and_a_read_only_folder(command: Command, small_disk: Path) 
     assert vae.reason.startswith(f"cannot write {vae.path}/")
     assert vae.reason.endswith("No space left on device")
     assert not [path for path in vae.path.iterdir() if path.name.startswith(".")]
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    # As soon as the job's last process has closed its log.
+    read_only = ["mount", "-o", "remount,ro", str(small_disk)]
+    until(lambda: subprocess.run(read_only, capture_output=True, check=False).returncode == 0)
     for more in ([], ["--detach"]):
         refused = command(*words(top, "--retry", *more))
         assert refused.code == 2
