@@ -84,8 +84,8 @@ def lines(name: str, remaining: Remaining | None = None) -> Begin:
             text = _noted(remaining, stage, step, steps)
             if step * 10 // max(steps, 1) > shown:
                 shown = step * 10 // max(steps, 1)
-                told = f"{name} {stage} {step}/{steps} {values(means)}{text}"
-                print(told, file=sys.stderr, flush=True)
+                told = f"{name} {stage} {step}/{steps} {values(means)}".rstrip()
+                print(told + text, file=sys.stderr, flush=True)
 
         return report
 

@@ -22,8 +22,6 @@ from results.summary import (
 )
 
 Group = Literal["ours", "reference", "published"]
-TABLE = re.compile(r"/rows=(\d+)")
-"""How a protocol says the size of the table of rows that was scored instead of all."""
 QUICK = (
     "budget quick is a first look, too short for betavae to pass pca (in mig it has by `python -m "
     "benchmark run --methods betavae,pca --steps 30000`) and for InfoGAN's c1 to follow the label "
@@ -119,11 +117,11 @@ def _sheet(name: str, lines: pd.DataFrame, rows: pd.DataFrame) -> Sheet:
 
 def _budget(usual: Record, scored_as: Signs) -> str:
     """Return what most lines had: "budget quick, 1,000 steps each, 50,000 images scored"."""
-    tables = {match[1] for protocol, _ in scored_as.values() if (match := TABLE.search(protocol))}
+    tables = {images for protocol, images in scored_as.values() if "/rows=" in protocol}
     text = f"budget {usual['budget']}, {usual['steps']:,} steps"
     if usual["budget"] == "quick":
         text += " of every method at its paper's learning rate"
-    return text + "".join(f", {int(size):,} images scored" for size in sorted(tables))
+    return text + "".join(f", {images:,} images scored" for images in sorted(tables))
 
 
 def _line(rows: list[Record], usual: Record, scored_as: Signs, footnotes: dict[str, int]) -> Line:
