@@ -206,7 +206,7 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
             try:
                 with screen.bar(one, remaining) as begin:
                     folder = execute(one, loaded[one.dataset], asked.metrics, bench, begin)
-                print(screen.row(folder), file=sys.stderr, flush=True)
+                print(screen.row(one, folder), file=sys.stderr, flush=True)
             finally:
                 mine.release([name])
     if others:

@@ -220,9 +220,8 @@ def _stdin(detach: bool) -> tuple[int, list[str]]:
     if detach:
         return os.open(os.devnull, os.O_RDONLY), []
     reading, writing = os.pipe()
-    os.set_inheritable(
-        writing, True
-    )  # by the program that this process becomes: `benchmark.follow`
+    # By the program that this process becomes: `benchmark.follow`.
+    os.set_inheritable(writing, True)
     return reading, [WITH_STDIN]
 
 

@@ -92,13 +92,12 @@ def lines(name: str, remaining: Remaining | None = None) -> Begin:
     return begin
 
 
-def row(folder: Folder) -> str:
+def row(run: Run, folder: Folder) -> str:
     """Return what a run came to, in a line: its scores, or why there are none."""
-    run, scores = folder.asked["run"], folder.scores
-    name = f"{run['dataset']} {run['method']} seed {run['seed']}"
-    if scores is None:
-        return f"{name}: {folder.state}: {folder.reason}"
-    there = [r for r in scores["rows"] if r["value"] is not None]
+    name, account = f"{run.dataset} {run.method} seed {run.seed}", folder.account()
+    if account.scores is None:
+        return f"{name}: {account.state}: {account.reason}"
+    there = [r for r in account.scores["rows"] if r["value"] is not None]
     return f"{name}: " + ", ".join(f"{r['metric']} {r['value']:.3f}" for r in there)
 
 
