@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from types import FrameType, TracebackType
 
 import torch
 
-from benchmark import arithmetic, plan, requests, screen
+from benchmark import arithmetic, follow, plan, requests, screen
 from benchmark.estimate import Remaining, paces
 from benchmark.factors import ALL
 from benchmark.hands import settle
@@ -22,7 +22,7 @@ from benchmark.run import Bench, Run, execute, missing
 from benchmark.study import Grid, Study
 from benchmark.track import Track
 from benchmark.train import Stopped
-from datasets import load
+from datasets import Dataset, load
 from results.show import show_runs
 from results.store import folders
 
@@ -193,6 +193,15 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
             if reason is not None:
                 name = requests.without_table(metric)
                 print(f"{dataset.name} is not scored by {name}: it {reason}", file=sys.stderr)
+    while todo:
+        todo = _unfinished(_bring(todo, loaded, asked, out), asked, out)
+    return sum(one.folder(out).state != "done" for one in asked.runs)
+
+
+def _bring(
+    todo: Sequence[Run], loaded: Mapping[str, Dataset], asked: Comparison, out: Path
+) -> list[Run]:
+    """Bring each run to its end; return those that another process holds."""
     others = []
     with stoppable() as stop, Locks(out).owner(Owner()) as mine:
         bench = Bench(out, asked.device, stop, Track(asked.track, tuple(asked.metrics)))
@@ -200,19 +209,28 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
         for one in todo:
             name = one.folder(out).name
             if not mine.take([name], {}):
-                others.append(name)
+                others.append(one)
                 remaining.waiting.remove(((one.dataset, one.method), one.steps))
                 continue
             try:
                 with screen.bar(one, remaining) as begin:
                     folder = execute(one, loaded[one.dataset], asked.metrics, bench, begin)
-                print(screen.row(one, folder), file=sys.stderr, flush=True)
+                print(folder.summary(), file=sys.stderr, flush=True)
             finally:
                 mine.release([name])
-    if others:
-        print(f"left to others, who have them: {', '.join(others)}", file=sys.stderr)
-    mine_to_do = [one for one in asked.runs if one.folder(out).name not in others]
-    return sum(one.folder(out).state != "done" for one in mine_to_do)
+    return others
+
+
+def _unfinished(others: Sequence[Run], asked: Comparison, out: Path) -> list[Run]:
+    """Wait until no other process holds these runs; return those that it left without an end."""
+    if not others:
+        return []
+    names = [one.folder(out).name for one in others]
+    print(f"waiting for others, who have {', '.join(names)}", file=sys.stderr, flush=True)
+    rows = set().union(*map(requests.signs, asked.metrics))
+    ended = follow.follow(names, out, rows)
+    pairs = zip(others, ended, strict=True)
+    return [one for one, standing in pairs if standing.state == "missing"]
 
 
 def _remaining(todo: Sequence[Run], out: Path) -> Remaining:

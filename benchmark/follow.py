@@ -8,19 +8,21 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
+from rich.text import Text
 
 from benchmark import ROOT
 from benchmark.exit_code import exit_with
 from benchmark.hands import settle
 from benchmark.registry import UserError
-from benchmark.status import Standing, left, sentence, survey
+from benchmark.status import Standing, left, sentence, survey, under_way
 from benchmark.submission import Submission, read
+from results.store import Folder
 
 SHORTEST, LONGEST = 0.5, 15.0
 console = Console(stderr=True)
@@ -39,19 +41,31 @@ def follow(names: Sequence[str], out: Path, rows: Collection[tuple[str, str]]) -
             holds = settle(out)
             todo = [name for name in names if name not in ended]
             now = {s.run: s for s in survey(todo, out, holds, rows)}
-            ended |= {name: s for name, s in now.items() if s.state in ("done", "diverged")}
+            over = {name: s for name, s in now.items() if s.state in ("done", "diverged")}
+            if said:
+                _print_scores(over, out)
+            ended |= over
             standings = [ended.get(name) or now[name] for name in names]
             told = sentence(standings)
             if told != said:
                 said, pause = told, SHORTEST
-                time_left = left(standings, out)
-                line.update(told + (f"; about {time_left} left" if time_left else ""))
                 if not console.is_terminal:
                     print(told, file=sys.stderr, flush=True)
+            line.update(Text(_with_progress(told, standings, out)))
             if not any(s.state in ("queued", "running") for s in standings):
                 return standings
             time.sleep(pause)
             pause = min(1.3 * pause, LONGEST)
+
+
+def _print_scores(names: Iterable[str], out: Path) -> None:
+    for name in names:
+        print(Folder(out / name).summary(), file=sys.stderr, flush=True)
+
+
+def _with_progress(told: str, standings: Sequence[Standing], out: Path) -> str:
+    time_left, steps = left(standings, out), under_way(standings, out)
+    return "; ".join(filter(None, (told, steps, f"about {time_left} left" if time_left else "")))
 
 
 def replace_process(submission: Submission, json: bool) -> NoReturn:

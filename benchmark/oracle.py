@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from benchmark import arithmetic
-from benchmark.deal import Dealer
+from benchmark.deal import Dealer, gathered
 from benchmark.registry import UserError
 from benchmark.train import Begin, Report, Training, read, silent
 from datasets import Dataset, cache
@@ -26,7 +26,7 @@ from results.files import written
 
 STEPS = 4_000
 BATCH = 128
-TEST = 10_000
+TEST, TEST_AT_ONCE = 10_000, 512
 WIDTHS = (64, 64, 128, 128)
 VERSION = 1
 
@@ -128,7 +128,9 @@ def _train(
         told,
     ).run()
     rows = np.random.default_rng(1).choice(dataset.test, min(TEST, len(dataset.test)), False)
-    found = Oracle(classifier.eval(), ()).read(dealer.images(rows))
+    judge = Oracle(classifier.eval(), ())
+    parts = (rows[start : start + TEST_AT_ONCE] for start in range(0, len(rows), TEST_AT_ONCE))
+    (found,) = gathered(((judge.read(dealer.images(part)),) for part in parts), len(rows))
     accuracy = (found == dataset.factors(rows)).mean(0).tolist()
     with written(path) as temporary:
         torch.save({"weights": classifier.state_dict(), "accuracy": accuracy}, temporary)

@@ -1,4 +1,4 @@
-"""What a run shows: one progress bar while it works, with step, loss and time left; its scores."""
+"""What a run shows: one progress bar while it works, with step, loss and time left."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,6 @@ from rich.progress import (
 from benchmark.estimate import Remaining
 from benchmark.run import Run
 from benchmark.train import Begin, Report
-from results.store import Folder
 
 console = Console(stderr=True)
 
@@ -90,15 +89,6 @@ def lines(name: str, remaining: Remaining | None = None) -> Begin:
         return report
 
     return begin
-
-
-def row(run: Run, folder: Folder) -> str:
-    """Return what a run came to, in a line: its scores, or why there are none."""
-    name, account = f"{run.dataset} {run.method} seed {run.seed}", folder.account()
-    if account.scores is None:
-        return f"{name}: {account.state}: {account.reason}"
-    there = [r for r in account.scores["rows"] if r["value"] is not None]
-    return f"{name}: " + ", ".join(f"{r['metric']} {r['value']:.3f}" for r in there)
 
 
 def values(means: dict[str, float]) -> str:

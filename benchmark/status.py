@@ -26,7 +26,7 @@ from results.whole import scored
 What = Literal["done", "running", "queued", "failed", "diverged", "missing"]
 STATES: tuple[What, ...] = ("done", "running", "queued", "failed", "diverged", "missing")
 JOB = re.compile(r"job [0-9_]+")
-SHOWN, LOG_LINES = 20, 5
+SHOWN, LOG_LINES, SHOWN_RUNNING = 20, 5, 4
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _standing(
     if state == "done" and not rows:
         return Standing(name, "done")
     if state in ("unfinished", "done"):
-        return Standing(name, "missing", "begun, and in nobody's hands")
+        return Standing(name, "missing", "interrupted; the same command continues it")
     log = "" if state == "broken" else str((folder.failure or {}).get("log", ""))
     return Standing(name, "diverged" if state == "diverged" else "failed", why, log)
 
@@ -108,16 +108,36 @@ def counts(standings: Iterable[Standing]) -> Counter[str]:
 def left(standings: Sequence[Standing], out: Path) -> timedelta | None:
     """Return how long until all that runs or waits is done, None if that cannot be said.
 
-    A run takes what its method took on its data set, one that runs is taken to be half done, and as
-    many run at once as now.
+    A run takes what its method took on its data set, less the share of its steps that one under way
+    has done, and as many run at once as now.
     """
     todo = [s for s in standings if s.state in ("running", "queued")]
     at_once = sum(s.state == "running" for s in todo)
     known = paces((s.run for s in standings if s.state == "done"), out) if at_once else {}
     if not at_once or any(kind(s.run) not in known for s in todo):
         return None
-    totals = [known[kind(s.run)].total / (1 + (s.state == "running")) for s in todo]
+    totals = [known[kind(s.run)].total * (1 - _share(s, out)) for s in todo]
     return timedelta(seconds=round(sum(totals) / at_once))
+
+
+def _share(standing: Standing, out: Path) -> float:
+    """Return the share of its training steps that a run has done; 1/2 of one without steps."""
+    if standing.state != "running":
+        return 0.0
+    done, steps = Folder(out / standing.run).progress
+    return done / steps if steps else 0.5
+
+
+def under_way(standings: Sequence[Standing], out: Path) -> str:
+    """Return "betavae on dsprites step 450 of 1,000" of runs that are being trained."""
+    names = [standing.run for standing in standings if standing.state == "running"]
+    steps = {name: Folder(out / name).progress for name in names[:SHOWN_RUNNING]}
+    told = [
+        f"{kind(name)[1]} on {kind(name)[0]} step {done:,} of {all_:,}"
+        for name, (done, all_) in steps.items()
+        if all_
+    ]
+    return "; ".join(told)
 
 
 def sentence(standings: Sequence[Standing]) -> str:
@@ -139,14 +159,15 @@ def shown(standings: Sequence[Standing], out: Path) -> RenderableType:
         table.add_row(printable(dataset), printable(method), *cells)
     time = left(standings, out)
     told = sentence(standings) + (f"; about {time} left" if time else "")
-    return Group(table, Text(told), *_reasons(standings))
+    steps = under_way(standings, out)
+    return Group(table, Text(told), *([Text(steps)] if steps else []), *_reasons(standings))
 
 
 def _reasons(standings: Sequence[Standing]) -> Iterator[Text]:
     """Yield why runs failed or wait, each reason once, with the end of the first one's log."""
     told: dict[tuple[str, str], list[Standing]] = {}
     for standing in standings:
-        if standing.state not in ("done", "missing") and standing.why:
+        if standing.state != "done" and standing.why:
             told.setdefault((standing.state, JOB.sub("job ...", standing.why)), []).append(standing)
     for (state, _), those in list(told.items())[:SHOWN]:
         first, more = those[0], f" and {len(those) - 1:,} more" if len(those) > 1 else ""

@@ -33,18 +33,21 @@ class PostHoc(Method):
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the error on a batch of fresh samples; real images are not looked at."""
-        yield "posthoc", self.error(len(batch.x), batch.x.device).mean()
+        yield "posthoc", self.error(self.sample(len(batch.x), batch.x.device)).mean()
 
-    def error(self, n: int, device: torch.device) -> Tensor:
-        """Return the error (L,) of each code on n fresh samples.
+    @torch.no_grad()
+    def sample(self, n: int, device: torch.device | None = None) -> Tensor:
+        """Return n draws z (n, L) of the generator's prior, noise included."""
+        return self._generator[0].sample(n, device)
 
-        It is the mean squared error, where guessing the mean scores Var z, or for a categorical
-        code the cross-entropy in nats.
+    def error(self, z: Tensor) -> Tensor:
+        """Return the error (L,) of each code on the samples G(z), the mean over them.
+
+        It is the squared error, where guessing the mean scores Var z, or for a categorical code the
+        cross-entropy in nats.
         """
-        generator = self._generator[0].eval()
         with torch.no_grad():
-            z = generator.sample(n, device)
-            x = generator.decode(z)
+            x = self._generator[0].eval().decode(z)
         return torch.stack(
             [
                 (part[:, 0] - z[:, i]).square().mean()

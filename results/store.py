@@ -287,6 +287,24 @@ class Folder:
         state: State = "diverged" if failure["state"] == "diverged" else "failed"
         return Account(state, failure["reason"], asked, None)
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """The training steps in the log, and those that were asked for; (0, 0) if unknown."""
+        try:
+            asked = self.asked["run"]["steps"]
+            last = self.log().read_text().rpartition("\n")[0].rpartition("\n")[2]
+            return min(int(last.partition(",")[0]), asked), asked
+        except (UserError, OSError, ValueError):
+            return 0, 0
+
+    def summary(self) -> str:
+        """Return what the run came to, in a line: its scores, or why there are none."""
+        account = self.account()
+        if account.scores is None:
+            return f"{self.name}: {account.state}: {account.reason}"
+        there = [row for row in account.scores["rows"] if row["value"] is not None]
+        return f"{self.name}: " + ", ".join(f"{r['metric']} {r['value']:.3f}" for r in there)
+
     def write_codes(self, found: Codes) -> None:
         """Write `codes.h5`; ValueError if the shapes are not those of `Codes`."""
         codes, rows = np.asarray(found.codes), np.asarray(found.rows, np.int64)

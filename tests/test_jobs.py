@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -153,20 +154,25 @@ def test_in_this_process(command: Command, study: Path, tmp_path: Path) -> None:
     assert len(json.loads(done.out)) == 4
 
 
-def test_a_run_in_other_hands_is_left_to_them(
-    command: Command, study: Path, tmp_path: Path
-) -> None:
-    done = command("run", "--study", study, "--out", tmp_path / "runs", "--seeds", "0")
+def test_a_run_in_other_hands_is_waited_for(command: Command, study: Path, tmp_path: Path) -> None:
+    """One that its holder leaves without an end is taken over."""
+    out = tmp_path / "runs"
+    done = command("run", "--study", study, "--out", out, "--seeds", "0")
     assert done.code == 0, done.err
-    (pca, vae) = (folder.name for folder in folders(tmp_path / "runs"))
-    (tmp_path / "runs" / vae / "scores.json").unlink()
-    with Locks(tmp_path / "runs").owner(Owner()) as mine:
+    (pca, vae) = (folder.name for folder in folders(out))
+    (out / vae / "scores.json").unlink()
+    with Locks(out).owner(Owner()) as mine:
         mine.take([vae], {})
-        left = command("run", "--study", study, "--out", tmp_path / "runs", "--seeds", "0")
-        assert left.code == 0, left.err
-        assert f"left to others, who have them: {vae}" in left.err
-        told = json.loads(command("status", "--out", tmp_path / "runs", "--json").out)
+        told = json.loads(command("status", "--out", out, "--json").out)
         assert {run["run"]: run["state"] for run in told["runs"]} == {pca: "done", vae: "running"}
+        release = threading.Timer(2, mine.release, [[vae]])
+        release.start()
+        waited = command("run", "--study", study, "--out", out, "--seeds", "0")
+        release.join()
+    assert waited.code == 0, waited.err
+    assert f"waiting for others, who have {vae}" in waited.err
+    assert Folder(out / vae).state == "done"
+    assert waited.out == done.out
 
 
 @pytest.fixture

@@ -468,10 +468,10 @@ class TestGAN:
         reader = PostHoc(TOY, Plain())
         optimisers = reader.train().optimisers()
         torch.manual_seed(0)
-        before = float(reader.error(256, CPU).detach().mean())
+        before = float(reader.error(reader.sample(256, CPU)).detach().mean())
         for _ in range(150):
             advance(reader, batch_of(TOY, n=32), optimisers, "float32")
-        after = float(reader.error(256, CPU).detach().mean())
+        after = float(reader.error(reader.sample(256, CPU)).detach().mean())
         assert before > 0.8
         assert after < 0.25
 
