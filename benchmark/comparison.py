@@ -10,20 +10,22 @@ from types import FrameType, TracebackType
 
 import torch
 
-from benchmark import arithmetic, follow, plan, requests, screen
-from benchmark.estimate import Remaining, paces
-from benchmark.factors import ALL
-from benchmark.hands import settle
-from benchmark.locks import Locks, Owner
+from benchmark.cluster import follow
+from benchmark.cluster.holders import settle
+from benchmark.cluster.leases import Locks, Owner
+from benchmark.config import plan, requests
+from benchmark.config.factors import ALL
+from benchmark.config.requests import rows_of
+from benchmark.config.study import Grid, Study
+from benchmark.evaluation.tracking import Track
 from benchmark.registry import DATASETS, METHODS, UserError, unknown
 from benchmark.registry import names as named
-from benchmark.requests import rows_of
-from benchmark.run import Bench, Run, execute, missing
-from benchmark.study import Grid, Study
-from benchmark.track import Track
-from benchmark.train import Stopped
+from benchmark.runner import Bench, Run, execute, missing
+from benchmark.training import hardware, progress
+from benchmark.training.loop import Stopped
+from benchmark.training.time_left import Remaining, paces
 from datasets import Dataset, load
-from results.show import show_runs
+from results.output import show_runs
 from results.store import folders
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -68,8 +70,8 @@ def ask(
     chosen = plan.seeing(sees, named(methods, "method", METHODS.names()))
     if reference:
         chosen += [name for name in plan.REFERENCES if name not in chosen]
-    where = arithmetic.device(device)
-    arithmetic.precision(precision, where)
+    where = hardware.device(device)
+    hardware.precision(precision, where)
     runs = plan.plan(
         chosen,
         named(datasets, "data set", DATASETS.names()),
@@ -119,7 +121,7 @@ def of_study(
     except UserError as error:
         fault = study.fault(study.grids[0], ["metrics"], error)
         raise (fault if metrics is None else error) from error
-    return Comparison(tuple(found), scores, arithmetic.device(device))
+    return Comparison(tuple(found), scores, hardware.device(device))
 
 
 def _grid(study: Study, grid: Grid) -> list[Run]:
@@ -138,7 +140,7 @@ def _grid(study: Study, grid: Grid) -> list[Run]:
         if grid.budget not in plan.BUDGETS:
             raise unknown("budget", grid.budget, plan.BUDGETS)
     with told("precision"):
-        arithmetic.precision(grid.precision, torch.device("cpu"))
+        hardware.precision(grid.precision, torch.device("cpu"))
     with told("set", "method"):
         settings = plan.parse_settings(grid.settings, methods)
     with told("budget", "method"):
@@ -213,7 +215,7 @@ def _bring(
                 remaining.waiting.remove(((one.dataset, one.method), one.steps))
                 continue
             try:
-                with screen.bar(one, remaining) as begin:
+                with progress.bar(one, remaining) as begin:
                     folder = execute(one, loaded[one.dataset], asked.metrics, bench, begin)
                 print(folder.summary(), file=sys.stderr, flush=True)
             finally:

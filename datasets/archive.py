@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from benchmark.registry import UserError
 from datasets.base import Images
-from datasets.originals import reading
+from datasets.downloads import reading
 
 CHUNK = 64
 

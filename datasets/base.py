@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmark.registry import UserError
-from datasets.chunks import Chunks
+from datasets.image_chunks import Chunks
 
 Index = NDArray[np.int64]
 Images = NDArray[np.uint8]

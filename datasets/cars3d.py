@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmark.registry import DATASETS
-from datasets import archive, cache, originals
+from datasets import archive, downloads, packed_file
 from datasets.base import Grid, Images, Spec
-from datasets.originals import Original
+from datasets.downloads import Original
 
 SOURCE = (
     "Reed, Zhang, Zhang, Lee, Deep Visual Analogy-Making, NeurIPS 2015, "
@@ -49,25 +49,25 @@ def cars3d(folder: Path | None = None) -> Grid:
     Raises:
         benchmark.registry.UserError: the file is damaged, or missing and cannot be fetched.
     """
-    packed = cache.packed(SPEC, lambda: _contents(folder), source=SOURCE)
+    packed = packed_file.packed(SPEC, lambda: _contents(folder), source=SOURCE)
     return Grid(SPEC, packed.images)
 
 
-def _contents(folder: Path | None) -> cache.Contents:
-    (path,) = originals.get("cars3d", FILES, folder)
+def _contents(folder: Path | None) -> packed_file.Contents:
+    (path,) = downloads.get("cars3d", FILES, folder)
     *sides, cars = SPEC.factor_sizes
     images = np.empty((*sides, cars, 3 * 64 * 64), np.uint8)
-    with originals.reading(path), archive.members(path) as (names, read):
+    with downloads.reading(path), archive.members(path) as (names, read):
         # disentanglement_lib takes them as the file system lists them: another order elsewhere.
         inside = [name for name in names if PurePosixPath(name).match("cars/*_mesh.mat")]
         if len(inside) != cars:
             raise ValueError(f"it holds {len(inside)} cars, not {cars}")
         order = sorted(inside, key=lambda name: PurePosixPath(name).name)
         for name in track(inside, "Packing Cars3D", console=Console(stderr=True)):
-            with originals.reading(path, name):
+            with downloads.reading(path, name):
                 images[:, :, order.index(name)] = _sides(read(name))
     rows = images.reshape(-1, 3 * 64 * 64)
-    return cache.Contents(len(rows), [rows], facts=originals.about(FILES))
+    return packed_file.Contents(len(rows), [rows], facts=downloads.about(FILES))
 
 
 def _sides(content: bytes) -> Images:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.registry import DATASETS, UserError
-from datasets import archive, cache, originals
+from datasets import archive, downloads, packed_file
 from datasets.base import Images, Spec, Table
-from datasets.originals import Original
+from datasets.downloads import Original
 
 SOURCE = (
     "Liu, Luo, Wang, Tang, Deep Learning Face Attributes in the Wild, ICCV 2015, "
@@ -59,8 +59,8 @@ CROP = (15, 35, 163, 183)
 
 def find(one: Original, folder: Path | None) -> Path | None:
     """Return a file, or the folder of images in place of their archive, None where it is not."""
-    found = originals.find("celeba", one, folder)
-    images = cache.find_folder(FOLDER, folder, "celeba") if one is IMAGES else None
+    found = downloads.find("celeba", one, folder)
+    images = packed_file.find_folder(FOLDER, folder, "celeba") if one is IMAGES else None
     return images or found
 
 
@@ -87,7 +87,7 @@ class CelebA(Table):
         split: (N,) the official part of each image: 0 training, 1 validation, 2 test.
     """
 
-    def __init__(self, spec: Spec, packed: cache.Packed) -> None:
+    def __init__(self, spec: Spec, packed: packed_file.Packed) -> None:
         self.identity, self.split = packed.tables["identity"], packed.tables["split"]
         train, test = (np.flatnonzero(self.split == part) for part in (0, 2))
         super().__init__(spec, packed.images, packed.tables["factors"], train, test)
@@ -113,16 +113,18 @@ def celeba_32(folder: Path | None = None) -> CelebA:
 
 
 def _load(name: str, side: int, folder: Path | None) -> CelebA:
-    packed = cache.packed(spec(name, side, UNREAD), lambda: _contents(side, folder), source=SOURCE)
+    packed = packed_file.packed(
+        spec(name, side, UNREAD), lambda: _contents(side, folder), source=SOURCE
+    )
     names = tuple(packed.tables["attributes"].astype(str))
     return CelebA(spec(name, side, names), packed)
 
 
-def _contents(side: int, folder: Path | None) -> cache.Contents:
+def _contents(side: int, folder: Path | None) -> packed_file.Contents:
     path = find(IMAGES, folder)
     if path is None or path.is_file():
-        (path,) = originals.get("celeba", [IMAGES], folder)
-    texts = originals.get("celeba", [ATTRIBUTES, IDENTITIES, SPLIT], folder)
+        (path,) = downloads.get("celeba", [IMAGES], folder)
+    texts = downloads.get("celeba", [ATTRIBUTES, IDENTITIES, SPLIT], folder)
     files, attributes, factors = _attributes(texts[0])
     tables = {
         "factors": factors,
@@ -131,12 +133,12 @@ def _contents(side: int, folder: Path | None) -> cache.Contents:
         "split": _numbers(texts[2], files).astype(np.uint8),
     }
     images = blocks(path, files, side)
-    return cache.Contents(len(files), images, tables, originals.about(FILES))
+    return packed_file.Contents(len(files), images, tables, downloads.about(FILES))
 
 
 def _attributes(path: Path) -> tuple[list[str], list[str], NDArray[np.uint8]]:
     """Return files, names of attributes, and attributes (N, 40) in {0, 1}; 1 is written 1, 0 -1."""
-    with originals.reading(path):
+    with downloads.reading(path):
         count, names, *lines = path.read_text().splitlines()
         rows = [line.split() for line in lines if line.strip()]
         if len(rows) != int(count):
@@ -149,7 +151,7 @@ def _attributes(path: Path) -> tuple[list[str], list[str], NDArray[np.uint8]]:
 
 def _numbers(path: Path, files: Sequence[str]) -> NDArray[np.int32]:
     """Return the number that a text file gives to each image."""
-    with originals.reading(path):
+    with downloads.reading(path):
         found = dict(line.split() for line in path.read_text().splitlines() if line.strip())
         without = [file for file in files if file not in found]
         if without:

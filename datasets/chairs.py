@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 
 from benchmark.registry import DATASETS, UserError
-from datasets import archive, cache, originals
+from datasets import archive, downloads, packed_file
 from datasets.base import Grid, Images, Spec
-from datasets.originals import Original
+from datasets.downloads import Original
 
 SOURCE = (
     "Aubry, Maturana, Efros, Russell, Sivic, Seeing 3D chairs, CVPR 2014, "
@@ -44,7 +44,9 @@ def spec(name: str, shape: tuple[int, int, int]) -> Spec:
 
 def find(one: Original, folder: Path | None) -> Path | None:
     """Return the folder of renders or the archive that it comes in, None without either."""
-    return cache.find_folder(FOLDER, folder, "chairs") or originals.find("chairs", one, folder)
+    return packed_file.find_folder(FOLDER, folder, "chairs") or downloads.find(
+        "chairs", one, folder
+    )
 
 
 FACTS: dict[str, Any] = {
@@ -82,16 +84,16 @@ def chairs_128(folder: Path | None = None) -> Grid:
 
 
 def _load(name: str, shape: tuple[int, int, int], folder: Path | None) -> Grid:
-    packed = cache.packed(spec(name, shape), lambda: _contents(shape, folder), source=SOURCE)
+    packed = packed_file.packed(spec(name, shape), lambda: _contents(shape, folder), source=SOURCE)
     return Grid(spec(name, shape), packed.images)
 
 
-def _contents(shape: tuple[int, int, int], folder: Path | None) -> cache.Contents:
+def _contents(shape: tuple[int, int, int], folder: Path | None) -> packed_file.Contents:
     path = find(FILES[0], folder)
     if path is None or path.is_file():
-        (path,) = originals.get("chairs", FILES, folder)
+        (path,) = downloads.get("chairs", FILES, folder)
     count = CHAIRS * ELEVATIONS * AZIMUTHS
-    return cache.Contents(count, _blocks(path, shape), facts=originals.about(FILES))
+    return packed_file.Contents(count, _blocks(path, shape), facts=downloads.about(FILES))
 
 
 def _blocks(path: Path, shape: tuple[int, int, int]) -> Iterator[Images]:

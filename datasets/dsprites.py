@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmark.registry import DATASETS, UserError
-from datasets import cache
+from datasets import packed_file
 from datasets.base import Grid, Images, Index, Spec
 
 Reals = NDArray[np.float64]
@@ -75,11 +75,11 @@ def dsprites(folder: Path | None = None) -> Grid:
         benchmark.registry.UserError: the cache cannot be written, or the published file is not what
             it should be.
     """
-    path = cache.find(OFFICIAL, folder, "dsprites")
+    path = packed_file.find(OFFICIAL, folder, "dsprites")
     facts = {} if path is None else _stamp(path)
     count = 1024 * len(TURNS)
-    packed = cache.packed(
-        SPEC, lambda: cache.Contents(count, _blocks(path)), source=SOURCE, **facts
+    packed = packed_file.packed(
+        SPEC, lambda: packed_file.Contents(count, _blocks(path)), source=SOURCE, **facts
     )
     return Grid(SPEC, packed.images)
 

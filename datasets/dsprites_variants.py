@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.registry import DATASETS, UserError
-from datasets import cache, dsprites, originals
+from datasets import downloads, dsprites, packed_file
 from datasets.base import Grid, Images, Index, Spec, numbered
-from datasets.originals import Original
+from datasets.downloads import Original
 
 SOURCE = (
     "Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of "
@@ -107,7 +107,7 @@ class Screaming(Variant):
 
 def find(one: Original, folder: Path | None) -> Path | None:
     """Return where the user's picture is, under any of its names."""
-    paths = (cache.find(name, folder, "scream_dsprites") for name in PAINTINGS)
+    paths = (packed_file.find(name, folder, "scream_dsprites") for name in PAINTINGS)
     return next((path for path in paths if path is not None), None)
 
 
@@ -121,10 +121,10 @@ def painting(folder: Path | None) -> NDArray[np.uint8]:
     if path is None:
         raise UserError(
             "scream_dsprites needs a picture of Munch's The Scream (or any other): put it into "
-            f"{folder or cache.root()} as {', '.join(PAINTINGS[:-1])} or {PAINTINGS[-1]}; "
+            f"{folder or packed_file.root()} as {', '.join(PAINTINGS[:-1])} or {PAINTINGS[-1]}; "
             "--data-dir names another folder"
         )
-    with originals.reading(path), Image.open(path, formats=["JPEG", "PNG"]) as image:
+    with downloads.reading(path), Image.open(path, formats=["JPEG", "PNG"]) as image:
         return np.asarray(image.convert("RGB").resize(SIZE)).transpose(2, 0, 1)
 
 

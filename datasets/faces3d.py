@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.registry import DATASETS
-from datasets import cache, originals
+from datasets import downloads, packed_file
 from datasets.base import Grid, Images, Spec
-from datasets.originals import Original
+from datasets.downloads import Original
 
 SOURCE = (
     "Paysan, Knothe, Amberg, Romdhani, Vetter, A 3D Face Model for Pose and Illumination Invariant "
@@ -57,21 +57,21 @@ def faces3d_32(folder: Path | None = None) -> Grid:
 
 
 def _load(name: str, side: int, folder: Path | None) -> Grid:
-    packed = cache.packed(spec(name, side), lambda: _contents(side, folder), source=SOURCE)
+    packed = packed_file.packed(spec(name, side), lambda: _contents(side, folder), source=SOURCE)
     return Grid(spec(name, side), packed.images)
 
 
-def _contents(side: int, folder: Path | None) -> cache.Contents:
-    (path,) = originals.get("faces3d", FILES, folder)
+def _contents(side: int, folder: Path | None) -> packed_file.Contents:
+    (path,) = downloads.get("faces3d", FILES, folder)
     images = _renders(path)
-    return cache.Contents(len(images), _blocks(images, side), facts=originals.about(FILES))
+    return packed_file.Contents(len(images), _blocks(images, side), facts=downloads.about(FILES))
 
 
 def _renders(path: Path) -> NDArray[np.uint8]:
     """Return the images (N, 64, 64); nothing but a tensor is unpickled."""
     import torch
 
-    with originals.reading(path):
+    with downloads.reading(path):
         try:
             try:
                 found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)

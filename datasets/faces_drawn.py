@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmark.registry import DATASETS
-from datasets import cache
+from datasets import packed_file
 from datasets.base import Grid, Images, Spec
 
 Reals = NDArray[np.float64]
@@ -54,9 +54,9 @@ class Head:
 def faces_drawn(folder: Path | None = None) -> Grid:
     """Return the data set, drawn at first use and kept in the cache; `folder` is ignored."""
     count = int(np.prod(SPEC.factor_sizes))
-    packed = cache.packed(
+    packed = packed_file.packed(
         SPEC,
-        lambda: cache.Contents(count, _blocks()),
+        lambda: packed_file.Contents(count, _blocks()),
         source=SOURCE,
         version=VERSION,
     )

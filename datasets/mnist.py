@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from benchmark.registry import DATASETS, UserError
-from datasets import cache, originals
+from datasets import downloads, packed_file
 from datasets.base import Spec, Table
-from datasets.originals import Original
+from datasets.downloads import Original
 
 MNIST = (
     "LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, "
@@ -63,7 +63,7 @@ class Kind:
     def find(self, one: Original, folder: Path | None) -> Path | None:
         """Return where a file is, gzipped or not, None where it is not on this machine."""
         within = ("", self.place, "raw") if self.loose else (self.place,)
-        bases = [base for base in (folder, cache.root()) if base is not None]
+        bases = [base for base in (folder, packed_file.root()) if base is not None]
         names = (one.name.removesuffix(".gz"), one.name)
         paths = (base / inner / name for base in bases for name in names for inner in within)
         return next((path for path in paths if path.is_file()), None)
@@ -151,11 +151,11 @@ def fashion_mnist(folder: Path | None = None) -> Table:
 
 def _load(name: str, folder: Path | None) -> Table:
     kind = KINDS[name]
-    packed = cache.packed(kind.spec, lambda: _contents(kind, folder), source=kind.source)
-    return cache.table(kind.spec, packed)
+    packed = packed_file.packed(kind.spec, lambda: _contents(kind, folder), source=kind.source)
+    return packed_file.table(kind.spec, packed)
 
 
-def _contents(kind: Kind, folder: Path | None) -> cache.Contents:
+def _contents(kind: Kind, folder: Path | None) -> packed_file.Contents:
     """Return images and labels, read by torchvision from files that are laid out as it wants."""
     import torchvision.datasets
 
@@ -169,7 +169,7 @@ def _contents(kind: Kind, folder: Path | None) -> cache.Contents:
     labels = np.concatenate([part.targets.numpy() for part in (train, test)]).astype(np.uint8)
     held_out = np.arange(len(images)) >= len(train)
     tables = {"factors": labels[:, None], "held_out": held_out}
-    return cache.Contents(len(images), [images], tables, originals.about(used))
+    return packed_file.Contents(len(images), [images], tables, downloads.about(used))
 
 
 def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: Path) -> Original:
@@ -181,12 +181,12 @@ def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: P
     place.mkdir(parents=True, exist_ok=True)
     path = kind.find(one, folder)
     if path is None:
-        path = cache.root() / kind.place / one.name
+        path = packed_file.root() / kind.place / one.name
         lacking = [f for f in kind.files if kind.find(f, folder) is None]
-        originals.fetch(kind.name, one, path, lacking)
+        downloads.fetch(kind.name, one, path, lacking)
     if path.suffix == ".gz":
-        originals.verify(path, one)
-        with originals.reading(path):
+        downloads.verify(path, one)
+        with downloads.reading(path):
             (place / name).write_bytes(gzip.decompress(path.read_bytes()))
     else:
         (place / name).symlink_to(path.resolve())
@@ -200,7 +200,7 @@ def _check(path: Path, unpacked: Path) -> None:
     magic, *sizes = HEADERS[unpacked.name]
     header = np.array([magic, *sizes], ">i4").tobytes()
     expected = len(header) + int(np.prod(sizes))
-    with originals.reading(path), unpacked.open("rb") as file:
+    with downloads.reading(path), unpacked.open("rb") as file:
         found = file.read(len(header))
     if found != header or unpacked.stat().st_size != expected:
         raise UserError(

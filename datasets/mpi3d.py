@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmark.registry import DATASETS
-from datasets import cache, originals
+from datasets import downloads, packed_file
 from datasets.base import Grid, Images, Spec
-from datasets.originals import Original
+from datasets.downloads import Original
 
 SOURCE = (
     "Gondal et al., On the Transfer of Inductive Bias from Simulation to the Real World, "
@@ -80,14 +80,14 @@ def mpi3d_real(folder: Path | None = None) -> Grid:
 
 
 def _load(kind: str, folder: Path | None) -> Grid:
-    packed = cache.packed(spec(kind), lambda: _contents(kind, folder), source=SOURCE)
+    packed = packed_file.packed(spec(kind), lambda: _contents(kind, folder), source=SOURCE)
     return Grid(spec(kind), packed.images)
 
 
-def _contents(kind: str, folder: Path | None) -> cache.Contents:
-    (path,) = originals.get("mpi3d", [FILES[kind]], folder)
+def _contents(kind: str, folder: Path | None) -> packed_file.Contents:
+    (path,) = downloads.get("mpi3d", [FILES[kind]], folder)
     count = int(np.prod(list(FACTORS.values())))
-    return cache.Contents(count, _blocks(path, count), facts=originals.about([FILES[kind]]))
+    return packed_file.Contents(count, _blocks(path, count), facts=downloads.about([FILES[kind]]))
 
 
 def _blocks(path: Path, count: int) -> Iterator[Images]:
@@ -97,7 +97,7 @@ def _blocks(path: Path, count: int) -> Iterator[Images]:
     """
     expected = ((count, 64, 64, 3), False, np.dtype(np.uint8))
     with (
-        originals.reading(path),
+        downloads.reading(path),
         zipfile.ZipFile(path) as archive,
         archive.open("images.npy") as file,
     ):

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmark.registry import DATASETS
-from datasets import cache, originals
+from datasets import downloads, packed_file
 from datasets.base import Grid, Images, Spec
-from datasets.originals import Original
+from datasets.downloads import Original
 
 SOURCE = "Burgess, Kim, 3D Shapes Dataset, 2018, https://github.com/google-deepmind/3d-shapes"
 FILES = (
@@ -47,19 +47,19 @@ def shapes3d(folder: Path | None = None) -> Grid:
     Raises:
         benchmark.registry.UserError: the file is damaged, or missing and cannot be fetched.
     """
-    packed = cache.packed(SPEC, lambda: _contents(folder), source=SOURCE)
+    packed = packed_file.packed(SPEC, lambda: _contents(folder), source=SOURCE)
     return Grid(SPEC, packed.images)
 
 
-def _contents(folder: Path | None) -> cache.Contents:
-    (path,) = originals.get("shapes3d", FILES, folder)
+def _contents(folder: Path | None) -> packed_file.Contents:
+    (path,) = downloads.get("shapes3d", FILES, folder)
     count = int(np.prod(SPEC.factor_sizes))
-    return cache.Contents(count, _blocks(path, count), facts=originals.about(FILES))
+    return packed_file.Contents(count, _blocks(path, count), facts=downloads.about(FILES))
 
 
 def _blocks(path: Path, count: int) -> Iterator[Images]:
     """Yield the images in the order of the grid, channels first."""
-    with originals.reading(path), h5py.File(path, locking=False) as file:
+    with downloads.reading(path), h5py.File(path, locking=False) as file:
         images = file["images"]
         if images.shape != (count, 64, 64, 3) or images.dtype != np.uint8:
             found = f"{images.dtype} {images.shape}"

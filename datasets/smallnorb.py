@@ -14,9 +14,9 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from benchmark.registry import DATASETS
-from datasets import cache, originals
+from datasets import downloads, packed_file
 from datasets.base import Grid, Images, Spec
-from datasets.originals import Original
+from datasets.downloads import Original
 
 SOURCE = (
     "LeCun, Huang, Bottou, Learning Methods for Generic Object Recognition with Invariance to "
@@ -52,22 +52,22 @@ def smallnorb(folder: Path | None = None) -> Grid:
     Raises:
         benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
     """
-    packed = cache.packed(SPEC, lambda: _contents(folder), source=SOURCE)
+    packed = packed_file.packed(SPEC, lambda: _contents(folder), source=SOURCE)
     return Grid(SPEC, packed.images)
 
 
-def _contents(folder: Path | None) -> cache.Contents:
-    paths = originals.get("smallnorb", FILES, folder)
+def _contents(folder: Path | None) -> packed_file.Contents:
+    paths = downloads.get("smallnorb", FILES, folder)
     images, factors = [], []
     for start in range(0, len(paths), len(KINDS)):
         dat, cat, info = (_matrix(path) for path in paths[start : start + len(KINDS)])
-        with originals.reading(paths[start]):
+        with downloads.reading(paths[start]):
             _check(dat, cat, info)
             images.append(_small(dat))
             factors.append(_factors(cat, info))
-    with originals.reading(paths[0].parent, "smallnorb-*.mat.gz"):
+    with downloads.reading(paths[0].parent, "smallnorb-*.mat.gz"):
         rows = _ordered(np.concatenate(images), np.concatenate(factors))
-    return cache.Contents(len(rows), [rows], facts=originals.about(FILES))
+    return packed_file.Contents(len(rows), [rows], facts=downloads.about(FILES))
 
 
 def _matrix(path: Path) -> NDArray[Any]:
@@ -76,7 +76,7 @@ def _matrix(path: Path) -> NDArray[Any]:
     A magic number tells the type of values, then come the number of dimensions and at least three
     sizes, all little-endian integers of four bytes.
     """
-    with originals.reading(path):
+    with downloads.reading(path):
         content = gzip.decompress(path.read_bytes())
         magic, dimensions = np.frombuffer(content, "<i4", 2).tolist()
         if magic not in TYPES or not 1 <= dimensions <= 8:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import DATASETS
-from datasets import cache, originals
+from datasets import downloads, packed_file
 from datasets.base import Images, Spec, Table
-from datasets.originals import Original
+from datasets.downloads import Original
 
 SOURCE = (
     "Netzer, Wang, Coates, Bissacco, Wu, Ng, Reading Digits in Natural Images with Unsupervised "
@@ -39,23 +39,23 @@ def svhn(folder: Path | None = None) -> Table:
     Raises:
         benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
     """
-    packed = cache.packed(SPEC, lambda: _contents(folder), source=SOURCE)
-    return cache.table(SPEC, packed)
+    packed = packed_file.packed(SPEC, lambda: _contents(folder), source=SOURCE)
+    return packed_file.table(SPEC, packed)
 
 
-def _contents(folder: Path | None) -> cache.Contents:
-    train, test = originals.get("svhn", FILES, folder)
+def _contents(folder: Path | None) -> packed_file.Contents:
+    train, test = downloads.get("svhn", FILES, folder)
     (images, digits), (others, more) = _part(train, "train"), _part(test, "test")
     labels = np.concatenate([digits, more])
     tables = {"factors": labels[:, None], "held_out": np.arange(len(labels)) >= len(digits)}
-    return cache.Contents(len(labels), (images, others), tables, originals.about(FILES))
+    return packed_file.Contents(len(labels), (images, others), tables, downloads.about(FILES))
 
 
 def _part(path: Path, split: str) -> tuple[Images, NDArray[np.uint8]]:
     """Return images (N, 3072) and digits (N,), read by torchvision from where it looks for them."""
     from torchvision.datasets import SVHN
 
-    with tempfile.TemporaryDirectory() as scratch, originals.reading(path):
+    with tempfile.TemporaryDirectory() as scratch, downloads.reading(path):
         Path(scratch, path.name).symlink_to(path.resolve())
         part = SVHN(scratch, split)
         images, digits = part.data, part.labels

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
-from metrics.cores import on_all_cores, seeds
-from metrics.groups import HeldOut, drawn
+from metrics.draws import HeldOut, drawn
+from metrics.parallel import on_all_cores, seeds
 
 if TYPE_CHECKING:
     from sklearn.ensemble import GradientBoostingClassifier

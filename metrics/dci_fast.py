@@ -10,9 +10,9 @@ import numpy as np
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Integers
-from metrics.cores import on_all_cores, seeds
 from metrics.dci import PARTS, Matrix, chosen, scores
-from metrics.groups import HeldOut, drawn
+from metrics.draws import HeldOut, drawn
+from metrics.parallel import on_all_cores, seeds
 
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier

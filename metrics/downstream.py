@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
-from metrics.cores import on_all_cores
-from metrics.groups import HeldOut, drawn
+from metrics.draws import HeldOut, drawn
+from metrics.parallel import on_all_cores
 
 SIZES = (10, 100, 1000, 10_000)
 EFFICIENCY = "efficiency"

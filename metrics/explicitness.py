@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers
-from metrics.groups import HeldOut, drawn
+from metrics.draws import HeldOut, drawn
 
 
 @METRICS.register(

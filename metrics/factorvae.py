@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, by_group
-from metrics.groups import HeldOut, drawn_by_side, partners
+from metrics.draws import HeldOut, drawn_by_side, partners
 
 
 @METRICS.register(

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
-from metrics.cores import seeds
 from metrics.discretise import entropy, mutual_information
+from metrics.parallel import seeds
 
 Matrix = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
-from metrics.cores import on_all_cores
 from metrics.discretise import entropy
+from metrics.parallel import on_all_cores
 from metrics.udr import SMALLEST
 
 Floats = NDArray[np.floating]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
-from metrics.groups import HeldOut, drawn
+from metrics.draws import HeldOut, drawn
 from metrics.svm import linear_svc
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 
 from benchmark.registry import UserError
 from results.files import written
-from results.rows import write_csv
-from results.sheet import Sheet
-from results.typeset import latex, markdown
+from results.formats import latex, markdown
+from results.frame import write_csv
+from results.table_content import Sheet
 
 TYPESET = {".md": markdown, ".tex": latex}
 NUMBERS = (".csv", ".parquet")

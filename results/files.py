@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
-from results.whole import written as written
+from results.atomic import written as written
 
 Shape = Mapping[str, Any]
 REMEDY = "remove its folder, and the same command makes the run again"

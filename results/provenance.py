@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmark.registry import GENERATOR, METRICS, UserError, spans
-from results.rows import settings_text
+from results.frame import settings_text
 from results.study import Study, rows_of
 
 BUDGETS = ("quick", "paper")

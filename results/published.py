@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.registry import UserError
-from results.sheet import Cell, Line, Sheet
-from results.summary import label, printable
+from results.aggregate import label, printable
+from results.table_content import Cell, Line, Sheet
 
 PUBLISHED = Path(__file__).parent / "published.csv"
 COLUMNS = ("dataset", "method", "settings", "metric", "value", "spread", "source", "note")

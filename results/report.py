@@ -16,15 +16,15 @@ from PIL import Image
 
 from benchmark.registry import UserError
 from results import figures
+from results.aggregate import REFERENCES, Record, records
 from results.figures.base import Picture, estimates, read_or_say
 from results.figures.sheets import tiled
+from results.figures.style import paper
 from results.figures.traversals import heading, sorted_traversal
 from results.files import written
-from results.looks import paper
 from results.provenance import commands, sources, versions
 from results.store import Folder, Traversal
 from results.study import Study
-from results.summary import REFERENCES, Record, records
 
 SHOWN = tuple(name for name in figures.FIGURES if name not in ("latents", "prior", "traversals"))
 """Figures of the page; what they leave out is in its viewer."""

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
+from results.atomic import SCORES
 from results.files import Shape, check, plain, read_arrays, read_record, write_arrays, write_record
 from results.files import written as written
-from results.whole import SCORES
 
 State = Literal["done", "failed", "diverged", "unfinished", "broken"]
 STATES: tuple[State, ...] = ("done", "failed", "diverged", "unfinished", "broken")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from benchmark.registry import GENERATOR, METRICS
+from results.aggregate import REFERENCES, with_lines
 from results.store import Folder
-from results.summary import REFERENCES, with_lines
 
 
 class Fact(NamedTuple):

@@ -11,14 +11,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from results.compared import compared
-from results.rows import as_json as as_json
-from results.rows import read_csv as read_csv
-from results.rows import tidy as tidy
-from results.rows import write_csv as write_csv
-from results.sheet import Cell, Line, Sheet, sheets
-from results.summary import summary as summary
-from results.summary import wrapped
+from results.aggregate import summary as summary
+from results.aggregate import wrapped
+from results.frame import as_json as as_json
+from results.frame import read_csv as read_csv
+from results.frame import tidy as tidy
+from results.frame import write_csv as write_csv
+from results.significance import compared
+from results.table_content import Cell, Line, Sheet, sheets
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from results.rows import settings_text
+from results.aggregate import label, printable
+from results.frame import settings_text
 from results.store import Folder
-from results.summary import label, printable
 
 
 def trained(out: Path, names: list[str]) -> pd.DataFrame:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from benchmark.registry import UserError
-from datasets import Dataset, cache, load
+from datasets import Dataset, load, packed_file
 from datasets.base import Images
-from datasets.originals import Original
+from datasets.downloads import Original
 
 NOWHERE = "http://127.0.0.1:9/"
 
@@ -51,9 +51,9 @@ def loaded(name: str, folder: Path, *made_from: str) -> Dataset:
     before = contents(folder)
     first = load(name, folder)
     assert contents(folder) == before
-    assert {f"{name}.h5", f"{name}.lock"} <= {path.name for path in cache.root().iterdir()}
-    assert {path.suffix for path in cache.root().rglob("*")} == {".h5", ".lock"}
-    said = str(cache.about(cache.location(name))["made_from"])
+    assert {f"{name}.h5", f"{name}.lock"} <= {path.name for path in packed_file.root().iterdir()}
+    assert {path.suffix for path in packed_file.root().rglob("*")} == {".h5", ".lock"}
+    said = str(packed_file.about(packed_file.location(name))["made_from"])
     assert all(original in said for original in made_from)
     second = load(name)
     assert (second.packed[:] == first.packed[:]).all()
@@ -77,8 +77,8 @@ def refused(name: str, folder: Path | None, *says: str) -> None:
     assert "fetch it again" in message or "put it there" in message, message
     for words in says:
         assert words in message, message
-    assert not cache.location(name).exists()
-    assert not list(cache.root().rglob("*.part"))
+    assert not packed_file.location(name).exists()
+    assert not list(packed_file.root().rglob("*.part"))
     assert folder is None or contents(folder) == before
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmark.submission import submissions
+from benchmark.cluster.submission import submissions
 from results.store import Folder, folders
 
 STEPS = 100

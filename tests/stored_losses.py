@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmark.registry import METHODS
-from benchmark.train import advance
+from benchmark.training.loop import advance
 from datasets.toy import SPEC as TOY
 from results.files import write_json
 from tests.test_methods import SOON, TRAINED, batch_of, built

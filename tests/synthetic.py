@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from results import index
+from results import frame_cache
 from results.store import place
 
 DATASETS = (
@@ -91,9 +91,9 @@ def measured(*words: str) -> str:
 
 def measure(out: Path) -> None:
     """Measure each in a process of its own, which counts the imports, too."""
-    (out / index.NAME).unlink(missing_ok=True)
-    collect = f"import pathlib, results.rows as rows; rows.tidy(pathlib.Path({str(out)!r}))"
-    print("only imported:", measured("-c", "import results.rows"))
+    (out / frame_cache.NAME).unlink(missing_ok=True)
+    collect = f"import pathlib, results.frame as rows; rows.tidy(pathlib.Path({str(out)!r}))"
+    print("only imported:", measured("-c", "import results.frame"))
     print("collected for the first time:", measured("-c", collect))
     print("collected again:", measured("-c", collect))
     print("table:", measured("-m", "benchmark", "table", "--out", str(out)))

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.best import Split, as_records, choose, held_out, rule, split
+from benchmark.evaluation.selection import Split, as_records, choose, held_out, rule, split
 from benchmark.registry import UserError
-from results.compared import compared
-from results.rows import tidy
+from results.frame import tidy
+from results.significance import compared
 from results.store import Codes, Folder
 from tests.studies import ask, done, row
 from tests.tables import rng

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
-from datasets import Spec, cache
+from datasets import Spec, packed_file
 
 Rows = NDArray[np.uint8]
 
@@ -28,13 +28,13 @@ FACTORS = np.arange(600).reshape(300, 2)
 SPEC = Spec("x", (1, 8, 8), 256, ("left", "right"), (600, 600))
 
 
-def contents(blocks: Iterable[Rows]) -> cache.Contents:
-    return cache.Contents(300, blocks, {"factors": FACTORS}, {"made_from": "nothing"})
+def contents(blocks: Iterable[Rows]) -> packed_file.Contents:
+    return packed_file.Contents(300, blocks, {"factors": FACTORS}, {"made_from": "nothing"})
 
 
 def packed(rows: Rows = ROWS, **facts: str | int) -> Rows:
     blocks = np.split(np.ascontiguousarray(rows), 3)
-    found = cache.packed(SPEC, lambda: contents(blocks), source="nobody", **facts)
+    found = packed_file.packed(SPEC, lambda: contents(blocks), source="nobody", **facts)
     assert (found.tables["factors"] == FACTORS).all()
     return found.images[:]
 
@@ -46,21 +46,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_cache_lies_where_the_user_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache.root() == folder
+    assert packed_file.root() == folder
     monkeypatch.setenv("BENCHMARK_DATA", "~/mine")
-    assert cache.root() == Path.home() / "mine"
+    assert packed_file.root() == Path.home() / "mine"
     monkeypatch.delenv("BENCHMARK_DATA")
-    assert cache.root().name == "disentanglement-benchmark"
+    assert packed_file.root().name == "disentanglement-benchmark"
 
 
 def test_the_users_folder_is_searched_before_the_cache(folder: Path) -> None:
     mine, inner = folder / "mine", folder / "mine" / "inner"
     inner.mkdir(parents=True)
     (folder / "a").touch()
-    assert cache.find("a", mine, "inner") == folder / "a"
+    assert packed_file.find("a", mine, "inner") == folder / "a"
     (inner / "a").touch()
-    assert cache.find("a", mine, "inner") == inner / "a"
-    assert cache.find("b", None) is None
+    assert packed_file.find("a", mine, "inner") == inner / "a"
+    assert packed_file.find("b", None) is None
 
 
 def test_rows_are_packed_once(folder: Path) -> None:
@@ -71,12 +71,12 @@ def test_rows_are_packed_once(folder: Path) -> None:
 
 def test_the_file_says_what_it_is(folder: Path) -> None:
     packed(colour="blue")
-    facts = cache.about(folder / "x.h5")
+    facts = packed_file.about(folder / "x.h5")
     assert (facts["source"], facts["colour"], facts["made_from"]) == ("nobody", "blue", "nothing")
     assert (facts["shape"], facts["factors"]) == ("(1, 8, 8)", "left 600, right 600")
     assert {"date", "versions", "sha256"} <= set(facts)
     digest = hashlib.sha256(ROWS.tobytes()).hexdigest()
-    assert cache.checksum(folder / "x.h5") == (digest, digest)
+    assert packed_file.checksum(folder / "x.h5") == (digest, digest)
 
 
 def test_a_file_that_lacks_a_wanted_fact_is_prepared_anew(folder: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_file_of_an_older_format_is_prepared_anew(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed()
-    monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
+    monkeypatch.setattr(packed_file, "FORMAT", packed_file.FORMAT + 1)
     assert (packed(CHANGED) == CHANGED).all()
 
 
@@ -98,7 +98,7 @@ def test_a_file_that_this_process_has_open_is_opened(folder: Path, locking: bool
     packed()
     with h5py.File(folder / "x.h5", locking=locking) as file:
         assert (packed(CHANGED) == ROWS).all()
-        assert cache.about(folder / "x.h5")["source"] == "nobody"
+        assert packed_file.about(folder / "x.h5")["source"] == "nobody"
         assert (file["images"][()] == ROWS).all()
 
 
@@ -106,7 +106,7 @@ def test_facts_of_any_kind_are_told(folder: Path) -> None:
     packed()
     with h5py.File(folder / "x.h5", "r+") as file:
         file.attrs["format"], file.attrs["shape"] = "two", "square"
-    facts = cache.about(folder / "x.h5")
+    facts = packed_file.about(folder / "x.h5")
     assert (facts["format"], facts["shape"]) == ("two", "square")
 
 
@@ -137,7 +137,7 @@ def test_the_checksum_finds_a_single_wrong_bit(folder: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(rows[1].tobytes())] ^= 1
     path.write_bytes(content)
-    stated, actual = cache.checksum(path)
+    stated, actual = packed_file.checksum(path)
     assert stated != actual
 
 
@@ -148,13 +148,13 @@ def test_what_ends_early_leaves_no_file(folder: Path, end: type[BaseException]) 
         raise end
 
     with pytest.raises(end):
-        cache.packed(SPEC, lambda: contents(blocks()), source="nobody")
+        packed_file.packed(SPEC, lambda: contents(blocks()), source="nobody")
     assert [p.name for p in folder.iterdir()] == ["x.lock"]
 
 
 def test_too_few_rows_are_no_data_set(folder: Path) -> None:
     with pytest.raises(ValueError, match="given 100 rows, not 300"):
-        cache.packed(SPEC, lambda: contents([ROWS[:100]]), source="nobody")
+        packed_file.packed(SPEC, lambda: contents([ROWS[:100]]), source="nobody")
     assert not (folder / "x.h5").exists()
 
 
@@ -197,7 +197,7 @@ def _pack_and_count(counter: Path) -> None:
             file.write("packed\n")
         yield from np.split(ROWS, 3)
 
-    found = cache.packed(SPEC, lambda: contents(blocks()), source="nobody")
+    found = packed_file.packed(SPEC, lambda: contents(blocks()), source="nobody")
     assert (found.images[:] == ROWS).all()
 
 
@@ -215,11 +215,13 @@ def test_a_lock_left_behind_blocks_nobody(folder: Path) -> None:
 SMOOTH = np.repeat(np.arange(256, dtype=np.uint8), 4000).reshape(-1, 4000)[:, :1000].copy()
 
 
-def opened(folder: Path, rows: Rows, parts: int = 1) -> cache.Packed:
+def opened(folder: Path, rows: Rows, parts: int = 1) -> packed_file.Packed:
     """The packed file of rows, as opened again."""
     path = folder / "rows.h5"
-    cache.pack(path, rows.shape[1], cache.Contents(len(rows), np.array_split(rows, parts)), {})
-    found = cache.open_packed(path, rows.shape[1])
+    packed_file.pack(
+        path, rows.shape[1], packed_file.Contents(len(rows), np.array_split(rows, parts)), {}
+    )
+    found = packed_file.open_packed(path, rows.shape[1])
     assert found is not None
     return found
 
@@ -273,13 +275,13 @@ def test_a_damaged_image_is_found_when_it_is_read_and_not_before(folder: Path) -
     content = bytearray(path.read_bytes())
     content[place + 16 : place + 26] = b"\xff" * 10
     path.write_bytes(content)
-    found = cache.open_packed(path, SMOOTH.shape[1])
+    found = packed_file.open_packed(path, SMOOTH.shape[1])
     assert found is not None
     assert (found.images[2:] == SMOOTH[2:]).all()
     with pytest.raises(UserError, match=r"rows.h5: damaged: .*; remove it to have it packed again"):
         found.images[np.array([0, 1])]
     with pytest.raises(UserError, match=r"rows.h5: damaged"):
-        cache.checksum(path)
+        packed_file.checksum(path)
 
 
 def test_a_damaged_header_is_found_by_the_checksum(folder: Path) -> None:
@@ -293,8 +295,8 @@ def test_a_damaged_header_is_found_by_the_checksum(folder: Path) -> None:
         content[place + byte] ^= 1
         path.with_name("bad.h5").write_bytes(content)
         with pytest.raises(UserError, match=r"bad.h5: damaged: a chunk's header"):
-            cache.checksum(path.with_name("bad.h5"))
-    stated, actual = cache.checksum(path)
+            packed_file.checksum(path.with_name("bad.h5"))
+    stated, actual = packed_file.checksum(path)
     assert stated == actual
 
 

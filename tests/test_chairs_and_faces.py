@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from datasets import archive, cache, chairs, faces3d, load
+from datasets import archive, chairs, faces3d, load, packed_file
 from datasets.base import Images
 from tests import published
 
@@ -125,7 +125,7 @@ def test_chairs_are_cropped_and_in_the_order_of_the_grid(
 def test_the_chairs_of_the_cache_are_found(
     seats: Seats, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = cache.root() / "chairs"
+    place = packed_file.root() / "chairs"
     place.mkdir(parents=True)
     seats().rename(place / "rendered_chairs.tar")
     assert_chairs(*published.everything(load("chairs")))

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import oracle as oracles
-from benchmark import reproduce
-from benchmark.claims import bottleneck, games, images, tables
+from benchmark.claims import bottleneck, games, images, reproduce, tables
 from benchmark.claims.base import Expected, Lab, last
+from benchmark.evaluation import factor_classifier as oracles
 from benchmark.registry import CLAIMS, METHODS, UserError
-from benchmark.train import Diverged
+from benchmark.training.loop import Diverged
 from datasets import Dataset, Grid, Spec, Table
 from methods.base import Method
 from results.store import Folder

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.arithmetic import Precision, autocast
+from benchmark.training.hardware import Precision, autocast
 from methods import nets
 from methods.conv import Conv, Rectified, UpConv, _Down, _Up
 

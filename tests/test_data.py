@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import data, data_speed
+from benchmark.cli import data_sets
 from benchmark.comparison import ask, run
 from benchmark.registry import DATASETS
+from benchmark.speed import packing
 from datasets import Dataset, Grid, Spec, Table, load
 from tests.command import Command
 
@@ -172,7 +173,7 @@ def test_a_contact_sheet_has_a_row_per_factor(command: Command, tmp_path: Path) 
 
 
 def test_in_a_row_only_its_factor_varies(toy: Dataset) -> None:
-    found = data.sheet(toy, np.random.default_rng(0))
+    found = data_sets.sheet(toy, np.random.default_rng(0))
     assert found.names == ["shape", "size", "x", "y"]
     whole = {
         toy.images(np.array([row])).tobytes(): toy.factors(np.array([row]))[0] for row in range(96)
@@ -189,13 +190,13 @@ def test_a_row_of_a_labelled_set_shows_each_label() -> None:
     table = np.arange(30)[:, None] % 3
     packed = np.repeat(table.astype(np.uint8) * 40, 4, axis=1)
     dataset = Table(spec, packed, table, np.arange(20), np.arange(20, 30))
-    found = data.sheet(dataset, np.random.default_rng(0))
+    found = data_sets.sheet(dataset, np.random.default_rng(0))
     assert (found.strips[0, :, 0, 0, 0] == 40 * found.values[0]).all()
     assert set(found.values[0]) == {0, 1, 2}
 
 
 def test_packing_and_dealing_are_measured() -> None:
-    found = list(data_speed.measure(130, 70))
+    found = list(packing.measure(130, 70))
     assert [one.unit for one in found] == ["images/s", "MB", "images/s", *["ms"] * 6]
     assert all(one.value > 0 for one in found)
 

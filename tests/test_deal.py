@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.deal import Dealer, unpack
-from benchmark.encode import COLUMNS, encode, rows_to_encode, traverse
+from benchmark.evaluation.encode import COLUMNS, encode, rows_to_encode, traverse
+from benchmark.evaluation.score import encoded
 from benchmark.registry import METHODS
-from benchmark.score import encoded
+from benchmark.training.batches import Dealer, unpack
 from datasets import Dataset, Spec, Table
 from methods.base import Batch, Code, Method
 from results.store import Codes

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmark.registry import UserError
-from datasets import Dataset, Grid, cache, load
+from datasets import Dataset, Grid, load, packed_file
 from datasets import dsprites as module
 from datasets.base import Images
 
@@ -40,7 +40,7 @@ def test_real_frames_are_drawn_to_the_pixel() -> None:
 @pytest.mark.slow
 def test_the_whole_set_is_the_one_that_was_checked(dsprites: Dataset) -> None:
     assert dsprites.packed.shape == (737_280, 512)
-    assert cache.checksum(cache.root() / "dsprites.h5") == (ALL_SHA256, ALL_SHA256)
+    assert packed_file.checksum(packed_file.root() / "dsprites.h5") == (ALL_SHA256, ALL_SHA256)
 
 
 def test_orientation_0_and_39_are_the_same_picture(dsprites: Dataset) -> None:
@@ -141,7 +141,7 @@ def test_an_image_that_differs_is_named(small: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "OFFICIAL_SHA1", publish(small / module.OFFICIAL, images))
     with pytest.raises(UserError, match=f"image 1500 of .*{module.OFFICIAL}"):
         load("dsprites", small)
-    assert not (cache.root() / "dsprites.h5").exists()
+    assert not (packed_file.root() / "dsprites.h5").exists()
 
 
 def test_a_damaged_published_file_is_named_with_both_digests(small: Path) -> None:

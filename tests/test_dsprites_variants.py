@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.registry import UserError
-from datasets import Dataset, cache, dsprites, load
+from datasets import Dataset, dsprites, load, packed_file
 from datasets.base import Images
 from tests import published
 
@@ -61,7 +61,10 @@ def test_an_image_is_the_same_in_every_batch_and_order(variant: Dataset, folder:
 
 def test_nothing_but_dsprites_is_stored(variant: Dataset, folder: Path) -> None:
     variant.images(ROWS)
-    assert sorted(path.name for path in cache.root().iterdir()) == ["dsprites.h5", "dsprites.lock"]
+    assert sorted(path.name for path in packed_file.root().iterdir()) == [
+        "dsprites.h5",
+        "dsprites.lock",
+    ]
     assert [path.name for path in folder.iterdir()] == ["scream.png"]
 
 
@@ -133,14 +136,14 @@ def test_the_painting_may_be_of_any_size_and_place(
 
 def test_a_missing_painting_is_asked_for_before_anything_is_drawn(folder: Path) -> None:
     (folder / "scream.png").unlink()
-    for place, named in ((folder, folder), (None, cache.root())):
+    for place, named in ((folder, folder), (None, packed_file.root())):
         with pytest.raises(UserError) as caught:
             load("scream_dsprites", place)
         message = str(caught.value)
         assert "\n" not in message
         assert "scream_dsprites needs a picture of Munch's The Scream" in message
         assert f"put it into {named} as scream.jpg, scream.jpeg or scream.png" in message
-    assert not cache.location("dsprites").exists()
+    assert not packed_file.location("dsprites").exists()
 
 
 @pytest.mark.parametrize("part", [0.0, 0.5])

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.factors import seen
+from benchmark.config.factors import seen
+from benchmark.config.requests import factors_of, metric_of, metrics_for, protocol, rows_of
 from benchmark.registry import UserError
-from benchmark.requests import factors_of, metric_of, metrics_for, protocol, rows_of
 from datasets import dsprites
 from datasets.base import Spec
 from metrics.mig import mig

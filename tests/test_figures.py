@@ -10,9 +10,9 @@ from PIL import Image
 
 from results import figures
 from results.figures.scores import draw_comparison
+from results.figures.style import KNOWN, look
 from results.figures.traversals import draw_traversal
-from results.looks import KNOWN, look
-from results.stats import interval
+from results.statistics import interval
 from results.study import Study
 from results.table import tidy
 from tests.studies import ask, done, row, small_study

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import generate as sides
-from benchmark import oracle as oracles
-from benchmark.deal import Dealer
-from benchmark.encode import reconstruct
-from benchmark.oracle import Oracle, oracle
+from benchmark.config.requests import protocol, rows_of
+from benchmark.evaluation import factor_classifier as oracles
+from benchmark.evaluation import generate as sides
+from benchmark.evaluation.encode import reconstruct
+from benchmark.evaluation.factor_classifier import Oracle, oracle
 from benchmark.registry import METHODS
-from benchmark.requests import protocol, rows_of
+from benchmark.training.batches import Dealer
 from datasets import Dataset
 from methods.base import Batch, Code, Method, normal_codes
 from results.store import Generated

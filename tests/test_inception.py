@@ -8,10 +8,10 @@ import pytest
 import torch
 from torchvision.models import Inception3, Inception_V3_Weights, inception_v3
 
-from benchmark import inception
+from benchmark.evaluation import inception
+from benchmark.evaluation.score import again
 from benchmark.registry import METHODS, UserError
-from benchmark.run import Bench, Run, execute, missing
-from benchmark.score import again
+from benchmark.runner import Bench, Run, execute, missing
 from datasets import Dataset
 from results.store import Folder
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from results import index, rows
-from results.rows import tidy
+from results import frame, frame_cache
+from results.frame import tidy
 from results.store import Folder, folders
 from tests.synthetic import METRICS, study
 
-RUNS = index.FEW + 6
+RUNS = frame_cache.FEW + 6
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def unindexed(out: Path) -> pd.DataFrame:
     """Return `tidy` as it is without an index."""
-    (out / index.NAME).unlink(missing_ok=True)
+    (out / frame_cache.NAME).unlink(missing_ok=True)
     frame = tidy(out)
-    (out / index.NAME).unlink(missing_ok=True)
+    (out / frame_cache.NAME).unlink(missing_ok=True)
     return frame
 
 
@@ -131,20 +131,20 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("what", DAMAGES)
 def test_a_damaged_index_is_made_anew(out: Path, read: list[str], what: str) -> None:
     first = tidy(out)
-    DAMAGES[what](out / index.NAME)
+    DAMAGES[what](out / frame_cache.NAME)
     read.clear()
     pd.testing.assert_frame_equal(tidy(out), first)
     assert len(read) == RUNS
     read.clear()
     tidy(out)
-    assert len(read) == (RUNS if (out / index.NAME).is_dir() else 0)
+    assert len(read) == (RUNS if (out / frame_cache.NAME).is_dir() else 0)
 
 
 def test_an_index_of_other_code_is_not_believed(
     out: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tidy(out)
-    monkeypatch.setattr(index, "_code", lambda: "another")
+    monkeypatch.setattr(frame_cache, "_code", lambda: "another")
     tidy(out)
     assert len(read) == 2 * RUNS
 
@@ -159,5 +159,5 @@ def test_an_index_says_nothing_of_broken_runs(out: Path) -> None:
 
 def test_a_small_study_is_left_without_an_index(tmp_path: Path) -> None:
     study(tmp_path, 3)
-    assert rows.tidy(tmp_path)["folder"].nunique() == 3
-    assert not (tmp_path / index.NAME).exists()
+    assert frame.tidy(tmp_path)["folder"].nunique() == 3
+    assert not (tmp_path / frame_cache.NAME).exists()

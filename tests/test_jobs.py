@@ -17,13 +17,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.hands import settle
-from benchmark.job import Stop, Task, work
-from benchmark.locks import Locks, Owner
-from benchmark.options import options, setup
+from benchmark.cluster.holders import settle
+from benchmark.cluster.job import Stop, Task, work
+from benchmark.cluster.leases import Locks, Owner
+from benchmark.cluster.sbatch_options import options, setup
+from benchmark.cluster.submission import Submission, submissions
 from benchmark.registry import METHODS, UserError
-from benchmark.run import Run, request
-from benchmark.submission import Submission, submissions
+from benchmark.runner import Run, request
 from methods.base import Batch, defaults
 from methods.vae import VAE
 from results.store import Folder, folders
@@ -289,7 +289,7 @@ def test_the_last_to_say_an_option_counts(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_users_own_file(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchmark.options import user_table
+    from benchmark.cluster.sbatch_options import user_table
 
     monkeypatch.setenv("BENCHMARK_CONFIG", str(tmp_path / "config.toml"))
     assert user_table() == {}

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision.datasets import SVHN
 
-from datasets import Table, cache, celeba, load, svhn
+from datasets import Table, celeba, load, packed_file, svhn
 from datasets.base import Images
 from tests import published
 
@@ -303,8 +303,8 @@ def test_svhn_is_what_the_files_hold(houses: Houses, folder: Path, within: str) 
 
 def test_the_files_of_svhn_may_lie_apart(houses: Houses, folder: Path) -> None:
     path = houses("test")
-    cache.root().mkdir()
-    path.rename(cache.root() / path.name)
+    packed_file.root().mkdir()
+    path.rename(packed_file.root() / path.name)
     assert (load("svhn", folder).packed[:] == NUMBERS.reshape(12, -1)).all()
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.hands import look, settle
-from benchmark.locks import Locks, Owner
-from benchmark.processes import Process, process
+from benchmark.cluster.holders import look, settle
+from benchmark.cluster.leases import Locks, Owner
+from benchmark.cluster.processes import Process, process
+from benchmark.cluster.submission import Submission
 from benchmark.registry import UserError
-from benchmark.submission import Submission
 from results.store import Folder
 from tests.supervisor import die_with_parent
 
@@ -92,7 +92,7 @@ def test_who_saw_too_little_gives_it_back(tmp_path: Path) -> None:
 
 def test_a_process_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from benchmark.locks import *\n"
+        "import sys, time; from pathlib import Path; from benchmark.cluster.leases import *\n"
         "with Locks(Path(sys.argv[1])).owner(Owner()) as mine:\n"
         f"    print(mine.take(['{RUN}'], {{}}), flush=True); time.sleep(60)"
     )
@@ -133,7 +133,7 @@ def test_what_waits_for_processes_of_another_host(
     assert places(tmp_path) == {RUN: "queued", OTHER: "queued"}
     os.utime(submission.ticket, (1e9, 1e9))
     assert places(tmp_path) == {RUN: "gone", OTHER: "gone"}
-    monkeypatch.setattr("benchmark.locks.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("benchmark.cluster.leases.BEAT_SECONDS", 0.01)
     worker = Owner(process=far, submission=submission.id, task=0)
     with locks.owner(worker, submission.ticket) as mine:
         mine.take([RUN], locks.held())

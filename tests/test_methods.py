@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmark.arithmetic import Precision
-from benchmark.plan import parse_settings
+from benchmark.config.plan import parse_settings
 from benchmark.registry import METHODS
-from benchmark.train import advance
+from benchmark.training.hardware import Precision
+from benchmark.training.loop import advance
 from datasets.base import Spec
 from datasets.toy import SPEC as TOY
 from methods import losses

@@ -20,7 +20,7 @@ from metrics.base import REASONS, as_codes, inapplicable, needs, row_names, scor
 from metrics.betavae import betavae
 from metrics.c1_accuracy import c1_accuracy, c1_accuracy_many_to_one
 from metrics.discretise import discretise, entropy, mutual_information
-from metrics.groups import partners
+from metrics.draws import partners
 from metrics.mig import mig
 from tests.tables import DSPRITES, Array, agree, grid, noisy_mixture, rng, rotation, standard
 

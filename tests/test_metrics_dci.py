@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sklearn.ensemble import GradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from metrics.cores import on_all_cores, seeds
 from metrics.dci import PARTS, dci, scores
 from metrics.dci_fast import dci_fast
+from metrics.parallel import on_all_cores, seeds
 
 Array = NDArray[Any]
 SIZES = (3, 4, 5)

@@ -13,9 +13,9 @@ from benchmark.registry import METRICS
 from metrics import factorvae as factorvae_module
 from metrics import svm
 from metrics.base import score
+from metrics.draws import partners
 from metrics.explicitness import explicitness
 from metrics.factorvae import factorvae
-from metrics.groups import partners
 from metrics.irs import irs
 from metrics.modularity import modularity
 from metrics.sap import sap

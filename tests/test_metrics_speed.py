@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmark import encoding_speed, metrics_plain
-from benchmark.measured import Measured, peak_memory, table
-from benchmark.metrics_plain import PLAIN, Grid, plain
 from benchmark.registry import METRICS
+from benchmark.speed import encoding, plain_metrics
+from benchmark.speed.bars import Measured, peak_memory, table
+from benchmark.speed.plain_metrics import PLAIN, Grid, plain
 from tests.tables import grid, noisy_mixture, rng
 
 SMALL = {
@@ -19,8 +19,8 @@ SMALL = {
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_reference_gives_the_same_score(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_plain, "TRAIN", 900)
-    monkeypatch.setattr(metrics_plain, "TEST", 600)
+    monkeypatch.setattr(plain_metrics, "TRAIN", 900)
+    monkeypatch.setattr(plain_metrics, "TEST", 600)
     codes, factors = noisy_mixture()
     protocol = SMALL.get(name, {"samples": 900})
     ours = [METRICS[name].value(codes, factors, rng(seed), **protocol) for seed in range(4)]
@@ -38,7 +38,7 @@ def test_a_grid_moves_along_one_factor() -> None:
 
 @pytest.mark.slow
 def test_encoding_is_beside_a_plain_loop() -> None:
-    ours, plainly, differ = encoding_speed.measure("toy", None, 5)
+    ours, plainly, differ = encoding.measure("toy", None, 5)
     assert "where plain takes" in ours.bar
     assert min(ours.value, plainly.value) > 0
     assert 0 <= differ.value < 0.05

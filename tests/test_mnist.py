@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from benchmark.registry import UserError
-from datasets import cache, load
+from datasets import load, packed_file
 from datasets import mnist as module
-from datasets.originals import Original
+from datasets.downloads import Original
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 TRAIN, TEST = 5, 3
@@ -91,7 +91,7 @@ def compress(place: Path) -> None:
 
 
 def assert_whole(folder: Path | None, name: str = "mnist") -> None:
-    cache.location(name).unlink(missing_ok=True)
+    packed_file.location(name).unlink(missing_ok=True)
     digits = load(name, folder)
     assert (digits.images(np.arange(8)) == IMAGES[:, None]).all()
     assert (digits.factors(np.arange(8))[:, 0] == DIGITS).all()
@@ -169,7 +169,9 @@ def test_the_packed_file_needs_no_others(folder: Path) -> None:
     assert_whole(folder)
     shutil.rmtree(folder / "MNIST")
     assert len(load("mnist", folder)) == 8
-    assert "train-images-idx3-ubyte.gz" in str(cache.about(cache.location("mnist"))["made_from"])
+    assert "train-images-idx3-ubyte.gz" in str(
+        packed_file.about(packed_file.location("mnist"))["made_from"]
+    )
 
 
 @pytest.fixture
@@ -217,4 +219,4 @@ def test_a_cache_that_cannot_be_written_is_named(
     monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path / "file"))
     with pytest.raises(UserError, match=r"cannot prepare mnist in .*file: .*BENCHMARK_DATA"):
         load("mnist")
-    assert cache.root() == tmp_path / "file"
+    assert packed_file.root() == tmp_path / "file"

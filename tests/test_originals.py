@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.registry import UserError
-from datasets import Spec, archive, cache, originals
-from datasets.originals import Original
+from datasets import Spec, archive, downloads, packed_file
+from datasets.downloads import Original
 
 CONTENT = np.random.default_rng(0).bytes(5_000 * 64)
 OTHER = CONTENT[::-1]
@@ -149,7 +149,7 @@ def files(place: Path) -> list[str]:
 
 
 def assert_fetched(one: Original, place: Path, content: bytes = CONTENT) -> None:
-    assert originals.get("d", [one], None) == [place / "f.bin"]
+    assert downloads.get("d", [one], None) == [place / "f.bin"]
     assert files(place) == ["f.bin"]
     assert (place / "f.bin").read_bytes() == content
 
@@ -157,7 +157,7 @@ def assert_fetched(one: Original, place: Path, content: bytes = CONTENT) -> None
 def refused(one: Original) -> str:
     """Return the one line that says why the file cannot be had."""
     with pytest.raises(UserError) as caught:
-        originals.get("d", [one], None)
+        downloads.get("d", [one], None)
     line = str(caught.value)
     assert "\n" not in line
     assert len(line) < 800
@@ -182,14 +182,14 @@ def test_the_users_file_is_taken_where_it_lies(shop: Shop, tmp_path: Path, inner
     mine = tmp_path / "mine" / inner / "f.bin"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(CONTENT)
-    assert originals.get("d", [shop.one()], tmp_path / "mine") == [mine]
+    assert downloads.get("d", [shop.one()], tmp_path / "mine") == [mine]
     assert (shop.asked, files(tmp_path)) == ([], ["f.bin"])
 
 
 def test_a_users_file_that_is_another_is_named_and_kept(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "f.bin").write_bytes(OTHER)
     with pytest.raises(UserError) as caught:
-        originals.get("d", [shop.one()], tmp_path)
+        downloads.get("d", [shop.one()], tmp_path)
     assert all(word in str(caught.value) for word in (str(tmp_path / "f.bin"), md5(OTHER)))
     assert (tmp_path / "f.bin").read_bytes() == OTHER
     assert shop.asked == []
@@ -211,7 +211,7 @@ def test_each_connection_asks_for_what_is_missing_then(shop: Shop, place: Path) 
 
 
 def test_a_server_that_keeps_breaking_off_is_left_for_later(shop: Shop, place: Path) -> None:
-    shop.manners = [Manner(cut=50_000)] * originals.ATTEMPTS
+    shop.manners = [Manner(cut=50_000)] * downloads.ATTEMPTS
     assert "it ended after 150,000 of 320,000 bytes" in refused(shop.one())
     assert files(place) == ["f.bin.part"]
     assert_fetched(shop.one(), place)
@@ -221,7 +221,7 @@ def test_a_server_that_keeps_breaking_off_is_left_for_later(shop: Shop, place: P
 def _get(one: Original) -> None:
     # A shell's background job, and what it starts, would not hear of it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    originals.get("d", [one], None)
+    downloads.get("d", [one], None)
 
 
 def run(target: Callable[..., None], *args: object) -> multiprocessing.process.BaseProcess:
@@ -370,7 +370,7 @@ def test_all_missing_files_are_named_at_once(place: Path) -> None:
     place.mkdir(parents=True)
     (place / "a.bin").write_bytes(CONTENT)
     with pytest.raises(UserError) as caught:
-        originals.get("d", [here, *lacking], None)
+        downloads.get("d", [here, *lacking], None)
     line = str(caught.value)
     assert "d needs b.bin, which" in line
     assert line.endswith("; c.bin, d.bin are not there either (python -m benchmark data about d)")
@@ -379,7 +379,7 @@ def test_all_missing_files_are_named_at_once(place: Path) -> None:
 def test_a_file_that_was_just_fetched_is_not_missing(shop: Shop, place: Path) -> None:
     lost = [Original(name, ("http://127.0.0.1:9/f",)) for name in ("b.bin", "c.bin")]
     with pytest.raises(UserError, match=r"; c\.bin is not there either") as caught:
-        originals.get("d", [shop.one(), *lost], None)
+        downloads.get("d", [shop.one(), *lost], None)
     assert "f.bin" not in str(caught.value)
     assert (place / "f.bin").is_file()
 
@@ -419,7 +419,7 @@ def test_a_server_without_encryption(shop: Shop) -> None:
 def test_a_server_that_falls_silent(
     shop: Shop, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(originals, "TIMEOUT", 0.5)
+    monkeypatch.setattr(downloads, "TIMEOUT", 0.5)
     shop.manners = [Manner(cut=100_000, pause=60), Manner(cut=0, pause=60)]
     assert "timed out" in refused(shop.one())
     have = (place / "f.bin.part").stat().st_size
@@ -463,13 +463,13 @@ def test_a_full_disk_is_one_line_and_continued_later(shop: Shop, place: Path) ->
 
 
 def _pack(start: Barrier, name: str, one: Original) -> None:
-    def make() -> cache.Contents:
-        (path,) = originals.get("d", [one], None)
+    def make() -> packed_file.Contents:
+        (path,) = downloads.get("d", [one], None)
         rows = np.frombuffer(path.read_bytes(), np.uint8).reshape(-1, 64)
-        return cache.Contents(len(rows), [rows])
+        return packed_file.Contents(len(rows), [rows])
 
     start.wait()
-    found = cache.packed(Spec(name, (1, 8, 8), 256, (), ()), make, source="nobody")
+    found = packed_file.packed(Spec(name, (1, 8, 8), 256, (), ()), make, source="nobody")
     assert found.images[:].tobytes() == CONTENT
 
 

@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from benchmark import plan
+from benchmark.config import plan
 from benchmark.registry import METHODS, UserError
 from datasets import Spec, Table
 from datasets.toy import toy

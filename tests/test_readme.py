@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import plan
+from benchmark.claims.reproduce import REPRODUCED, markdown, stored
 from benchmark.comparison import of_study
-from benchmark.deal import Dealer
+from benchmark.config import plan
+from benchmark.config.study import find
 from benchmark.registry import METHODS, UserError
-from benchmark.reproduce import REPRODUCED, markdown, stored
-from benchmark.study import find
-from benchmark.train import advance
+from benchmark.training.batches import Dealer
+from benchmark.training.loop import advance
 from datasets import Dataset, load
 from tests.command import Command
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.plan import seeds
+from benchmark.config.plan import seeds
 from benchmark.registry import DATASETS, METHODS, METRICS, Registry, UserError, spans, unknown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,9 +64,7 @@ def installed(tmp_path: Path) -> Path:
 def test_a_third_party_package_adds_a_method_and_a_metric(installed: Path, tmp_path: Path) -> None:
     """It runs, is scored and is listed without an edit here."""
     out = tmp_path / "runs"
-    code = (
-        f"import sys; sys.path.append({str(installed)!r}); from benchmark.cli import main; main()"
-    )
+    code = f"import sys; sys.path.append({str(installed)!r})\nimport benchmark.__main__"
     words = ["run", "--methods", "brightness", "--datasets", "toy", "--metrics", "spread,mig"]
     words += ["--no-reference", "--json", "--set", "brightness.gain=2,0", "--out", str(out)]
     done = subprocess.run(

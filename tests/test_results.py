@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from benchmark.registry import UserError
-from results.rows import settings_text
-from results.show import chosen
+from results.aggregate import label, natural, records, with_lines
+from results.frame import settings_text
+from results.output import chosen
 from results.store import Codes, Folder, Generated, folders, place, written
-from results.summary import label, natural, records, with_lines
 from results.table import as_json, read_csv, rich_tables, summary, tidy, write_csv
 from results.trained import rich_trained, trained
 from tests.studies import TEN, ask, done, row, small_study

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmark.hands import NOT_SHOWN, settle
-from benchmark.locks import Locks, Owner
-from benchmark.processes import Process
-from benchmark.slurm import Record, records
-from benchmark.submission import Submission, submissions
+from benchmark.cluster.holders import NOT_SHOWN, settle
+from benchmark.cluster.leases import Locks, Owner
+from benchmark.cluster.processes import Process
+from benchmark.cluster.slurm import Record, records
+from benchmark.cluster.submission import Submission, submissions
 from results.store import Folder, folders
 from tests.command import ROOT, Command, Result, served
 from tests.one_node import cluster, lacking

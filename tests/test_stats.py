@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import bootstrap, permutation_test
 from statsmodels.stats.multitest import multipletests
 
-from results import stats
-from results.stats import holm, interval, intervals, paired_test, pairs_needed, smallest_p
+from results import statistics
+from results.statistics import holm, interval, intervals, paired_test, pairs_needed, smallest_p
 from tests.tables import Array, rng
 
 
@@ -18,17 +18,17 @@ from tests.tables import Array, rng
 def test_an_interval_is_scipys(n: int) -> None:
     # Whole numbers: no sum is rounded, and SciPy sees which resamples have the sample's mean.
     values = np.sort(rng(n).integers(0, 1000, n)).astype(float)
-    level, chance = stats._widened(0.95, n), np.random.default_rng(7)
+    level, chance = statistics._widened(0.95, n), np.random.default_rng(7)
     theirs = bootstrap((values,), np.mean, confidence_level=level, rng=chance).confidence_interval
     ours = interval(values.tolist(), rng=np.random.default_rng(7))
     assert ours == pytest.approx((theirs.low, theirs.high), rel=1e-12)
 
 
 def test_the_level_of_many_values_is_as_asked_and_of_few_is_wider() -> None:
-    assert stats._widened(0.95, 10_000) == pytest.approx(0.95, abs=1e-4)
+    assert statistics._widened(0.95, 10_000) == pytest.approx(0.95, abs=1e-4)
     # Hesterberg (2015): a tail of 0.025 is asked for as 0.0010 of n = 5, and as 0.0086 of n = 10.
-    assert (1 - stats._widened(0.95, 5)) / 2 == pytest.approx(0.0010, abs=5e-5)
-    assert (1 - stats._widened(0.95, 10)) / 2 == pytest.approx(0.0086, abs=5e-5)
+    assert (1 - statistics._widened(0.95, 5)) / 2 == pytest.approx(0.0010, abs=5e-5)
+    assert (1 - statistics._widened(0.95, 10)) / 2 == pytest.approx(0.0086, abs=5e-5)
 
 
 DRAWS: dict[str, tuple[Callable[[int], Array], float]] = {

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.comparison import Comparison, of_study
+from benchmark.config.study import find, names, read
 from benchmark.registry import UserError
-from benchmark.study import find, names, read
 
 GOOD = """# whose it is
 title = "t"

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.config.requests import metric_of, metrics_for, protocol, table_of, table_size
 from benchmark.registry import METRICS, UserError
-from benchmark.requests import metric_of, metrics_for, protocol, table_of, table_size
-from benchmark.run import Bench, Run, execute
+from benchmark.runner import Bench, Run, execute
 from datasets import Dataset
 from datasets.base import TABLE_ROWS
 from metrics.base import score
@@ -23,8 +23,8 @@ from tests.tables import Array, grid, rng
 ENCODES = """
 import numpy as np, torch
 from benchmark import arithmetic
-from benchmark.deal import Dealer
-from benchmark.encode import encode
+from benchmark.training.batches import Dealer
+from benchmark.evaluation.encode import encode
 from benchmark.registry import METHODS
 from datasets.base import Spec, Table
 

@@ -13,16 +13,16 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 from benchmark.registry import UserError
-from results.compared import compared
 from results.export import with_published as joined
 from results.export import write_rows, write_table
+from results.formats import latex, latex_text, markdown
+from results.frame import tidy
 from results.published import PUBLISHED, published, with_published
-from results.rows import tidy
-from results.sheet import Sheet, sheets
-from results.stats import interval, paired_test
-from results.typeset import latex, latex_text, markdown
+from results.significance import compared
+from results.statistics import interval, paired_test
+from results.table_content import Sheet, sheets
 from tests.command import Command, Result
 from tests.studies import ask, done, row
 from tests.tables import rng

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.run import Bench, Run, execute
-from benchmark.track import Track
-from benchmark.train import Stopped
+from benchmark.evaluation.tracking import Track
+from benchmark.runner import Bench, Run, execute
+from benchmark.training.loop import Stopped
 from datasets import Dataset
 from results.store import Folder
 from tests.command import Command

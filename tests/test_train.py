@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from benchmark.comparison import ask
-from benchmark.deal import Dealer
 from benchmark.registry import METHODS
-from benchmark.run import Bench, Run, execute
-from benchmark.train import LOOK, Diverged, Stopped, Training, advance, cut_log, write_row
+from benchmark.runner import Bench, Run, execute
+from benchmark.training.batches import Dealer
+from benchmark.training.loop import LOOK, Diverged, Stopped, Training, advance, cut_log, write_row
 from datasets import Dataset
 from methods.base import Batch, Method, normal_codes
 from results.store import Folder
@@ -145,9 +145,9 @@ class TestResume:
 
 WRAPPER = """
 import sys
-import benchmark.train
-benchmark.train.SAVE_SECONDS = 0
-from benchmark.cli import main
+import benchmark.training.loop
+benchmark.training.loop.SAVE_SECONDS = 0
+from benchmark.cli.main import main
 main()
 """
 

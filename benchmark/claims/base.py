@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import arithmetic, screen
-from benchmark.deal import Dealer
-from benchmark.oracle import Oracle, oracle
+from benchmark.evaluation.factor_classifier import Oracle, oracle
 from benchmark.registry import CLAIMS, METHODS
-from benchmark.run import Bench, Execution, Run
+from benchmark.runner import Bench, Execution, Run
+from benchmark.training import hardware, progress
+from benchmark.training.batches import Dealer
 from datasets import Dataset, load
 from methods.base import Method, defaults
 from results.store import Folder
@@ -78,7 +78,7 @@ class Lab:
     def oracle(self, name: str) -> Oracle:
         """Return the classifier of the data set's factors."""
         with torch.enable_grad():
-            return oracle(self.data(name), self.device, self.stop, screen.lines(name))
+            return oracle(self.data(name), self.device, self.stop, progress.lines(name))
 
     def train(
         self, method: str, dataset: str, seed: int, steps: int, **given: Any
@@ -90,8 +90,8 @@ class Lab:
         chosen = defaults(METHODS[method].value, dataset) | given
         run = Run(dataset, method, seed, steps, chosen)
         bench, folder = Bench(self.out, self.device, self.stop), run.folder(self.out)
-        arithmetic.prepare()
-        with torch.enable_grad(), screen.bar(run) as begin:
+        hardware.prepare()
+        with torch.enable_grad(), progress.bar(run) as begin:
             execution = Execution(run, self.data(dataset), bench, folder, begin)
             built = execution.build()
             if folder.scores is None:

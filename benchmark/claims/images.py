@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.claims.base import Expected, Lab, claim
-from benchmark.deal import Dealer, gathered
-from benchmark.encode import encode
+from benchmark.evaluation.encode import encode
+from benchmark.training.batches import Dealer, gathered
 from methods.dcgan import DCGAN
 from methods.infogan import InfoGAN
 from methods.pix2pix import Pix2Pix

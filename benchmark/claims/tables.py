@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark import plan, screen
 from benchmark.claims.base import Expected, Lab, claim
-from benchmark.deal import Dealer
-from benchmark.run import Bench, execute
+from benchmark.config import plan
+from benchmark.runner import Bench, execute
+from benchmark.training import progress
+from benchmark.training.batches import Dealer
 from methods.dcign import DCIGN
 
 HIGGINS = "Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl"
@@ -91,7 +92,7 @@ def betavae_table(lab: Lab, seed: int) -> dict[str, float]:
     names = ("truth", "pixels", "pca", "ica", "dcign", "infogan", "untrained", "vae", "betavae")
     bench, found = Bench(lab.out, lab.device, lab.stop), {}
     for run in plan.plan(names, ["dsprites"], [seed], {}, given_steps=STEPS):
-        with screen.bar(run) as begin:
+        with progress.bar(run) as begin:
             folder = execute(run, lab.data("dsprites"), ["betavae"], bench, begin)
         rows = (folder.scores or {"rows": []})["rows"]
         scores = [row["value"] for row in rows if row["metric"] == "betavae"]

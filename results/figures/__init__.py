@@ -23,8 +23,8 @@ from results.figures import (
     variance,
 )
 from results.figures.base import NothingToDraw, Picture
+from results.figures.style import paper, save
 from results.files import written
-from results.looks import paper, save
 from results.study import Study
 
 FEW = 30

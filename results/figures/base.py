@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
-from results.looks import DOUBLE, SINGLE, look
-from results.stats import intervals
-from results.summary import Record
+from results.aggregate import Record
+from results.figures.style import DOUBLE, SINGLE, look
+from results.statistics import intervals
 
 A = TypeVar("A")
 T = TypeVar("T")

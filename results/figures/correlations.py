@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from results.figures.base import NothingToDraw, Picture, stem
-from results.looks import DOUBLE, SINGLE
+from results.figures.style import DOUBLE, SINGLE
 from results.study import Study
 
 FEWEST = 3

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from results.aggregate import records
 from results.figures.base import (
     NothingToDraw,
     Picture,
@@ -18,7 +19,6 @@ from results.figures.base import (
     titled,
 )
 from results.study import Study
-from results.summary import records
 
 SEEDS = 5
 """Runs of a configuration that are read: a study of thousands has as many logs."""

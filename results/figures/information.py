@@ -10,11 +10,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from results.aggregate import records, wrapped
 from results.figures.base import NothingToDraw, Picture, read_or_say, stem
-from results.looks import DOUBLE, SINGLE
+from results.figures.style import DOUBLE, SINGLE
 from results.pictures import Information, read_information
 from results.study import Study
-from results.summary import records, wrapped
 
 MOST = 12
 """Runs that are drawn, each of another line of the table."""

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from scipy.stats import friedmanchisquare, studentized_range
 
 from results.figures.base import NothingToDraw, Picture, stem
-from results.looks import DOUBLE, SINGLE, look
+from results.figures.style import DOUBLE, SINGLE, look
 from results.study import Fact, Study
 
 MOST = 12

@@ -5,12 +5,12 @@ from functools import partial
 
 import numpy as np
 
+from results.aggregate import Record, records, wrapped
 from results.figures.base import NothingToDraw, Picture, read_or_say, stem
 from results.figures.sheets import draw_sheet
 from results.pictures import Images, Pictures, read_pictures
 from results.store import Traversal
 from results.study import Study
-from results.summary import Record, records, wrapped
 
 MOST = 24
 """Runs that have a row, each of another line of the table."""

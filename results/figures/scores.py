@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from results.aggregate import REFERENCES, records, with_lines, wrapped
 from results.figures.base import Estimate, NothingToDraw, Picture, estimates, stem
-from results.looks import DOUBLE, SINGLE, look, paper
+from results.figures.style import DOUBLE, SINGLE, look, paper
 from results.study import Study
-from results.summary import REFERENCES, records, with_lines, wrapped
 
 MANY = 500
 """Points of a panel beyond which a PDF holds them as a picture."""

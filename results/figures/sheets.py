@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from results.looks import DOUBLE, SINGLE, paper
+from results.aggregate import wrapped
+from results.figures.style import DOUBLE, SINGLE, paper
 from results.store import Traversal
-from results.summary import wrapped
 
 GAP = 2
 """Pixels between images."""

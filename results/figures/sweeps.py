@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from results.aggregate import records
 from results.figures.base import (
     NothingToDraw,
     Picture,
@@ -23,9 +24,8 @@ from results.figures.base import (
     styles,
     titled,
 )
-from results.rows import settings_text
+from results.frame import settings_text
 from results.study import Study
-from results.summary import records
 
 MANY = 200
 """Seeds of a line beyond which a PDF holds their points as a picture."""

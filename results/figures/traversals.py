@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from results.aggregate import label, wrapped
 from results.figures.base import NothingToDraw, Picture, read_or_say
 from results.figures.information import order
 from results.figures.sheets import GAP, draw_sheet, tiled
-from results.looks import COLOURS, DOUBLE, MARKERS, SINGLE
+from results.figures.style import COLOURS, DOUBLE, MARKERS, SINGLE
+from results.frame import settings_text
 from results.pictures import Information, read_information, read_pictures
-from results.rows import settings_text
 from results.store import Folder, Traversal
 from results.study import Study
-from results.summary import label, wrapped
 
 MOST = 40
 """Runs up to which each has its traversals drawn; of more, some that `Study.shown` chooses."""

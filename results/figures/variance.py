@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.figures.base import NothingToDraw, Picture, panels, stem
-from results.looks import COLOURS
+from results.figures.style import COLOURS
 from results.study import Study
 
 SHARES = {"method": (COLOURS[0], ""), "settings": (COLOURS[4], "////"), "seed": ("0.85", "")}

@@ -1,0 +1,102 @@
+"""`python -m benchmark data`: the commands on data sets."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.registry import DATASETS, UserError
+from benchmark.registry import names as named
+
+data = typer.Typer(help="List, fetch, check and look at data sets.", no_args_is_help=True)
+
+DataDir = Annotated[Path | None, typer.Option(help="Where you keep original files.")]
+
+
+@data.command(name="list")
+def data_list(data_dir: DataDir = None) -> None:
+    """List data sets: size, factors, licence, and what of them is here."""
+    from benchmark.cli.data_sets import listed
+    from results.terminal import console
+
+    console().print(listed(data_dir))
+
+
+@data.command(name="about")
+def data_about(name: str, data_dir: DataDir = None) -> None:
+    """Print a data set's source, files and checksums, and what does not apply to it."""
+    from benchmark.cli.data_sets import about
+
+    for line in about(name, data_dir):
+        print(line)
+
+
+@data.command(name="get")
+def data_get(names: list[str], data_dir: DataDir = None) -> None:
+    """Fetch and pack data sets, so that runs need no network; on a cluster, on the login node."""
+    from benchmark.cli.data_sets import get
+
+    lost = []
+    for line, failed in get(named(",".join(names), "data set", DATASETS.names()), data_dir):
+        if failed:
+            lost.append(line)
+        else:
+            print(line)
+    if lost:
+        raise UserError("; ".join(lost))
+
+
+@data.command(name="check")
+def data_check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="All of which there is a file, if not given.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Verify all files of data sets that are here; exit code 1 if one is damaged."""
+    from benchmark.cli.data_sets import check, here
+
+    chosen = named(",".join(names), "data set", DATASETS.names()) if names else here(data_dir)
+    found = [one for name in chosen for one in check(name, data_dir)]
+    print("\n".join(line for _, line in found))
+    if not all(whole for whole, _ in found):
+        raise typer.Exit(1)
+
+
+@data.command(name="path")
+def data_path() -> None:
+    """Print the folder where data sets are kept."""
+    from datasets.packed_file import root
+
+    print(root())
+
+
+@data.command(name="show")
+def data_show(
+    name: str,
+    to: Annotated[Path | None, typer.Option(help="NAME.png if not given.")] = None,
+    seed: int = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw a contact sheet: one row per factor, in which only that factor varies."""
+    from benchmark.cli.data_sets import show
+
+    print(f"wrote {show(name, data_dir, to or Path(f'{name}.png'), seed)}", file=sys.stderr)
+
+
+@data.command(name="speed")
+def data_speed(
+    faces: Annotated[int, typer.Option(help="JPEGs to pack.")] = 20_000,
+    renders: Annotated[int, typer.Option(help="PNGs to pack.")] = 2_000,
+) -> None:
+    """Measure packing and dealing, on archives made for it; exit code 1 under a bar."""
+    from benchmark.speed.bars import table
+    from benchmark.speed.packing import measure
+
+    found = list(measure(faces, renders))
+    from results.terminal import console
+
+    console().print(table(found))
+    if not all(one.holds for one in found):
+        raise typer.Exit(1)

@@ -1,0 +1,219 @@
+"""Codes of any other program: read with care, scored beside floor and ceiling."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.config.requests import factors_of
+from benchmark.evaluation.score import Subject, encoded, scored, viewed
+from benchmark.registry import METRICS, UserError
+from datasets import Dataset, Spec, Table
+from metrics.base import as_codes, needs, usual
+from results.store import Codes
+
+FLOOR, CEILING = "random (floor)", "truth (ceiling)"
+LATENTS = 10
+"""Of the floor."""
+FEW = 1_000
+"""Below so many rows, chance shows in scores: random codes of 96 images have a MIG of 0.03."""
+KEYS = ("codes", "factors", "index", "std")
+"""What is read of a file; nothing else in it is touched."""
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def read_codes(path: Path, dataset: Dataset) -> Codes:
+    """Return a stranger's codes: a table (N, L) of numbers that lies in a file as `codes`.
+
+    The file is an .npz, an .npy of `codes` alone, or a .pt of a dictionary of tensors or of the
+    codes alone. Line i is of image i of the data set or, where the file holds `index`, of image
+    index[i]. It may also hold `std`, the standard deviations (N, L) of the codes' posteriors.
+
+    Raises:
+        UserError: the file cannot be read, or does not fit the data set; of pickles, only tensors
+            are read.
+    """
+    return _of(dataset, path, _read(path))
+
+
+def _read(path: Path) -> Arrays:
+    """Return those of the arrays `KEYS` that are in the file, with `codes` among them."""
+    tensors = path.suffix.lower() in (".pt", ".pth")
+    try:
+        arrays, names = _read_tensors(path) if tensors else _read_arrays(path)
+    except Exception as error:  # whatever a damaged file leads its reader to
+        reason: object = error
+        if tensors and not isinstance(error, OSError):
+            reason = "it is no tensor, or dictionary with tensors, that torch.save wrote"
+        elif "pickle" in str(error):
+            reason = "it is no .npy or .npz of numbers, or .pt of tensors"
+        raise UserError(f"cannot read codes from {path}: {reason}") from error
+    if "codes" not in arrays:
+        raise UserError(f"{path} has no table `codes`; it has {', '.join(names) or 'nothing'}")
+    try:
+        return {**arrays, "codes": as_codes(arrays["codes"])}
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _read_arrays(path: Path) -> tuple[Arrays, list[str]]:
+    """Return the arrays of an .npy or .npz, and the names of all that it holds."""
+    found = np.load(path, allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        return {"codes": found}, []
+    with found:
+        arrays = {key: np.asarray(found[key]) for key in KEYS if key in found.files}
+        return arrays, found.files
+
+
+def _read_tensors(path: Path) -> tuple[Arrays, list[str]]:
+    """Return the arrays of a .pt, and the names of all that it holds."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pickles that torch did not write
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(found, torch.Tensor):
+        found = {"codes": found}
+    if not isinstance(found, dict):
+        raise TypeError(f"a {type(found).__name__}")
+    arrays = {}
+    for key in KEYS:
+        if key in found:
+            # NumPy has no bfloat16.
+            small = found[key].is_floating_point() and found[key].itemsize < 4
+            arrays[key] = (found[key].float() if small else found[key]).numpy(force=True)
+    return arrays, [str(key) for key in found]
+
+
+def _of(dataset: Dataset, path: Path, arrays: Arrays) -> Codes:
+    """Return the codes of a file as those of a data set's images."""
+    codes = arrays["codes"]
+    if "index" not in arrays and len(codes) != len(dataset):
+        raise UserError(
+            f"{path} has {len(codes):,} lines and {dataset.name} {len(dataset):,} images; "
+            "`index` in an .npz may say which images they are of, or `factors` bring their own"
+        )
+    rows = arrays.get("index", np.arange(len(codes)))
+    _check_rows(path, rows, len(codes), dataset)
+    return _codes(codes, rows.astype(np.int64), _std(path, arrays))
+
+
+def _codes(codes: NDArray[Any], rows: NDArray[np.int64], std: NDArray[Any] | None = None) -> Codes:
+    names = [f"z{number}" for number in range(1, codes.shape[1] + 1)]
+    return Codes(codes, rows, names, ["normal"] * len(names), std)
+
+
+def _std(path: Path, arrays: Arrays) -> NDArray[Any] | None:
+    """Return the standard deviations of the codes' posteriors, if the file has them."""
+    std = arrays.get("std")
+    if std is not None and (
+        std.shape != arrays["codes"].shape
+        or std.dtype.kind != "f"
+        or not ((std > 0) & np.isfinite(std)).all()
+    ):
+        raise UserError(f"{path}: `std` is not a number above 0 for each of its codes")
+    return std
+
+
+def _check_rows(path: Path, rows: NDArray[Any], count: int, dataset: Dataset) -> None:
+    images = len(dataset)
+    if rows.shape != (count,) or rows.dtype.kind not in "iu":
+        raise UserError(f"{path}: `index` is {rows.dtype} {rows.shape}, not {count:,} integers")
+    if count and not 0 <= rows.min() <= rows.max() < images:
+        raise UserError(f"{path}: `index` is not within the {images:,} images of {dataset.name}")
+    if len(np.unique(rows)) < count:
+        raise UserError(f"{path}: `index` names an image more than once")
+
+
+def _without_images(path: Path, arrays: Arrays) -> Table:
+    """Return a data set of black pixels that has the factors (N, K) of a file, f1 to fK."""
+    factors, count = arrays["factors"], len(arrays["codes"])
+    if "index" in arrays:
+        raise UserError(f"{path} has `factors`, line by line those of `codes`, and `index` too")
+    if factors.ndim != 2 or len(factors) != count or factors.dtype.kind not in "iuf":
+        raise UserError(
+            f"{path}: `factors` must be integers ({count}, K), a line for each of its codes; "
+            f"found {factors.dtype} {factors.shape}"
+        )
+    names = tuple(f"f{number}" for number in range(1, factors.shape[1] + 1))
+    sizes = tuple(max(1, int(most) + 1) for most in np.nan_to_num(factors.max(0)))
+    black, rows = np.broadcast_to(np.uint8(0), (count, 1)), np.arange(count)
+    return Table(Spec(str(path), (1, 1, 1), 256, names, sizes), black, factors, rows, rows)
+
+
+def brought(
+    paths: Sequence[Path],
+    dataset: Callable[[], Dataset],
+    names: Sequence[str],
+    seed: int,
+    reference: bool,
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the rows of each file's codes and, if asked, those of floor and ceiling, by name.
+
+    Args:
+        paths: the files.
+        dataset: returns the data set that codes are of; not called for files with `factors`.
+        names: the metrics.
+        seed: of the metrics, and of the floor.
+        reference: whether floor and ceiling are scored.
+
+    Raises:
+        UserError: a file cannot be read, or does not fit the data set, or floor and ceiling are
+            asked for and the files are not of the same images.
+    """
+    lines: dict[str, tuple[Spec, Subject]] = {}
+    for name, path in _named(paths).items():
+        arrays = _read(path)
+        images = _without_images(path, arrays) if "factors" in arrays else dataset()
+        own = _of(images, path, arrays)
+        lines[name] = images.spec, encoded(images, own)
+        if len(own.rows) < FEW:
+            print(
+                f"warning: {path} has {len(own.rows)} rows of codes, and chance shows in scores "
+                f"of fewer than {FEW:,}",
+                file=sys.stderr,
+            )
+    if reference:
+        _check_same([subject for _, subject in lines.values()])
+        lines |= _references(images, own.rows, seed)
+    for name, (spec, subject) in lines.items():
+        views = ((one, viewed(subject, spec, factors_of(one))) for one in names)
+        yield name, [row for one, view in views for row in scored(one, view, seed)]
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return the files by their names or, where two have the same, by their paths."""
+    stems = [path.stem for path in paths]
+    return {path.stem if stems.count(path.stem) == 1 else str(path): path for path in paths}
+
+
+def _check_same(subjects: Sequence[Subject]) -> None:
+    first, *others = (subject.sheet["factors"] for subject in subjects)
+    if not all(np.array_equal(first, other) for other in others):
+        raise UserError(
+            "the files of --codes are of different images, for which floor and ceiling differ: "
+            "score each by itself, or give --no-reference"
+        )
+
+
+def _references(
+    dataset: Dataset, rows: NDArray[np.int64], seed: int
+) -> dict[str, tuple[Spec, Subject]]:
+    """Return random codes and the true factors of images, by name."""
+    chance = np.random.default_rng(seed).standard_normal((len(rows), LATENTS), np.float32)
+    truth = dataset.factors(rows).astype(np.float32)
+    return {
+        FLOOR: (dataset.spec, encoded(dataset, _codes(chance, rows))),
+        CEILING: (dataset.spec, encoded(dataset, _codes(truth, rows))),
+    }
+
+
+def usual_without_c1() -> list[str]:
+    """Return the metrics that are scored where none is named, of codes without categories."""
+    return [name for name in usual(METRICS) if "c1" not in needs(METRICS[name].value)]

@@ -1,0 +1,170 @@
+"""Features of images for FID and KID: what torchvision's Inception v3 says before its last layer.
+
+Szegedy et al., Rethinking the Inception Architecture for Computer Vision, 2015,
+https://arxiv.org/abs/1512.00567. Its weights are a file that is never fetched unasked.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmark.evaluation.generate import pairs
+from benchmark.registry import UserError
+from benchmark.training.batches import Dealer, gathered
+from benchmark.training.hardware import Precision, autocast
+from benchmark.training.loop import Report, Stopped
+from datasets import packed_file
+from methods.base import Method
+from results.files import read_arrays, write_arrays
+
+WEIGHTS = "inception_v3_google-0cc3c7bd.pth"
+"""Torchvision's name of them: what follows the hyphen is the beginning of their SHA-256."""
+URL = f"https://download.pytorch.org/models/{WEIGHTS}"
+LACKING = "needs the weights of torchvision's Inception"
+UNSEEN = "needs what Inception sees in its images: the command that made the run has it look"
+IMAGES = 10_000
+BATCH = {"cpu": 32, "cuda": 256}
+SIDE = 299
+"""Pixels of what the network sees."""
+
+Features = NDArray[np.float32]
+
+
+def shows(method: type[Method]) -> bool:
+    """Return whether a method has images to look at; a reference row's are other real ones."""
+    return method.decode is not Method.decode or method.reference
+
+
+def weights() -> Path | None:
+    """Return where the weights are: in the cache folder or in torch's, None if in neither."""
+    there = packed_file.find(WEIGHTS, None, "inception")
+    hub = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
+    return there or (hub if hub.is_file() else None)
+
+
+def lacking() -> str:
+    """Return what to say where the weights are not there."""
+    path = packed_file.root() / "inception" / WEIGHTS
+    return f"{LACKING}: put {URL} (104 MB) there as {path}"
+
+
+def waits(reason: str | None) -> bool:
+    """Return whether a row has no value for a reason that may be gone another day."""
+    return (reason or "").startswith((LACKING, UNSEEN))
+
+
+def of_real(
+    dealer: Dealer,
+    report: Report = lambda done, means: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Features:
+    """Return the features (n, 2048) of `IMAGES` held-out images, all if there are fewer.
+
+    They are kept in the cache folder.
+
+    Raises:
+        Stopped: `stop` said so.
+        UserError: the weights are not there, or damaged.
+    """
+    path = packed_file.root() / "inception" / f"{dealer.dataset.name}-{_digest()}.h5"
+    if not path.is_file():
+        rows, size = real_rows(dealer), BATCH[dealer.device.type]
+        parts = (dealer.images(rows[i : i + size]) for i in range(0, len(rows), size))
+        write_arrays(path, features=_features(parts, len(rows), dealer.device, report, stop))
+    remedy = "remove it, and it is made again"
+    features: Features = read_arrays(path, "features", remedy=remedy)["features"]
+    return features
+
+
+@torch.no_grad()
+def of_generated(
+    method: Method, dealer: Dealer, precision: Precision, report: Report, stop: Callable[[], bool]
+) -> Features:
+    """Return the features (n, 2048) of as many images of the prior's codes; torch's chance.
+
+    Of a reference row, which makes no images, they are those of other real ones.
+
+    Raises:
+        Stopped: `stop` said so.
+        UserError: the weights are not there, or damaged.
+    """
+    rows = dealer.dataset.sample(len(real_rows(dealer)), np.random.default_rng(1))
+    size = BATCH[dealer.device.type]
+
+    def made(i: int) -> Tensor:
+        with autocast(dealer.device, precision):
+            return pairs(method, dealer, rows[i : i + size])[1]
+
+    parts = (made(i) for i in range(0, len(rows), size))
+    return _features(parts, len(rows), dealer.device, report, stop)
+
+
+def real_rows(dealer: Dealer) -> NDArray[np.int64]:
+    """Return the rows of the real images, the same for every run."""
+    test = dealer.dataset.test
+    rows = np.random.default_rng(0).choice(test, min(IMAGES, len(test)), replace=False)
+    return np.sort(rows)
+
+
+@torch.no_grad()
+def _features(
+    parts: Iterator[Tensor],
+    n: int,
+    device: torch.device,
+    report: Report,
+    stop: Callable[[], bool],
+) -> Features:
+    """Return the features (n, 2048) of n images that come in parts."""
+    network = _network(device)
+
+    def features() -> Iterator[tuple[Features]]:
+        done = 0
+        for x in parts:
+            if stop():
+                raise Stopped
+            yield (network(_seen(x.float())).cpu().numpy(),)
+            done += len(x)
+            report(done, {})
+
+    (found,) = gathered(features(), n)
+    return found
+
+
+def _seen(x: Tensor) -> Tensor:
+    """Return images (n, C, H, W) in [0, 1] as the network takes them: colour, wide, in [-1, 1]."""
+    wide = F.interpolate(x.expand(-1, 3, -1, -1), (SIDE, SIDE), mode="bilinear", antialias=True)
+    return wide * 2 - 1
+
+
+def _network(device: torch.device) -> nn.Module:
+    from torchvision.models import inception_v3
+
+    network: nn.Module = inception_v3(weights=None, init_weights=False)
+    path = _verified()
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # unpickling raises anything
+        raise UserError(f"cannot read Inception's weights in {path}") from error
+    network.fc = nn.Identity()
+    return network.eval().to(device)
+
+
+def _verified() -> Path:
+    path = weights()
+    if path is None:
+        raise UserError(lacking())
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(_digest()):
+        raise UserError(f"{path} is damaged: its SHA-256 begins with {found[:8]}, not {_digest()}")
+    return path
+
+
+def _digest() -> str:
+    return Path(WEIGHTS).stem.rpartition("-")[2]

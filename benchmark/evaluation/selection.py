@@ -1,0 +1,253 @@
+"""`python -m benchmark best`: hyper-parameters chosen on some seeds, and reported on the others."""
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from json import dumps
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.registry import GENERATOR, METRICS, UserError, spans, unknown
+from metrics.base import needs, row_names
+from metrics.udr import mean_kl, udr
+from results.aggregate import REFERENCES, label, natural, printable, records
+from results.output import directions, print_table
+from results.significance import compared
+from results.store import Codes, Folder
+from results.terminal import console
+
+UDR: dict[str, Literal["lasso", "spearman"]] = {"udr": "lasso", "udr_spearman": "spearman"}
+UDR_ROWS = 1_000
+ALIKE = [
+    *("dataset", "method", "method_version", "sees", "representation"),
+    *("steps", "budget", "precision", "version"),
+]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The seeds that choose, and those that are reported: no seed is in both."""
+
+    chosen_on: tuple[int, ...]
+    reported_on: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen for a method on a data set.
+
+    Attributes:
+        dataset, method, method_version, sees, representation: whose.
+        steps, budget, precision, version: how they were trained.
+        settings: the chosen hyper-parameters; None where no run has a score to choose by.
+        score: the mean over `n` seeds that chose it.
+        candidates: of how many settings.
+    """
+
+    dataset: str
+    method: str
+    method_version: int
+    sees: str
+    representation: str
+    steps: int
+    budget: str
+    precision: str
+    version: str
+    settings: str | None
+    score: float | None
+    n: int
+    candidates: int
+
+
+def split(frame: pd.DataFrame, chosen_on: Collection[int] | None) -> Split:
+    """Return which seeds of the runs in `tidy` choose: those named, or the first half of them.
+
+    Raises:
+        UserError: none is left to choose on, or to report.
+    """
+    trained = frame[~frame["method"].isin(REFERENCES)]
+    seeds = sorted({int(seed) for seed in trained["seed"].dropna()})
+    chosen = seeds[: len(seeds) // 2] if chosen_on is None else sorted({*chosen_on} & {*seeds})
+    held_out = [seed for seed in seeds if seed not in chosen]
+    if not chosen or not held_out:
+        raise UserError(
+            "best needs seeds to choose on and other seeds to report; "
+            f"there are seeds {', '.join(map(str, seeds)) or 'of no run'}"
+        )
+    return Split(tuple(chosen), tuple(held_out))
+
+
+def rule(by: str, direction: int) -> str:
+    """Return in words what is chosen."""
+    extreme = "highest" if direction > 0 else "lowest"
+    if by in UDR:
+        return f"highest mean UDR ({UDR[by]}; Duan et al., 2020), which sees no labels"
+    row = by.removesuffix(GENERATOR)
+    entries = [METRICS[name] for name in METRICS.names() if row in row_names(METRICS[name])]
+    labelled = any({"factors", "label"} & {*needs(entry.value)} for entry in entries)
+    return f"{extreme} mean {by}, which sees {'true factors or' if labelled else 'no'} labels"
+
+
+def choose(frame: pd.DataFrame, out: Path, by: str, direction: int, seeds: Split) -> list[Choice]:
+    """Return the best settings of each method on each data set.
+
+    Of the settings that have a score on most of the seeds that choose, the one with the best mean;
+    the first of equals. What failed has no score, so a setting that fails often is not chosen.
+
+    Args:
+        frame: what `tidy` returned.
+        out: the folder of run folders, of which UDR reads codes.
+        by: a metric, or one of `UDR`.
+        direction: 1 if higher is better, -1 if lower.
+        seeds: which seeds choose.
+
+    Raises:
+        UserError: no run has such a metric.
+    """
+    trained = frame[~frame["method"].isin(REFERENCES) & (frame["method"] != "")]
+    known = sorted({*trained["metric"]} - {""})
+    if by not in (*known, *UDR):
+        raise unknown("metric among the runs", by, [*known, *UDR])
+    runs = trained[trained["seed"].isin(list(seeds.chosen_on))]
+    found = []
+    for alike, group in runs.groupby(ALIKE):
+        scores = _udr(group, out, by) if by in UDR else _scores(group, by)
+        candidates = sorted(group["settings"].unique(), key=natural)
+        most = max((len(values) for values in scores.values()), default=0)
+        ranked = [one for one in candidates if most and len(scores.get(one, ())) == most]
+        means = {one: fmean(scores[one]) for one in ranked}
+        best = max(means, key=lambda one: direction * means[one], default=None)
+        score = None if best is None else means[best]
+        whose: Any = dict(zip(ALIKE, alike, strict=True))
+        found.append(
+            Choice(**whose, settings=best, score=score, n=most, candidates=len(candidates))
+        )
+    return found
+
+
+def _scores(group: pd.DataFrame, metric: str) -> dict[str, list[float]]:
+    """Return the metric's values by settings, all of its usual protocol."""
+    rows = group[(group["metric"] == metric) & group["value"].notna()]
+    if rows.empty:
+        return {}
+    signs = list(zip(rows["protocol"], rows["images"], strict=True))
+    usual, _ = Counter(signs).most_common(1)[0]
+    rows = rows[[sign == usual for sign in signs]]
+    return {str(one): values.tolist() for one, values in rows.groupby("settings")["value"]}
+
+
+def _udr(group: pd.DataFrame, out: Path, by: str) -> dict[str, list[float]]:
+    """Return the UDR of each run among the seeds of its settings, by settings."""
+    found: dict[str, list[float]] = {}
+    for settings, rows in group[group["state"] == "done"].groupby("settings"):
+        codes = list(_codes([Folder(out / name) for name in rows["folder"].unique()]))
+        codes = [one for one in codes if np.array_equal(one.rows, codes[0].rows)]
+        if len(codes) > 1:
+            kl = [one for one in map(_kl, codes) if one is not None]
+            informed = kl if len(kl) == len(codes) else None
+            scores = udr([one.codes for one in codes], informed, correlation=UDR[by])
+            found[str(settings)] = scores.tolist()
+    return found
+
+
+def _codes(folders: Sequence[Folder]) -> Iterator[Codes]:
+    """Yield the codes of a thousand images; all runs of a method on a data set drew the same."""
+    for folder in folders:
+        try:
+            codes = folder.codes()
+        except UserError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        chance = np.random.default_rng(0)
+        some = np.sort(chance.permutation(len(codes.rows))[:UDR_ROWS])
+        std = None if codes.std is None else codes.std[some]
+        yield codes._replace(codes=codes.codes[some], rows=codes.rows[some], std=std)
+
+
+def _kl(codes: Codes) -> NDArray[np.float64] | None:
+    return None if codes.std is None else mean_kl(codes.codes, codes.std)
+
+
+def held_out(frame: pd.DataFrame, choices: Sequence[Choice], seeds: Split) -> pd.DataFrame:
+    """Return the rows of the chosen settings on the seeds that did not choose, and references."""
+    chosen = {tuple(asdict(one)[name] for name in [*ALIKE, "settings"]) for one in choices}
+    keys = frame[[*ALIKE, "settings"]].itertuples(index=False, name=None)
+    reference = frame["method"].isin(REFERENCES).to_numpy()
+    kept = np.array([key in chosen for key in keys], bool) | reference
+    return frame[kept & ~frame["seed"].isin(list(seeds.chosen_on)).to_numpy(bool)]
+
+
+def table(choices: Sequence[Choice], by: str) -> Table:
+    """Return the choices as a table."""
+    shown = Table(
+        "data set", "method", "chosen", "of settings", by, "of seeds", box=box.SIMPLE_HEAD
+    )
+    for one in choices:
+        settings = "no score to choose by" if one.settings is None else one.settings or "as it is"
+        numbers = (
+            str(one.candidates),
+            "-" if one.score is None else f"{one.score:.3f}",
+            str(one.n),
+        )
+        texts = (printable(one.dataset), label(one.method), printable(settings))
+        shown.add_row(*map(Text, (*texts, *numbers)))
+    return shown
+
+
+def as_records(
+    choices: Sequence[Choice], lines: pd.DataFrame, by: str, direction: int, seeds: Split
+) -> list[dict[str, Any]]:
+    """Return each choice with the rule, the seeds, and `compared`'s numbers of held-out seeds."""
+    numbers = ["metric", "n", "failed", "mean", "low", "high", "protocol"]
+    return [
+        {
+            **asdict(one),
+            "by": by,
+            "rule": rule(by, direction),
+            **asdict(seeds),
+            "held_out": _records(lines, one, numbers),
+        }
+        for one in choices
+    ]
+
+
+def _records(lines: pd.DataFrame, one: Choice, columns: list[str]) -> list[dict[str, Any]]:
+    same = pd.Series(True, index=lines.index)
+    for name in [*ALIKE, "settings"]:
+        same &= lines[name] == asdict(one)[name]
+    found = lines.loc[same & (lines["metric"] != ""), columns].astype(object)
+    return records(found.where(found.notna(), None))
+
+
+def show(
+    frame: pd.DataFrame,
+    out: Path,
+    by: str,
+    chosen_on: Collection[int] | None,
+    json: bool,
+    to: Sequence[Path] = (),
+) -> None:
+    """Print what is chosen of the runs in `tidy`, and the table of the runs that did not choose."""
+    seeds = split(frame, chosen_on)
+    direction = 1 if by in UDR or directions().get(by, True) else -1
+    choices = choose(frame, out, by, direction, seeds)
+    reported = held_out(frame, choices, seeds)
+    if json:
+        lines = compared(reported, directions())
+        found = as_records(choices, lines, by, direction, seeds)
+        sys.stdout.write(dumps(found, indent=1, allow_nan=False) + "\n")
+        return
+    screen = console()
+    screen.print(Text(f"chosen on seeds {spans(seeds.chosen_on)}: {rule(by, direction)}", "bold"))
+    screen.print(table(choices, by))
+    screen.print(Text(f"reported on seeds {spans(seeds.reported_on)}, which chose nothing", "bold"))
+    print_table(reported, False, to)

@@ -1,0 +1,355 @@
+"""One run, a method on a data set with a seed, to its scores; it does only what is missing."""
+
+import hashlib
+import json
+import time
+import traceback
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmark.config.requests import has_table, metric_of, of_images, signs, table_of
+from benchmark.evaluation import inception, pictures
+from benchmark.evaluation.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
+from benchmark.evaluation.factor_classifier import oracle
+from benchmark.evaluation.generate import generate, generates
+from benchmark.evaluation.score import Subjects, replaced, scored
+from benchmark.evaluation.tracking import NEVER, Track
+from benchmark.registry import DATASETS, GENERATOR, METHODS, UserError
+from benchmark.training import hardware, machine
+from benchmark.training.batches import Dealer
+from benchmark.training.loop import Begin, Damaged, Diverged, Stopped, Training, read, silent
+from datasets import Dataset
+from datasets.base import TABLE_ROWS
+from methods.base import Method, defaults
+from methods.posthoc import PostHoc
+from results.store import Codes, Folder, place, written
+
+FIT_IMAGES = 10_000
+POSTHOC_STEPS = 5_000
+POSTHOC_TEST, POSTHOC_AT_ONCE = 4_096, 256
+LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is asked for: its hash names its folder.
+
+    Attributes:
+        dataset, method: registered names.
+        seed: of the weights, the batches and the noise.
+        steps: training steps.
+        settings: every hyper-parameter of the method with its value, defaults included.
+        budget: the name of the budget that `steps` came from, or `steps`.
+        precision: auto, float32 or bfloat16, as asked.
+    """
+
+    dataset: str
+    method: str
+    seed: int
+    steps: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    budget: str = "steps"
+    precision: str = "auto"
+
+    @property
+    def version(self) -> int:
+        """The version of the method: what an older one trained is another run."""
+        return int(METHODS[self.method].facts["version"])
+
+    @property
+    def key(self) -> str:
+        """Ten hex digits of the SHA-256 of the canonical JSON, the method's version included."""
+        asked = asdict(self) | {"version": self.version}
+        del asked["budget"]  # another name for the same steps is the same run
+        text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def folder(self, out: Path) -> Folder:
+        """Return its folder below `out`."""
+        return place(out, self.dataset, self.method, self.seed, self.key)
+
+
+def request(run: Run, method: type[Method], precision: str) -> dict[str, Any]:
+    """Return the record of what was asked, and what its method is."""
+    usual = defaults(method, run.dataset)
+    given = {k: v for k, v in run.settings.items() if v != usual[k]}
+    told = {"settings": given, "defaults": usual, "precision": precision, "version": run.version}
+    return {
+        "run": asdict(run) | told,
+        "key": run.key,
+        "sees": method.sees,
+        "representation": method.representation(),
+        "sources": {
+            "method": METHODS[run.method].source,
+            "dataset": DATASETS[run.dataset].source,
+        },
+    }
+
+
+@dataclass
+class Bench:
+    """Where runs happen: what they share in one process.
+
+    Attributes:
+        out: the folder of all run folders.
+        device: where they train.
+        stop: asked after every step whether to save and stop.
+        track: the scores to take while methods train.
+    """
+
+    out: Path
+    device: torch.device
+    stop: Callable[[], bool] = lambda: False
+    track: Track = NEVER
+
+
+def missing(run: Run, out: Path, metrics: list[str]) -> list[str]:
+    """Return the metrics, of either side, that the folder has no row of under today's protocol."""
+    rows = (run.folder(out).scores or {"rows": []})["rows"]
+    there = {(row["metric"], row["protocol"]) for row in rows if not inception.waits(row["reason"])}
+    return [name for name in metrics if not signs(name) <= there]
+
+
+def execute(
+    run: Run, dataset: Dataset, metrics: list[str], bench: Bench, begin: Begin = silent
+) -> Folder:
+    """Bring the run to its end and return its folder; a failure is recorded there, not raised.
+
+    Args:
+        run: what is asked for.
+        dataset: the run's data set, loaded.
+        metrics: the registered names of the scores it should have, with `@generator` where the
+            generator's side is meant.
+        bench: where it happens.
+        begin: told each stage and its length; returns what is told the progress within.
+
+    Raises:
+        Stopped: `bench.stop` said so; the checkpoint is written.
+        UserError: files that cannot be written, or a setting that the method refuses.
+    """
+    folder = run.folder(bench.out)
+    todo = missing(run, bench.out, metrics)
+    if folder.scores is not None and not todo:
+        return folder
+    hardware.prepare()
+    try:
+        Execution(run, dataset, bench, folder, begin).complete(todo)
+    except Diverged as error:
+        folder.fail("diverged", str(error), error.step)
+    except Damaged as error:
+        folder.fail("failed", str(error))
+    except (Stopped, UserError):
+        raise
+    except Exception as error:
+        folder.fail("failed", f"{type(error).__name__}: {error}", log=last_words())
+    return folder
+
+
+def last_words() -> str:
+    """Return the end of the traceback of the exception that is being handled."""
+    return "\n".join(traceback.format_exc().splitlines()[-LAST_LINES:])
+
+
+class Execution:
+    """The stages of a run, each of which leaves a file and is skipped when that is there.
+
+    Each stage seeds torch's generator for itself, so that none depends on which others ran before.
+    """
+
+    def __init__(
+        self, run: Run, dataset: Dataset, bench: Bench, folder: Folder, begin: Begin
+    ) -> None:
+        self.run, self.dataset, self.bench = run, dataset, bench
+        self.folder, self.begin = folder, begin
+        self.precision = hardware.precision(run.precision, bench.device)
+        self.dealer = Dealer(dataset, bench.device, run.seed)
+        self.table: int | None = None
+
+    def complete(self, todo: list[str]) -> None:
+        """Run every stage that is missing; score the metrics in `todo`."""
+        before = self.folder.scores or {"rows": [], "train": {}}
+        of_codes = [name for name in todo if not name.endswith(GENERATOR)]
+        sizes = {table_of(name) for name in of_codes if has_table(metric_of(name))}
+        self.table = None if None in sizes else max(filter(None, sizes), default=TABLE_ROWS)
+        if self.folder.scores is None:
+            before["train"] = self.learn()
+        elif sizes and self.folder.has_codes:
+            self.encode_more()
+        if any(name.endswith(GENERATOR) for name in todo) and not self.folder.has_generated:
+            self.generate()
+        if any(map(of_images, todo)) and inception.weights() and not self.folder.has_features:
+            self.look()
+        subjects = Subjects(self.folder, self.dataset)
+        rows = [row for name in todo for row in scored(name, subjects.of(name), self.run.seed)]
+        self.folder.finish({**before, "rows": replaced(before["rows"], rows)})
+
+    def learn(self) -> dict[str, float]:
+        """Train, encode and traverse; return what there is to say about the training."""
+        method = self.build()
+        self.folder.ask(self.asked(method))
+        self.folder.forget_failure()
+        train = self.train(method, "train", self.run.steps)
+        reader, error = self.reader(method)
+        train |= error
+        if reader.encodes and not self.has_rows(len(reader.informative)):
+            self.encode(reader, method)
+        self.seed("traverse")
+        if method.decodes:
+            self.folder.write_traversal(*traverse(method, self.dealer, self.precision))
+        self.seed("pictures")
+        pictures.keep(self.folder, method, reader, self.dealer, self.precision)
+        return train
+
+    def reader(self, method: Method) -> tuple[Method, dict[str, float]]:
+        """Return what infers codes, the method or its post-hoc encoder, and the latter's error."""
+        if method.encodes or not method.decodes:
+            return method, {}
+        self.seed("build-posthoc")
+        reader = self.placed(PostHoc(self.dataset.spec, method))
+        return reader, self.fit_posthoc(reader)
+
+    def has_rows(self, width: int) -> bool:
+        """Return whether the codes of all rows that are to be scored are there."""
+        wanted = rows_to_encode(self.dataset, width, self.table)
+        return self.folder.has_codes and len(self.folder.codes().rows) >= len(wanted)
+
+    def encode_more(self) -> None:
+        """Encode again if more rows are to be scored than a finished run has codes of."""
+        if not self.has_rows(self.folder.codes().codes.shape[1]):
+            method = self.build()
+            self.train(method, "train", self.run.steps)
+            self.encode(self.reader(method)[0], method)
+
+    def build(self) -> Method:
+        """Return the method, initialised from the run's seed, on its device."""
+        self.seed("build")
+        return self.placed(METHODS[self.run.method].value(self.dataset.spec, **self.run.settings))
+
+    def placed(self, method: Method) -> Method:
+        """Return the method on its device, images in the layout that convolutions are fast in."""
+        return method.to(self.bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def seed(self, stage: str) -> None:
+        """Seed torch's generator for a stage."""
+        torch.manual_seed(self.run.seed * 2**32 + zlib.crc32(stage.encode()))
+
+    def train(self, method: Method, stage: str, steps: int) -> dict[str, float]:
+        """Train, or load what was trained; return seconds, steps per second and last losses."""
+        model = self.folder.model(stage)
+        if model.exists():
+            state = read(model, self.bench.device, "method", "train")
+            method.load_state_dict(state["method"])
+            return dict(state["train"])
+        self.seed(stage)
+        train = self.steps(method, stage, steps) if method.optimisers() else self.closed(method)
+        train["parameters"] = sum(p.numel() for p in method.parameters())
+        with written(model) as path:
+            torch.save({"method": method.state_dict(), "train": train}, path)
+        self.folder.checkpoint(stage).unlink(missing_ok=True)
+        return train
+
+    def closed(self, method: Method) -> dict[str, float]:
+        """Fit a method that has no steps; one that has nothing to fit is given no images."""
+        rng = np.random.default_rng(self.run.seed)
+        start = time.perf_counter()
+        if type(method).fit is not Method.fit:
+            method.fit(self.dealer.batch(method, self.dataset.sample(FIT_IMAGES, rng)))
+        return {"seconds": time.perf_counter() - start}
+
+    def steps(self, method: Method, stage: str, steps: int) -> dict[str, float]:
+        """Train by steps."""
+        last: dict[str, float] = {}
+        report = self.begin(stage, steps)
+
+        def told(step: int, means: dict[str, float]) -> None:
+            last.update(means)
+            report(step, means)
+
+        track = self.bench.track if stage == "train" and method.encodes else NEVER
+        training = Training(
+            method,
+            lambda step: self.dealer.train(method, step),
+            steps,
+            self.precision,
+            self.folder.checkpoint(stage),
+            self.folder.log(stage),
+            self.bench.stop,
+            told,
+            track.of(method, self.dealer, self.precision, self.run.seed, self.folder.tracked),
+            track.every,
+        )
+        training.run()
+        rate = training.steps_per_second
+        return {"seconds": training.seconds, "steps_per_second": rate, **last}
+
+    def fit_posthoc(self, reader: Method) -> dict[str, float]:
+        """Fit the post-hoc encoder; return its error: squared, per code, on fresh samples."""
+        assert isinstance(reader, PostHoc)
+        found = self.train(reader, "posthoc", min(self.run.steps, POSTHOC_STEPS))
+        self.seed("posthoc-test")
+        z = reader.sample(POSTHOC_TEST, self.bench.device)
+        with torch.no_grad():
+            # The images of all at once would take gigabytes.
+            errors = [reader.eval().error(part).mean() for part in torch.split(z, POSTHOC_AT_ONCE)]
+        error = float(torch.stack(errors).mean())
+        return {"posthoc_error": error, "posthoc_seconds": found["seconds"]}
+
+    def encode(self, reader: Method, method: Method) -> None:
+        """Write the codes of the images that metrics need, and how well they are decoded."""
+        self.seed("encode")
+        codes = reader.informative
+        rows = rows_to_encode(self.dataset, len(codes), self.table)
+        report = self.begin("encode", len(rows))
+
+        def told(done: int) -> None:
+            report(done, {})
+            if self.bench.stop():
+                raise Stopped
+
+        found, std = encode(reader, self.dealer, rows, self.precision, told)
+        errors = None
+        if decodes_codes(method):
+            errors = reconstruct(reader, method, self.dealer, self.precision)
+        names, kinds = [code.name for code in codes], [code.kind for code in codes]
+        self.folder.write_codes(Codes(found, rows, names, kinds, std, errors))
+
+    def generate(self) -> None:
+        """Write what the oracle reads in images of the prior's codes, if the method makes any."""
+        method = self.build()
+        if not generates(method, self.dataset):
+            return
+        self.train(method, "train", self.run.steps)
+        stop = self.bench.stop
+        judge = oracle(self.dataset, self.bench.device, stop, self.begin)
+        self.seed("generate")
+        made = generate(method.eval(), self.dealer, judge, self.precision, stop)
+        self.folder.write_generated(made)
+
+    def look(self) -> None:
+        """Write what Inception sees in images of the prior's codes, if the method makes any."""
+        method = self.build()
+        if not inception.shows(type(method)):
+            return
+        self.train(method, "train", self.run.steps)
+        stop, images = self.bench.stop, len(inception.real_rows(self.dealer))
+        inception.of_real(self.dealer, self.begin("real images", images), stop)
+        self.seed("look")
+        told = self.begin("generated images", images)
+        made = inception.of_generated(method.eval(), self.dealer, self.precision, told, stop)
+        self.folder.write_features(made)
+
+    def asked(self, method: Method) -> dict[str, Any]:
+        """Return the record of what was asked, of whom, and where."""
+        return {
+            **request(self.run, type(method), self.precision),
+            "versions": machine.versions(),
+            "machine": machine.describe(self.bench.device),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }

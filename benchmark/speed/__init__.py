@@ -1,0 +1,1 @@
+"""What `speed` measures: training, encoding, metrics, and packing of data sets."""

@@ -1,0 +1,1 @@
+"""The training loop, its batches, its arithmetic, and what it shows of its progress."""

@@ -1,0 +1,99 @@
+"""What was read of run folders before, so that only those that changed since are read again.
+
+The index is a Parquet file in the folder of run folders. It holds nothing that is not in them, may
+be removed at any time, and is believed in what it says of a folder only while each of its records
+has the time, the size and the inode that it had, and this code is the code that read them.
+"""
+
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from benchmark.registry import UserError
+from results.files import written
+from results.store import RECORDS, Folder
+
+NAME = ".index.parquet"
+FEW = 64
+"""Folders that are read again sooner than an index is written for them."""
+
+
+def collected(
+    out: Path,
+    found: Sequence[Folder],
+    read: Callable[[Sequence[Folder]], pd.DataFrame],
+) -> pd.DataFrame:
+    """Return the rows of `read(found)`, from the index where that is as good.
+
+    Args:
+        out: the folder of run folders; the index is left there if it may be written.
+        found: those to read.
+        read: reads folders into a frame whose columns `folder` and `state` are among others.
+    """
+    stamps = {folder.name: stamp(folder) for folder in found}
+    known = _known(out / NAME, stamps, read([]))
+    there = set(known["folder"])
+    new = [folder for folder in found if folder.name not in there]
+    frame = pd.concat([known, read(new)]) if new else known
+    place = {folder.name: number for number, folder in enumerate(found)}
+    order = frame["folder"].map(place).argsort(kind="stable")
+    frame = frame.iloc[order].reset_index(drop=True)
+    if len(new) > FEW:
+        _keep(out / NAME, frame, stamps)
+    return frame
+
+
+def stamp(folder: Folder) -> str:
+    """Return what no longer is the same once a record of the run is another; "" without run.json.
+
+    A record is replaced, never written into, which gives it another inode; who edits one by hand
+    gives it another time, of its content or (`cp -p`, `chmod`) of its change.
+    """
+    told = [_code()]
+    for name in RECORDS:
+        try:
+            found = os.stat(f"{folder.path}/{name}")
+        except OSError:
+            if name == RECORDS[0]:
+                return ""
+            told.append("-")
+            continue
+        parts = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+        told.append(" ".join(map(str, parts)))
+    return ",".join(told)
+
+
+@cache
+def _code() -> str:
+    """Return a checksum of the code that reads run folders: another might read something else."""
+    here = Path(__file__).parent
+    sources = (here / f"{name}.py" for name in ("frame_cache", "frame", "store", "files"))
+    return f"{zlib.crc32(b''.join(source.read_bytes() for source in sources)):08x}"
+
+
+def _known(path: Path, stamps: dict[str, str], empty: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the index that still hold; none if it cannot be read, whatever it is."""
+    try:
+        table = parquet.read_table(path, page_checksum_verification=True)
+        frame: pd.DataFrame = table.to_pandas()
+        holds = frame["stamp"] == frame["folder"].map(stamps)
+        return frame.loc[holds, list(empty.columns)].astype(empty.dtypes.to_dict())
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return empty
+
+
+def _keep(path: Path, frame: pd.DataFrame, stamps: dict[str, str]) -> None:
+    """Write the index, unless the folder is not ours to write to."""
+    frame = frame.assign(stamp=frame["folder"].map(stamps))
+    # What is broken is looked at anew each time, and says so by its path.
+    frame = frame[(frame["stamp"] != "") & (frame["state"] != "broken")]
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    with suppress(UserError), written(path) as temporary:
+        parquet.write_table(table, temporary, write_page_checksum=True)

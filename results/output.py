@@ -1,0 +1,175 @@
+"""What commands print and draw of the runs in a folder."""
+
+import sys
+from collections.abc import Collection, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.registry import UserError, unknown
+from benchmark.registry import seeds as parsed
+from results import export
+from results.frame import only
+from results.published import published, with_published
+from results.significance import compared
+from results.store import Folder
+from results.study import Study, metric_facts, rows_of
+from results.table import as_json, printed, tidy, write_csv
+from results.table_content import sheets
+from results.terminal import console
+from results.trained import rich_trained, trained
+
+FIGURES = ("scores", "traversals")
+"""What `run` draws; `plot` draws the others, too."""
+
+
+def chosen(
+    out: Path,
+    methods: str | None,
+    datasets: str | None,
+    metrics: str | None,
+    seeds: str | None,
+    sees: str | None,
+) -> pd.DataFrame:
+    """Return the rows of the runs in `out` with these comma-separated names; None keeps all.
+
+    Raises:
+        UserError: there are no runs, or none with such a name.
+    """
+    frame = tidy(out)
+    if frame.empty:
+        raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
+    kept: dict[str, list[Any]] = {
+        "method": _names(frame, "method", methods),
+        "dataset": _names(frame, "dataset", datasets),
+        "metric": _names(frame, "metric", metrics),
+        "seed": _seeds(frame, seeds),
+    }
+    supervision = _names(frame, "sees", sees)
+    frame = only(frame, kept)
+    frame = frame[frame["sees"].isin(supervision)] if supervision else frame
+    return frame.reset_index(drop=True)
+
+
+def _seeds(frame: pd.DataFrame, text: str | None) -> list[int]:
+    """Return the seeds of a text like `0-4` that there are runs of; at least one."""
+    known = sorted({int(seed) for seed in frame["seed"].dropna()})
+    asked = [] if text is None else parsed(text)
+    if asked and not {*asked} & {*known}:
+        raise unknown("seed among the runs", str(text), map(str, known))
+    return [seed for seed in asked if seed in known]
+
+
+def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
+    if text is None:
+        return []
+    known = sorted({str(name) for name in frame[column].dropna()} - {""})
+    found: list[str] = []
+    for name in (name.strip() for name in text.split(",")):
+        rows = {name, *rows_of(name)} if column == "metric" else {name}
+        there = [one for one in known if one in rows]
+        if not there:
+            raise unknown(f"{column} among the runs", name, known)
+        found += there
+    return found
+
+
+def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
+    """Print what training cost and where it ended, or that as JSON."""
+    found = trained(out, list(frame["folder"].unique()))
+    if json:
+        sys.stdout.write(as_json(found) + "\n")
+        return
+    for part in rich_trained(found):
+        console().print(part)
+
+
+def print_table(
+    frame: pd.DataFrame, json: bool, to: Sequence[Path] = (), with_others: bool = False
+) -> None:
+    """Print the table, or the rows as JSON, and write the table `to` files.
+
+    Args:
+        frame: what `tidy` returned.
+        json: whether to print the rows instead.
+        to: .csv or .parquet (the table's numbers), .md or .tex (the table as it is printed).
+        with_others: whether to put published numbers beside ours.
+
+    Raises:
+        UserError: a file of another suffix, or one that cannot be written.
+    """
+    for path in to:
+        export.suffix(path)
+    if json:
+        sys.stdout.write(as_json(frame) + "\n")
+    if json and not to:
+        return
+    lines = compared(frame, directions())
+    tables = sheets(frame, lines)
+    if with_others:
+        theirs = published()
+        lines, tables = export.with_published(lines, theirs), with_published(tables, theirs)
+    screen = console()
+    for table in () if json else tables:
+        screen.print(printed(table, screen.width))
+    for path in to:
+        export.write_table(path, tables, lines)
+        print(f"wrote {path}", file=sys.stderr)
+
+
+def show_runs(
+    names: Collection[str], rows: Sequence[str], out: Path, json: bool, tracked: bool
+) -> None:
+    """Print the table of runs, write CSV and pictures, and say where they are.
+
+    Args:
+        names: of their folders in `out`.
+        rows: the metrics that are shown.
+        out: the folder of run folders.
+        json: whether to print rows instead of the table.
+        tracked: whether scores over training steps were asked for.
+    """
+    frame = tidy(out, metrics=rows)
+    frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
+    print_table(frame, json)
+    if tracked:
+        _say_untracked(frame, out)
+    write_csv(out / "scores.csv", frame)
+    print(f"wrote {out / 'scores.csv'}", file=sys.stderr)
+    for stem, kinds in groupby(draw(frame, out, out / "figures", FIGURES), _stem):
+        # As a shell reads it: a table above a hundred paths would be out of sight.
+        told = ",".join(path.suffix.removeprefix(".") for path in kinds)
+        print(f"wrote {stem}.{{{told}}}", file=sys.stderr)
+
+
+def _stem(path: Path) -> Path:
+    return path.with_suffix("")
+
+
+def _say_untracked(frame: pd.DataFrame, out: Path) -> None:
+    """Say which methods were not watched, for want of an encoder or because they were trained."""
+    trained = frame[(frame["steps"] > 0) & (frame["method"] != "")].drop_duplicates("folder")
+    pairs = zip(trained["method"], trained["folder"], strict=True)
+    names = {method for method, name in pairs if not Folder(out / name).tracked.exists()}
+    if names:
+        print(
+            f"no scores over the steps of {', '.join(sorted(names))}: trained before, or without "
+            "an encoder while it trains",
+            file=sys.stderr,
+        )
+
+
+def directions() -> dict[str, bool]:
+    """Return whether higher is better, by the names of the rows that registered metrics come to."""
+    return {row: fact.higher_is_better for row, fact in metric_facts().items()}
+
+
+def draw(frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str]) -> list[Path]:
+    """Write the figures of these names and return their paths; say which runs are left out."""
+    from results import figures  # which take a second to import, and tables do without
+
+    for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
+        print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
+    return figures.draw(Study(out, frame), to, wanted)

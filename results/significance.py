@@ -1,0 +1,98 @@
+"""How sure the means of a table are, and which of them are not told apart from the best."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from results.aggregate import LINE, REFERENCES, summary, usual_signs, with_variants
+from results.statistics import holm, intervals, paired_test, smallest_p
+
+ALPHA = 0.05
+CELL = [*LINE, "metric"]
+
+Cell = tuple[Any, ...]
+Seeds = dict[int, list[float]]
+
+
+def compared(frame: pd.DataFrame, higher: Mapping[str, bool]) -> pd.DataFrame:
+    """Return `summary` of `tidy` with intervals, and with a test of each mean against the best.
+
+    Columns beside `summary`'s: `low` and `high`, the 95 % interval (NaN of fewer than three seeds);
+    `best`, whether the mean is the best of its data set and metric; `others`, with how many means
+    the best is compared; `p`, of the paired test over common seeds, by Holm corrected for those
+    (NaN for the best, and where the common seeds are so few that no p could be below 0.05);
+    `bold`, the best and those that the test does not tell from it. Only what was scored by the
+    metric's usual protocol on as many images is compared, with no seed's score missing, and never
+    floor or ceiling.
+
+    Args:
+        frame: what `tidy` returned.
+        higher: by metric, whether higher is better; others are not compared.
+    """
+    frame = with_variants(frame)
+    lines, values = summary(frame), _values(frame)
+    cells = list(lines[CELL].itertuples(index=False, name=None))
+    seeds = [values.get(cell, {}) for cell in cells]
+    bounds = _intervals(seeds)
+    told = lines.assign(low=bounds[:, 0], high=bounds[:, 1], best=False, others=0, p=np.nan)
+    for _, rows in lines.groupby("dataset"):
+        scored_as = usual_signs(rows)
+        for metric, column in rows[rows["n"] > 0].groupby("metric"):
+            protocol, images = scored_as[str(metric)]
+            alike = (column["protocol"] == protocol) & (column["images"] == images)
+            # A mean without the seeds that a metric refused is not that of the others.
+            whole = column["na"] == 0
+            rivals = column[alike & whole & ~column["method"].isin(REFERENCES)]
+            if metric in higher and len(rivals) > 1:
+                _compare(told, rivals, seeds, 1 if higher[str(metric)] else -1)
+    return told.assign(bold=told["best"] | (told["p"] > ALPHA))
+
+
+def _values(frame: pd.DataFrame) -> dict[Cell, Seeds]:
+    """Return each cell's values by seed: more than one if two runs differ in nothing told."""
+    found: dict[Cell, Seeds] = {}
+    scored = frame[frame["value"].notna()]
+    columns = (scored[name].tolist() for name in ("value", "seed", *CELL))
+    for value, seed, *cell in zip(*columns, strict=True):
+        found.setdefault(tuple(cell), {}).setdefault(seed, []).append(value)
+    return found
+
+
+def _intervals(seeds: Sequence[Seeds]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Return the interval of each cell, (cells, 2); cells of as many values share resamples."""
+    samples = [[value for values in cell.values() for value in values] for cell in seeds]
+    bounds = np.full((len(seeds), 2), np.nan)
+    for n in {len(sample) for sample in samples}:
+        places = [place for place, sample in enumerate(samples) if len(sample) == n]
+        bounds[places] = intervals([samples[place] for place in places])
+    return bounds
+
+
+def _compare(
+    told: pd.DataFrame, rivals: pd.DataFrame, seeds: Sequence[Seeds], direction: int
+) -> None:
+    """Fill in `best`, `others` and `p` of one column of the table."""
+    means = direction * rivals["mean"].to_numpy()
+    places: list[int] = rivals.index.tolist()
+    first = places[int(means.argmax())]
+    others = [place for place in places if place != first]
+    told.loc[rivals.index[means == means.max()], "best"] = True
+    told.loc[places, "others"] = len(others)
+    differences = {place: _differences(seeds[first], seeds[place]) for place in others}
+    pairs = {
+        place: found
+        for place, found in differences.items()
+        if smallest_p(len(found)) * len(others) <= ALPHA
+    }
+    p = pd.Series(np.nan, index=list(pairs))
+    for n in {len(found) for found in pairs.values()}:
+        places = [place for place, found in pairs.items() if len(found) == n]
+        p[places] = paired_test([pairs[place] for place in places])
+    told.loc[p.index, "p"] = holm(p.to_numpy())
+
+
+def _differences(a: Seeds, b: Seeds) -> list[float]:
+    return [fmean(a[seed]) - fmean(b[seed]) for seed in sorted(a.keys() & b.keys())]

@@ -1,0 +1,213 @@
+"""What a table says, before it is printed or typeset: per data set lines, cells, notes."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from results.aggregate import (
+    REFERENCES,
+    Record,
+    Signs,
+    by_line,
+    differences,
+    label,
+    printable,
+    records,
+    usual_asked,
+    usual_signs,
+)
+from results.statistics import FEWEST, pairs_needed
+
+Group = Literal["ours", "reference", "published"]
+QUICK = (
+    "budget quick is a first look, too short for betavae to pass pca (in mig it has by `python -m "
+    "benchmark run --methods betavae,pca --steps 30000`) and for InfoGAN's c1 to follow the label "
+    "(it does by `python -m benchmark run --methods infogan --datasets mnist --budget paper`)"
+)
+"""Stands under a table of the quick budget."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean as it is written, what surrounds it, and the number of its footnote."""
+
+    mean: str = ""
+    spread: str = ""
+    note: int | None = None
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One configuration.
+
+    Attributes:
+        method: as it is registered.
+        name: what it is called, and whatever sets it apart from the others.
+        sees, codes: what supervision it had, and where its codes come from.
+        seeds: how many are done; "2/3" if more were asked for.
+        failed: how many failed, diverged or are broken.
+        group: whether it is one of ours, floor or ceiling, or published by somebody.
+        cells: by metric.
+    """
+
+    method: str
+    name: tuple[str, ...]
+    sees: str
+    codes: str
+    seeds: str
+    failed: str
+    group: Group
+    cells: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The table of one data set.
+
+    Attributes:
+        dataset: its name; "" of runs that cannot be read.
+        title: the data set and what most of its lines have in common.
+        lines: in the order of the table: ours, floor and ceiling, published ones.
+        metrics: the columns.
+        notes: what intervals and bold type mean.
+        footnotes: the texts of the numbers in cells, from 1.
+        missing: each state that is not done, with the runs and the reason.
+    """
+
+    dataset: str
+    title: str
+    lines: tuple[Line, ...]
+    metrics: tuple[str, ...]
+    notes: tuple[str, ...]
+    footnotes: tuple[str, ...]
+    missing: tuple[tuple[str, str], ...]
+
+
+def sheets(frame: pd.DataFrame, lines: pd.DataFrame) -> list[Sheet]:
+    """Return the tables of `tidy`, one for each data set.
+
+    Args:
+        frame: what `tidy` returned.
+        lines: what `compared` made of it.
+    """
+    return [
+        _sheet(str(name), lines[lines["dataset"] == name], frame[frame["dataset"] == name])
+        for name in sorted(frame["dataset"].unique(), key=lambda name: (name == "", name))
+    ]
+
+
+def _sheet(name: str, lines: pd.DataFrame, rows: pd.DataFrame) -> Sheet:
+    missing = tuple(_missing(rows))
+    if not name:
+        return Sheet("", "runs that cannot be read", (), (), (), (), missing)
+    usual, scored_as = usual_asked(lines), usual_signs(lines)
+    footnotes: dict[str, int] = {}
+    written = tuple(_line(group, usual, scored_as, footnotes) for group in by_line(lines))
+    title = f"{name}: {_budget(usual, scored_as)}, {usual['precision']}"
+    if lines["version"].nunique() > 1:
+        title += f", {usual['version'] or 'version not known'}"
+    metrics = tuple(sorted({metric for line in written for metric in line.cells}))
+    notes = (*_notes(lines), *([QUICK] if usual["budget"] == "quick" else []))
+    return Sheet(name, printable(title), written, metrics, notes, tuple(footnotes), missing)
+
+
+def _budget(usual: Record, scored_as: Signs) -> str:
+    """Return what most lines had: "budget quick, 1,000 steps each, 50,000 images scored"."""
+    tables = {images for protocol, images in scored_as.values() if "/rows=" in protocol}
+    text = f"budget {usual['budget']}, {usual['steps']:,} steps"
+    if usual["budget"] == "quick":
+        text += " of every method at its paper's learning rate"
+    return text + "".join(f", {images:,} images scored" for images in sorted(tables))
+
+
+def _line(rows: list[Record], usual: Record, scored_as: Signs, footnotes: dict[str, int]) -> Line:
+    first = rows[0]
+    asked = first["seeds"] + first["failed"] + first["unfinished"]
+    name = [label(first["method"], first["settings"]), *differences(rows, usual, scored_as)]
+    return Line(
+        first["method"],
+        tuple(map(printable, name)),
+        printable(first["sees"]),
+        printable(first["representation"]),
+        f"{asked}" if asked == first["seeds"] else f"{first['seeds']}/{asked}",
+        f"{first['failed']}",
+        "reference" if first["method"] in REFERENCES else "ours",
+        {printable(row["metric"]): _cell(row, footnotes) for row in rows if row["metric"]},
+    )
+
+
+def _cell(row: Record, footnotes: dict[str, int]) -> Cell:
+    note = None
+    if row["na"] > 0:
+        why = printable(row["reason"]) or "no reason given"
+        seeds = f"{row['na']} of {row['na'] + row['n']} seeds: " if row["n"] else ""
+        note = footnotes.setdefault(f"{seeds}{why}", len(footnotes) + 1)
+    if row["n"] == 0:
+        return Cell("-", note=note)
+    between: str = "" if pd.isna(row["low"]) else f"[{_short(row['low'])}, {_short(row['high'])}]"
+    return Cell(number(row["mean"]), between, note, bool(row["bold"]))
+
+
+def number(value: float) -> str:
+    """Return a score as it is written: three digits behind the point, less of large ones."""
+    size = abs(value)
+    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
+
+
+def _short(value: float) -> str:
+    return re.sub(r"^(-?)0\.", r"\1.", number(value))
+
+
+def _notes(lines: pd.DataFrame) -> Iterator[str]:
+    """Say what intervals and bold type mean, and what they cannot say of so few seeds."""
+    counts = {int(n) for n in lines["n"]} - {0}
+    if lines["low"].notna().any():
+        yield "mean [95 % bootstrap interval over seeds: BCa, widened as Student's t for few seeds]"
+    few = sorted(n for n in counts if FEWEST <= n <= 5)
+    for n in few:
+        covered = f"{100 - 200 / 2**n:.3g}"
+        yield f"of {n} seeds no such interval covers more often than {covered} % of the times"
+    for n in sorted(n for n in counts if n < FEWEST):
+        yield f"no interval: {'one seed' if n == 1 else f'{n} seeds'} cannot say how sure a mean is"
+    if lines["best"].any():
+        yield _test(lines[lines["others"] > 0])
+
+
+def _test(rivals: pd.DataFrame) -> str:
+    """Name the test that bold type is of, and those whom it cannot judge."""
+    how = "paired permutation test over common seeds, two-sided, 5 %, Holm over"
+    most = int(rivals["others"].max())
+    compared_with = f"{most} comparison{'s' if most > 1 else ''}"
+    needed = f"it needs {pairs_needed(most)} common seeds"
+    untested = rivals[rivals["p"].isna() & ~rivals["best"]]
+    if rivals["p"].isna().all():
+        return (
+            "bold: the best mean only; too few seeds to test others against it "
+            f"({how} {compared_with}: {needed})"
+        )
+    text = f"bold: the best mean, and those not told from it ({how} {compared_with})"
+    if untested.empty:
+        return text
+    names = {label(row["method"], row["settings"]): None for row in records(untested)}
+    return f"{text}; not tested, as {needed}: {', '.join(names)}"
+
+
+def _missing(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Yield each state that is not done, with the runs and the reason."""
+    told: dict[tuple[str, ...], list[int]] = {}
+    for run in records(rows[rows["state"] != "done"].drop_duplicates("folder")):
+        who = label(run["method"], run["settings"]) if run["method"] else run["folder"]
+        seeds = told.setdefault((who, run["state"], run["reason"]), [])
+        seeds.extend([] if pd.isna(run["seed"]) else [run["seed"]])
+    for (who, state, reason), seeds in told.items():
+        count = f", seed{'s' if len(seeds) > 1 else ''} {_ranges(seeds)}"
+        text = f"{who}{count if seeds else ''}: {state}{f': {reason}' if reason else ''}"
+        yield state, printable(text)
+
+
+def _ranges(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))
