@@ -13,6 +13,7 @@ import torch
 from benchmark.cluster import follow
 from benchmark.cluster.holders import settle
 from benchmark.cluster.leases import Locks, Owner
+from benchmark.cluster.status import survey
 from benchmark.config import plan, requests
 from benchmark.config.factors import ALL
 from benchmark.config.requests import rows_of
@@ -20,7 +21,7 @@ from benchmark.config.study import Grid, Study
 from benchmark.evaluation.tracking import Track
 from benchmark.registry import DATASETS, METHODS, UserError, unknown
 from benchmark.registry import names as named
-from benchmark.runner import Bench, Run, execute, missing
+from benchmark.runner import Bench, Run, execute, wanted
 from benchmark.training import hardware, progress
 from benchmark.training.loop import Stopped
 from benchmark.training.time_left import Remaining, paces
@@ -29,6 +30,7 @@ from results.output import show_runs
 from results.store import folders
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HELD = ("running", "queued")
 
 
 @dataclass(frozen=True)
@@ -177,16 +179,21 @@ def _part(text: str | None, kind: str, there: Sequence[str]) -> set[str]:
     return set(known if text is None else named(text, f"{kind} of the study", known))
 
 
-def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
+def run(asked: Comparison, out: Path, data_dir: Path | None, retry: bool = False) -> int:
     """Bring every run to its end; return how many failed or diverged.
+
+    Args:
+        asked: the runs.
+        out: the folder of run folders.
+        data_dir: where the user keeps original files.
+        retry: whether runs that failed before are run again.
 
     Raises:
         UserError: `out` is a file, or a data set is not to be had or does not fit a method.
     """
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
-    settle(out)
-    todo = _to_do(asked, out)
+    todo = _to_do(asked, out, retry)
     loaded = {name: load(name, data_dir) for name in dict.fromkeys(one.dataset for one in todo)}
     for dataset in loaded.values():
         plan.check_fits([one for one in todo if one.dataset == dataset.name], dataset)
@@ -195,9 +202,16 @@ def run(asked: Comparison, out: Path, data_dir: Path | None) -> int:
             if reason is not None:
                 name = requests.without_table(metric)
                 print(f"{dataset.name} is not scored by {name}: it {reason}", file=sys.stderr)
+    complete(todo, loaded, asked, out)
+    return sum(one.folder(out).state != "done" for one in asked.runs)
+
+
+def complete(
+    todo: Sequence[Run], loaded: Mapping[str, Dataset], asked: Comparison, out: Path
+) -> None:
+    """Bring these runs to their ends, or wait for the processes that do: nothing is run twice."""
     while todo:
         todo = _unfinished(_bring(todo, loaded, asked, out), asked, out)
-    return sum(one.folder(out).state != "done" for one in asked.runs)
 
 
 def _bring(
@@ -229,10 +243,9 @@ def _unfinished(others: Sequence[Run], asked: Comparison, out: Path) -> list[Run
         return []
     names = [one.folder(out).name for one in others]
     print(f"waiting for others, who have {', '.join(names)}", file=sys.stderr, flush=True)
-    rows = set().union(*map(requests.signs, asked.metrics))
-    ended = follow.follow(names, out, rows)
+    ended = follow.follow(names, out, wanted(asked.metrics))
     pairs = zip(others, ended, strict=True)
-    return [one for one, standing in pairs if standing.state == "missing"]
+    return [one for one, now in pairs if now.is_left(retry=False)]
 
 
 def _remaining(todo: Sequence[Run], out: Path) -> Remaining:
@@ -242,22 +255,12 @@ def _remaining(todo: Sequence[Run], out: Path) -> Remaining:
     return Remaining([((one.dataset, one.method), one.steps) for one in todo], steps)
 
 
-def _to_do(asked: Comparison, out: Path) -> list[Run]:
-    """Return the runs of which something is missing; say whose scores cannot be read.
-
-    What diverged would do so again, step for step.
-    """
-    found = []
-    for one in asked.runs:
-        try:
-            lacking = missing(one, out, asked.metrics)
-        except UserError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            continue
-        state = one.folder(out).state
-        if state != "diverged" and (lacking or state != "done"):
-            found.append(one)
-    return found
+def _to_do(asked: Comparison, out: Path, retry: bool) -> list[Run]:
+    """Return the runs of which something is missing, and those that another process holds."""
+    names = [one.folder(out).name for one in asked.runs]
+    states = survey(names, out, settle(out), wanted(asked.metrics))
+    pairs = zip(asked.runs, states, strict=True)
+    return [one for one, now in pairs if now.is_left(retry) or now.state in HELD]
 
 
 def show(asked: Comparison, out: Path, json: bool) -> None:

@@ -5,7 +5,7 @@ import json
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from datasets import Dataset
 from datasets.base import TABLE_ROWS
 from methods.base import Method, defaults
 from methods.posthoc import PostHoc
+from results.state import Wanted, lacking
 from results.store import Codes, Folder, place, written
 
 FIT_IMAGES = 10_000
@@ -110,11 +111,15 @@ class Bench:
     track: Track = NEVER
 
 
-def missing(run: Run, out: Path, metrics: list[str]) -> list[str]:
-    """Return the metrics, of either side, that the folder has no row of under today's protocol."""
-    rows = (run.folder(out).scores or {"rows": []})["rows"]
-    there = {(row["metric"], row["protocol"]) for row in rows if not inception.waits(row["reason"])}
-    return [name for name in metrics if not signs(name) <= there]
+def wanted(metrics: Iterable[str]) -> Wanted:
+    """Return the scores that a run should have for these metrics, of either side."""
+    return Wanted(frozenset().union(*map(signs, metrics)), inception.awaited())
+
+
+def missing(run: Run, out: Path, metrics: Sequence[str]) -> list[str]:
+    """Return the metrics that the folder lacks a row of under today's protocol."""
+    rows = lacking(run.folder(out).path, wanted(metrics))
+    return [name for name in metrics if not signs(name).isdisjoint(rows)]
 
 
 def execute(
@@ -178,8 +183,8 @@ class Execution:
         of_codes = [name for name in todo if not name.endswith(GENERATOR)]
         sizes = {table_of(name) for name in of_codes if has_table(metric_of(name))}
         self.table = None if None in sizes else max(filter(None, sizes), default=TABLE_ROWS)
-        if self.folder.scores is None:
-            before["train"] = self.learn()
+        if not before["rows"]:
+            before["train"] = self.learn(encoded=bool(todo))
         elif sizes and self.folder.has_codes:
             self.encode_more()
         if any(name.endswith(GENERATOR) for name in todo) and not self.folder.has_generated:
@@ -190,12 +195,14 @@ class Execution:
         rows = [row for name in todo for row in scored(name, subjects.of(name), self.run.seed)]
         self.folder.finish({**before, "rows": replaced(before["rows"], rows)})
 
-    def learn(self) -> dict[str, float]:
-        """Train, encode and traverse; return what there is to say about the training."""
+    def learn(self, encoded: bool) -> dict[str, float]:
+        """Train and, if `encoded`, encode and traverse; return what the training took and gave."""
         method = self.build()
         self.folder.ask(self.asked(method))
         self.folder.forget_failure()
         train = self.train(method, "train", self.run.steps)
+        if not encoded:
+            return train
         reader, error = self.reader(method)
         train |= error
         if reader.encodes and not self.has_rows(len(reader.informative)):

@@ -1,6 +1,5 @@
-"""A file that is whole or absent, and what that says of a run; imports nothing heavy."""
+"""Files that are whole or absent; imports nothing heavy."""
 
-import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -43,18 +42,6 @@ def write_text(path: Path, text: str) -> None:
     """Write `text`; UserError if the system refuses."""
     with written(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def scored(run: Path) -> set[tuple[str, str]]:
-    """Return the (metric, protocol) of every score of a run that is done; none of any other.
-
-    For those who only want to know whether there is anything left to do: no other file is read.
-    """
-    try:
-        rows = json.loads((run / SCORES).read_bytes())["rows"]
-        return {(row["metric"], row["protocol"]) for row in rows}
-    except (OSError, ValueError, TypeError, KeyError):
-        return set()
 
 
 def _sync(path: Path) -> None:

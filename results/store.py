@@ -303,7 +303,8 @@ class Folder:
         if account.scores is None:
             return f"{self.name}: {account.state}: {account.reason}"
         there = [row for row in account.scores["rows"] if row["value"] is not None]
-        return f"{self.name}: " + ", ".join(f"{r['metric']} {r['value']:.3f}" for r in there)
+        scores = ", ".join(f"{row['metric']} {row['value']:.3f}" for row in there)
+        return f"{self.name}: {scores or 'done'}"
 
     def write_codes(self, found: Codes) -> None:
         """Write `codes.h5`; ValueError if the shapes are not those of `Codes`."""

@@ -26,6 +26,7 @@ from benchmark.registry import METHODS, UserError
 from benchmark.runner import Run, request
 from methods.base import Batch, defaults
 from methods.vae import VAE
+from results.state import Wanted
 from results.store import Folder, folders
 from tests.command import ROOT, Command
 from tests.supervisor import die_with_parent
@@ -179,7 +180,9 @@ def test_a_run_in_other_hands_is_waited_for(command: Command, study: Path, tmp_p
 def job(tmp_path: Path) -> Submission:
     """A job of one run, as it waits for Slurm."""
     run = Run("toy", "vae", 0, 100, defaults(METHODS["vae"].value, "toy"))
-    submission = Submission(tmp_path / "runs", "slurm", metrics=("mig",), wanted=WANTED).write()
+    submission = Submission(
+        tmp_path / "runs", "slurm", metrics=("mig",), wanted=Wanted(frozenset(WANTED))
+    ).write()
     name, asked = run.folder(submission.out).name, request(run, METHODS["vae"].value, "auto")
     submission.write_tasks([[{"name": name, "run": asdict(run), "asked": asked}]])
     with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:

@@ -1,7 +1,7 @@
 """What a study of a claim is given, and what it must come to."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.comparison import Comparison, complete
 from benchmark.evaluation.factor_classifier import Oracle, oracle
-from benchmark.registry import CLAIMS, METHODS
-from benchmark.runner import Bench, Execution, Run
-from benchmark.training import hardware, progress
+from benchmark.registry import CLAIMS, METHODS, UserError
+from benchmark.runner import Bench, Execution, Run, wanted
+from benchmark.training import progress
 from benchmark.training.batches import Dealer
+from benchmark.training.loop import Diverged, silent
 from datasets import Dataset, load
 from methods.base import Method, defaults
+from results.state import state_of
 from results.store import Folder
 
 Study = Callable[["Lab", int], dict[str, float]]
@@ -86,18 +89,40 @@ class Lab:
         """Return a trained method, ready to be asked, and its folder; trained once per folder.
 
         Gradients are on within, so that a whole study may be without.
+
+        Raises:
+            Diverged: a loss was not finite.
+            UserError: it failed.
         """
         chosen = defaults(METHODS[method].value, dataset) | given
         run = Run(dataset, method, seed, steps, chosen)
-        bench, folder = Bench(self.out, self.device, self.stop), run.folder(self.out)
-        hardware.prepare()
-        with torch.enable_grad(), progress.bar(run) as begin:
-            execution = Execution(run, self.data(dataset), bench, folder, begin)
+        with torch.enable_grad():
+            folder = self.complete([run], [])[0]
+            bench = Bench(self.out, self.device, self.stop)
+            execution = Execution(run, self.data(dataset), bench, folder, silent)
             built = execution.build()
-            if folder.scores is None:
-                folder.ask(execution.asked(built))
             execution.train(built, "train", steps)
         return built.eval(), folder
+
+    def complete(self, runs: Sequence[Run], metrics: Sequence[str]) -> list[Folder]:
+        """Return the folders of these runs, trained and scored as those of `run` are.
+
+        Raises:
+            Diverged, UserError: one did not come to its end.
+        """
+        asked = Comparison(tuple(runs), list(metrics), self.device)
+        loaded = {run.dataset: self.data(run.dataset) for run in runs}
+        found, scores = [run.folder(self.out) for run in runs], wanted(metrics)
+        pairs = zip(runs, found, strict=True)
+        left = [run for run, one in pairs if state_of(one.path, scores).is_left(retry=True)]
+        complete(left, loaded, asked, self.out)
+        for folder in found:
+            failure = folder.failure
+            if failure is not None and failure["state"] == "diverged":
+                raise Diverged(failure["step"], failure["reason"])
+            if failure is not None:
+                raise UserError(f"{folder.name} failed: {failure['reason']}")
+        return found
 
     def images(self, dataset: str, n: int, seed: int) -> Tensor:
         """Return n random training images (n, C, H, W) in [0, 1]."""

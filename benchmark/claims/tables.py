@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 
 from benchmark.claims.base import Expected, Lab, claim
 from benchmark.config import plan
-from benchmark.runner import Bench, execute
-from benchmark.training import progress
 from benchmark.training.batches import Dealer
 from methods.dcign import DCIGN
 
@@ -90,10 +88,9 @@ def near(published: float) -> Expected:
 def betavae_table(lab: Lab, seed: int) -> dict[str, float]:
     """Train and score all of the table's methods with disentanglement_lib's beta-VAE metric."""
     names = ("truth", "pixels", "pca", "ica", "dcign", "infogan", "untrained", "vae", "betavae")
-    bench, found = Bench(lab.out, lab.device, lab.stop), {}
-    for run in plan.plan(names, ["dsprites"], [seed], {}, given_steps=STEPS):
-        with progress.bar(run) as begin:
-            folder = execute(run, lab.data("dsprites"), ["betavae"], bench, begin)
+    runs = list(plan.plan(names, ["dsprites"], [seed], {}, given_steps=STEPS))
+    found = {}
+    for run, folder in zip(runs, lab.complete(runs, ["betavae"]), strict=True):
         rows = (folder.scores or {"rows": []})["rows"]
         scores = [row["value"] for row in rows if row["metric"] == "betavae"]
         found[run.method] = scores[0] if scores and scores[0] is not None else float("nan")

@@ -125,10 +125,10 @@ def table(
 
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
     if study is not None:
-        from benchmark.cluster.launch import standings
+        from benchmark.cluster.launch import states_of_study
 
-        found = standings(study, out)
-        frame = frame[frame["folder"].isin([standing.run for standing in found])]
+        found = states_of_study(study, out)
+        frame = frame[frame["folder"].isin([one.run for one in found])]
     if rows is not None:
         write_rows(rows, frame)
         print(f"scores: {rows}", file=sys.stderr)

@@ -116,7 +116,7 @@ def run(
         jobs = {**slurms, "detach": detach, "parallel": parallel, "slurm": slurm}
         jobs |= {"pack": pack > 1, "beside": beside > 1}
         _refuse(jobs, "it is for jobs; add --on slurm or --on local")
-        failed = comparison.run(asked, out, data_dir)
+        failed = comparison.run(asked, out, data_dir, retry)
         comparison.show(asked, out, json)
     else:
         from benchmark.cluster import launch, sbatch_options
@@ -209,14 +209,14 @@ def status(
 
     if study is None:
         holds = glance(out)
-        standings = statuses.survey(statuses.known(out, holds), out, holds)
+        states = statuses.survey(statuses.known(out, holds), out, holds)
     else:
         from benchmark.cluster import launch
 
-        standings = launch.standings(study, out)
-    if not standings:
+        states = launch.states_of_study(study, out)
+    if not states:
         raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
     if json:
-        print(statuses.as_json(standings, out))
+        print(statuses.as_json(states, out))
     else:
-        console().print(statuses.shown(standings, out))
+        console().print(statuses.shown(states, out))

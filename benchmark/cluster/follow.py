@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -18,42 +18,43 @@ from rich.text import Text
 
 from benchmark import ROOT
 from benchmark.cluster.holders import settle
-from benchmark.cluster.status import Standing, left, sentence, survey, under_way
+from benchmark.cluster.status import left, sentence, survey, under_way
 from benchmark.cluster.submission import Submission, read
 from benchmark.exit_code import exit_with
 from benchmark.registry import UserError
+from results.state import RunState, Wanted
 from results.store import Folder
 
 SHORTEST, LONGEST = 0.5, 15.0
 console = Console(stderr=True)
 
 
-def follow(names: Sequence[str], out: Path, rows: Collection[tuple[str, str]]) -> list[Standing]:
+def follow(names: Sequence[str], out: Path, wanted: Wanted) -> list[RunState]:
     """Say what becomes of the runs until none is queued or running; return their ends.
 
     Raises:
         UserError: the folder of runs or its locks cannot be read.
     """
     said, pause = "", SHORTEST
-    ended: dict[str, Standing] = {}
+    ended: dict[str, RunState] = {}
     with console.status("") as line:
         while True:
             holds = settle(out)
             todo = [name for name in names if name not in ended]
-            now = {s.run: s for s in survey(todo, out, holds, rows)}
+            now = {s.run: s for s in survey(todo, out, holds, wanted)}
             over = {name: s for name, s in now.items() if s.state in ("done", "diverged")}
             if said:
                 _print_scores(over, out)
             ended |= over
-            standings = [ended.get(name) or now[name] for name in names]
-            told = sentence(standings)
+            states = [ended.get(name) or now[name] for name in names]
+            told = sentence(states)
             if told != said:
                 said, pause = told, SHORTEST
                 if not console.is_terminal:
                     print(told, file=sys.stderr, flush=True)
-            line.update(Text(_with_progress(told, standings, out)))
-            if not any(s.state in ("queued", "running") for s in standings):
-                return standings
+            line.update(Text(_with_progress(told, states, out)))
+            if not any(s.state in ("queued", "running") for s in states):
+                return states
             time.sleep(pause)
             pause = min(1.3 * pause, LONGEST)
 
@@ -63,8 +64,8 @@ def _print_scores(names: Iterable[str], out: Path) -> None:
         print(Folder(out / name).summary(), file=sys.stderr, flush=True)
 
 
-def _with_progress(told: str, standings: Sequence[Standing], out: Path) -> str:
-    time_left, steps = left(standings, out), under_way(standings, out)
+def _with_progress(told: str, states: Sequence[RunState], out: Path) -> str:
+    time_left, steps = left(states, out), under_way(states, out)
     return "; ".join(filter(None, (told, steps, f"about {time_left} left" if time_left else "")))
 
 
@@ -91,9 +92,9 @@ def main(folder: Path, json: bool) -> int:
         raise
     from results.output import show_runs  # drawing libraries, which following does without
 
-    rows = [metric for metric, _ in submission.wanted]
+    rows = [metric for metric, _ in submission.wanted.rows]
     show_runs(submission.asked, rows, submission.out, json, submission.track > 0)
-    return int(any(standing.state != "done" for standing in ended))
+    return int(any(one.state != "done" for one in ended))
 
 
 def stop(submission: Submission) -> None:

@@ -24,7 +24,7 @@ from benchmark.cluster import slurm
 from benchmark.cluster.leases import Locks, Mine, Owner
 from benchmark.cluster.submission import Submission, read
 from benchmark.registry import UserError
-from results.atomic import scored
+from results.state import lacking
 
 AGAIN = 75
 """The exit code of a part of a job that is to be done again: EX_TEMPFAIL of sysexits.h."""
@@ -179,7 +179,7 @@ def work(submission: Submission, number: int, runs: Sequence[dict[str, Any]], st
             if not take(run["name"], submission, number, locks, mine):
                 continue
             state = "done"
-            if not set(submission.wanted) <= scored(submission.out / run["name"]):
+            if lacking(submission.out / run["name"], submission.wanted):
                 state = _train(run, submission, stop)
             if state != "done":
                 code = 1

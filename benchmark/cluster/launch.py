@@ -11,14 +11,15 @@ from pathlib import Path
 from benchmark import comparison
 from benchmark.cluster import follow, status, submit
 from benchmark.cluster.holders import glance, settle
-from benchmark.cluster.status import Standing, sentence, survey
+from benchmark.cluster.status import sentence, survey
 from benchmark.cluster.submission import Submission
 from benchmark.cluster.submit import PLACES, How
 from benchmark.comparison import Comparison
 from benchmark.config.study import find
 from benchmark.registry import UserError, unknown
-from benchmark.runner import Run
+from benchmark.runner import Run, wanted
 from benchmark.training.time_left import Kind, kind, paces, paces_so_far
+from results.state import RunState
 
 NAMED = 3
 NO_TIME = "no time is known until one of a method and data set is done, or has trained for a minute"
@@ -44,16 +45,17 @@ def launch(asked: Comparison, out: Path, how: How, *, dry_run: bool, json: bool)
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
     names = [run.folder(out).name for run in asked.runs]
-    rows = submit.wanted(asked.metrics)
-    standings = survey(names, out, glance(out) if dry_run else settle(out), rows)
-    todo = to_do(asked.runs, standings, how.retry)
+    scores = wanted(asked.metrics)
+    states = survey(names, out, glance(out) if dry_run else settle(out), scores)
+    pairs = zip(asked.runs, states, strict=True)
+    todo = [run for run, now in pairs if now.is_left(how.retry)]
     if dry_run:
-        for line in preview(todo, standings, out, how):
+        for line in preview(todo, states, out, how):
             print(line)
         return 0
-    print(sentence(standings), file=sys.stderr)
+    print(sentence(states), file=sys.stderr)
     if how.on == "debug":
-        failed = comparison.run(replace(asked, runs=tuple(todo)), out, how.data_dir)
+        failed = comparison.run(replace(asked, runs=tuple(todo)), out, how.data_dir, how.retry)
         comparison.show(asked, out, json)
         return failed
     submission = _submit(todo, asked, out, how)
@@ -62,26 +64,19 @@ def launch(asked: Comparison, out: Path, how: How, *, dry_run: bool, json: bool)
     if how.on == "local" and submission is not None:
         follow.replace_process(submission, json)
     try:
-        ended = follow.follow(names, out, rows)
+        ended = follow.follow(names, out, scores)
     except KeyboardInterrupt:
         if how.on == "slurm":
             print(f"detached; the jobs go on: {_again(out)}", file=sys.stderr)
         raise
     comparison.show(asked, out, json)
-    return sum(standing.state != "done" for standing in ended)
+    return sum(one.state != "done" for one in ended)
 
 
-def standings(study: str, out: Path) -> list[Standing]:
+def states_of_study(study: str, out: Path) -> list[RunState]:
     """Return what became of the runs of a study; UserError if there is no such study."""
     names = [run.folder(out).name for run in comparison.of_study(find(study)).runs]
     return survey(names, out, glance(out))
-
-
-def to_do(runs: Sequence[Run], standings: Sequence[Standing], retry: bool) -> list[Run]:
-    """Return the runs that are to be submitted."""
-    states = {"missing", "failed"} if retry else {"missing"}
-    pairs = zip(runs, standings, strict=True)
-    return [run for run, standing in pairs if standing.state in states]
 
 
 def _submit(todo: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submission | None:
@@ -107,24 +102,24 @@ def _again(out: Path) -> str:
     return f"`python -m benchmark status --out {shlex.quote(str(out))}` says how they are"
 
 
-def preview(todo: Sequence[Run], standings: Sequence[Standing], out: Path, how: How) -> list[str]:
+def preview(todo: Sequence[Run], states: Sequence[RunState], out: Path, how: How) -> list[str]:
     """Return the lines of a dry run."""
     jobs = -(-len(todo) // how.pack)
-    lines = [sentence(standings)]
+    lines = [sentence(states)]
     lines.append(f"to submit: {len(todo):,} runs in {jobs:,} jobs" if todo else "nothing to submit")
     if todo:
-        lines.append(estimate(todo, standings, out))
+        lines.append(estimate(todo, states, out))
     return lines
 
 
-def estimate(todo: Sequence[Run], standings: Sequence[Standing], out: Path) -> str:
+def estimate(todo: Sequence[Run], states: Sequence[RunState], out: Path) -> str:
     """Return how long the runs would take, one after another, at the pace of others.
 
     Those are done ones, and where there is none of a kind those under way.
     """
     kinds = Counter((run.dataset, run.method) for run in todo)
     there = status.known(out)
-    known = paces((s.run for s in standings if s.state == "done"), out)
+    known = paces((s.run for s in states if s.state == "done"), out)
     known |= paces((name for name in there if kind(name) not in known), out)
     lacking = kinds.keys() - known.keys()
     trained = paces_so_far((name for name in there if kind(name) in lacking), out)

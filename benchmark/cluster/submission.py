@@ -17,6 +17,7 @@ from typing import Any
 from benchmark.cluster.processes import Process, process
 from benchmark.registry import UserError
 from results.atomic import write_text
+from results.state import ANY, Wanted
 
 TAIL_LINES, TAIL_BYTES = 20, 8_000
 
@@ -30,7 +31,7 @@ class Submission:
         id: its name.
         on: slurm or local.
         study: the study that was asked for, or "".
-        wanted: the (metric, protocol) rows that a finished run has.
+        wanted: the scores that a finished run has.
         metrics: their registered names.
         data_dir: where the user keeps original files, or None.
         device: auto, cpu or cuda.
@@ -48,7 +49,7 @@ class Submission:
     out: Path
     on: str
     study: str = ""
-    wanted: tuple[tuple[str, str], ...] = ()
+    wanted: Wanted = ANY
     metrics: tuple[str, ...] = ()
     data_dir: str | None = None
     device: str = "auto"
@@ -77,6 +78,7 @@ class Submission:
         """Write `submission.json`; UserError if that cannot be."""
         record = asdict(self)
         del record["out"], record["id"]
+        record["wanted"]["rows"] = sorted(self.wanted.rows)
         write_text(self.folder / "submission.json", json.dumps(record))
         return self
 
@@ -150,7 +152,8 @@ def read(folder: Path) -> Submission | None:
         record = json.loads((folder / "submission.json").read_bytes())
         record["submitter"] = Process(**record["submitter"])
         record["workers"] = tuple(Process(**worker) for worker in record["workers"])
-        wanted = tuple((metric, protocol) for metric, protocol in record.pop("wanted"))
+        rows, again = record["wanted"]["rows"], record.pop("wanted")["again"]
+        wanted = Wanted(frozenset((metric, protocol) for metric, protocol in rows), tuple(again))
         record |= {name: tuple(record[name]) for name in ("metrics", "asked", "arrays")}
         return Submission(folder.parents[1], **record, wanted=wanted, id=folder.name)
     except (OSError, ValueError, TypeError, KeyError):

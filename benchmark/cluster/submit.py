@@ -19,12 +19,10 @@ from benchmark.cluster.processes import Process, process
 from benchmark.cluster.submission import Submission
 from benchmark.comparison import Comparison
 from benchmark.config import plan
-from benchmark.config.requests import signs
 from benchmark.registry import METHODS, UserError
-from benchmark.runner import Run, request
+from benchmark.runner import Run, request, wanted
 from datasets import load
-from results.atomic import scored
-from results.store import Folder
+from results.state import state_of
 
 PLACES = ("slurm", "local", "debug")
 MOST_WORKERS = 4
@@ -61,11 +59,6 @@ class How:
     device: str = "auto"
 
 
-def wanted(metrics: Sequence[str]) -> set[tuple[str, str]]:
-    """Return the (metric, protocol) rows of these metrics that a finished run has."""
-    return set().union(*map(signs, metrics))
-
-
 def prepare(runs: Sequence[Run], data_dir: Path | None) -> None:
     """Fetch and pack the data sets, here and once, and see that every method can take its own.
 
@@ -87,7 +80,7 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         Path(out).resolve(),
         how.on,
         how.study,
-        wanted=tuple(sorted(wanted(asked.metrics))),
+        wanted=wanted(asked.metrics),
         metrics=tuple(asked.metrics),
         data_dir=None if how.data_dir is None else str(how.data_dir.resolve()),
         device=how.device,
@@ -99,7 +92,7 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         size=site.max_array_size,
     ).write()
     with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:
-        taken = _take(runs, submission.out, mine, how.retry, wanted(asked.metrics))
+        taken = _take(runs, submission, mine, how.retry)
         if not taken:
             shutil.rmtree(submission.folder, ignore_errors=True)
             return None
@@ -131,27 +124,15 @@ class Refused(UserError):
         self.tasks = tasks
 
 
-def _take(
-    runs: Sequence[Run], out: Path, mine: Mine, retry: bool, rows: set[tuple[str, str]]
-) -> list[Run]:
-    """Take those runs that are in nobody's hands and still to be done."""
+def _take(runs: Sequence[Run], submission: Submission, mine: Mine, retry: bool) -> list[Run]:
+    """Take those runs that nobody holds and that are still left to do."""
+    out = submission.out
     by_name = {run.folder(out).name: run for run in runs}
     # Another command may have brought some to their ends since this one looked.
     taken = mine.take(by_name, {})
-    over = [name for name in taken if not to_do(out / name, rows, retry)]
-    mine.release(over)
-    return [by_name[name] for name in taken if name not in set(over)]
-
-
-def to_do(folder: Path, rows: set[tuple[str, str]], retry: bool) -> bool:
-    """Whether a run has neither all scores nor, unless it is retried, a recorded failure.
-
-    What diverged would do so again, step for step.
-    """
-    if rows <= scored(folder):
-        return False
-    state = Folder(folder).state
-    return state in ("unfinished", "done") or (retry and state == "failed")
+    left = [name for name in taken if state_of(out / name, submission.wanted).is_left(retry)]
+    mine.release(set(taken) - set(left))
+    return [by_name[name] for name in left]
 
 
 def parts(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:

@@ -54,9 +54,9 @@ def lacking() -> str:
     return f"{LACKING}: put {URL} (104 MB) there as {path}"
 
 
-def waits(reason: str | None) -> bool:
-    """Return whether a row has no value for a reason that may be gone another day."""
-    return (reason or "").startswith((LACKING, UNSEEN))
+def awaited() -> tuple[str, ...]:
+    """Return how the reasons begin for which a row has no value, and could have one now."""
+    return (UNSEEN,) if weights() is None else (UNSEEN, LACKING)
 
 
 def of_real(

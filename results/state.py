@@ -1,0 +1,115 @@
+"""What became of a run, and whether anything of it is left to do: the one rule.
+
+`run`, jobs, `status`, `table --study`, `--dry-run` and `reproduce` all ask `state_of`.
+"""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from results.atomic import SCORES
+from results.store import Folder
+
+State = Literal["done", "running", "queued", "failed", "diverged", "missing"]
+STATES: tuple[State, ...] = ("done", "running", "queued", "failed", "diverged", "missing")
+INTERRUPTED = "interrupted; the same command continues it"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The scores that a run should have.
+
+    Attributes:
+        rows: (metric, protocol) of each; none: a finished run is done whatever its scores.
+        again: beginnings of the reasons for which a row without a value is computed again.
+    """
+
+    rows: frozenset[tuple[str, str]] = frozenset()
+    again: tuple[str, ...] = ()
+
+
+ANY = Wanted()
+
+
+class Holder(Protocol):
+    """Who holds a run's lock, as far as its state depends on that."""
+
+    @property
+    def place(self) -> Literal["queued", "running", "gone"]:
+        """Whether its holder waits for its turn, trains it, or has ended."""
+
+    @property
+    def why(self) -> str:
+        """What it waits for, or who trains it."""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What became of a run.
+
+    Attributes:
+        run: the name of its folder.
+        state: one of `STATES`.
+        why: why it failed, or where it is; "" if there is nothing to say.
+        log: the last lines that a failed run wrote.
+        damaged: whether a file of it cannot be read.
+    """
+
+    run: str
+    state: State
+    why: str = ""
+    log: str = ""
+    damaged: bool = False
+
+    def is_left(self, retry: bool) -> bool:
+        """Return whether somebody should run it; one that failed only if `retry` says so.
+
+        One that diverged would do so again, step for step.
+        """
+        return self.state == "missing" or (retry and self.state == "failed" and not self.damaged)
+
+
+def state_of(folder: Path, wanted: Wanted, holder: Holder | None = None) -> RunState:
+    """Return what became of the run of a folder, which need not exist.
+
+    Args:
+        folder: the run's.
+        wanted: the scores that it should have.
+        holder: who holds its lock, if anybody does.
+    """
+    name = folder.name
+    if holder is not None and holder.place != "gone":
+        return RunState(name, holder.place, holder.why)
+    if holder is not None and holder.why:
+        return RunState(name, "failed", holder.why)
+    if wanted.rows and not lacking(folder, wanted):
+        return RunState(name, "done")
+    run = Folder(folder)
+    state, why = run.judge()
+    if state == "done" and not wanted.rows:
+        return RunState(name, "done")
+    if state == "broken":
+        return RunState(name, "failed", why, damaged=True)
+    if state == "failed" or state == "diverged":
+        return RunState(name, state, why, str((run.failure or {}).get("log", "")))
+    begun = state == "unfinished" and run.was_asked
+    return RunState(name, "missing", INTERRUPTED if begun else "")
+
+
+def lacking(folder: Path, wanted: Wanted) -> Collection[tuple[str, str]]:
+    """Return those of the wanted rows that a run does not have; all of a run that is not done.
+
+    No other file than its scores is read.
+    """
+    try:
+        rows = json.loads((folder / SCORES).read_bytes())["rows"]
+        there = {
+            (row["metric"], row["protocol"])
+            for row in rows
+            if not (row["reason"] or "").startswith(wanted.again or "\n")
+        }
+    except (OSError, ValueError, TypeError, KeyError):
+        return wanted.rows
+    return wanted.rows - there
