@@ -7,7 +7,6 @@ import itertools
 
 from torch import nn
 
-from methods.conv import Conv, UpConv
 from methods.nets import Crop, Pad, Shape, dcgan_init, smallest
 
 SMALLEST = 4
@@ -28,19 +27,20 @@ def generator(shape: Shape, inputs: int, width: int) -> nn.Sequential:
         nn.ConvTranspose2d(inputs, widths[0], smallest(shape, n), bias=False),
     ]
     for a, b in itertools.pairwise(widths):
-        layers += [nn.BatchNorm2d(a), nn.ReLU(inplace=True), UpConv(a, b, 4, 2, 1, bias=False)]
+        layers += [nn.BatchNorm2d(a), nn.ReLU(inplace=True)]
+        layers.append(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False))
     layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, UpConv(widths[-1], shape[0], 4, 2, 1), Crop(shape, n))
+    return nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], shape[0], 4, 2, 1), Crop(shape, n))
 
 
 def features(shape: Shape, width: int) -> nn.Sequential:
     """Return (B, C, H, W) -> (B, width 2^(n-1), h, w), what D sees before it judges."""
     n = halvings(shape)
-    layers: list[nn.Module] = [Pad(shape, n), Conv(shape[0], width, 4, 2, 1, bias=False)]
+    layers: list[nn.Module] = [Pad(shape, n), nn.Conv2d(shape[0], width, 4, 2, 1, bias=False)]
     layers.append(nn.LeakyReLU(0.2, inplace=True))
     for i in range(n - 1):
         a, b = width * 2**i, width * 2 ** (i + 1)
-        layers += [Conv(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b)]
+        layers += [nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b)]
         layers.append(nn.LeakyReLU(0.2, inplace=True))
     return nn.Sequential(*layers)
 

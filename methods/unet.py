@@ -8,7 +8,6 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from methods.conv import Conv, UpConv
 from methods.nets import Crop, Pad, Shape, smallest
 
 WIDTHS = (1, 2, 4, 8, 8, 8, 8, 8)
@@ -59,7 +58,7 @@ class UNet(nn.Module):
 
 
 def _down(inputs: int, outputs: int, norm: bool) -> nn.Sequential:
-    layers = [Conv(inputs, outputs, 4, 2, 1), *([nn.BatchNorm2d(outputs)] if norm else [])]
+    layers = [nn.Conv2d(inputs, outputs, 4, 2, 1), *([nn.BatchNorm2d(outputs)] if norm else [])]
     return nn.Sequential(*layers, nn.LeakyReLU(0.2))
 
 
@@ -72,7 +71,7 @@ class Noise(nn.Module):
 
 
 def _up(inputs: int, outputs: int, stage: int, stages: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.ReLU(), UpConv(inputs, outputs, 4, 2, 1)]
+    layers: list[nn.Module] = [nn.ReLU(), nn.ConvTranspose2d(inputs, outputs, 4, 2, 1)]
     layers += [nn.BatchNorm2d(outputs)] if stage else []
     noisy = stage > 0 and stage >= stages - 3
     return nn.Sequential(*layers, *([Noise()] if noisy else []))
@@ -85,8 +84,8 @@ def patch_gan(shape: Shape, width: int = 64) -> nn.Sequential:
     after the first convolution.
     """
     widths = [width * factor for factor in WIDTHS[: 4 if min(shape[1:]) >= 32 else 3]]
-    layers: list[nn.Module] = [Conv(2 * shape[0], widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
+    layers: list[nn.Module] = [nn.Conv2d(2 * shape[0], widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
     for a, b in itertools.pairwise(widths):
         stride = 1 if b == widths[-1] else 2
-        layers += [Conv(a, b, 4, stride, 1), nn.BatchNorm2d(b), nn.LeakyReLU(0.2)]
+        layers += [nn.Conv2d(a, b, 4, stride, 1), nn.BatchNorm2d(b), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
