@@ -49,15 +49,13 @@ def sap(
     The machines are scikit-learn's LinearSVC(C, class_weight="balanced"), by its primal solver,
     which is deterministic and the default for more rows than codes. A value that no training row
     has is never predicted. Factors with a single value among the training rows are left out;
-    LinearSVC would refuse them. With a single code the second best is 0. Codes are fitted side by
-    side, in threads; ten take about a second, each pixel of an image a tenth.
+    LinearSVC would refuse them. With a single code the second best is 0.
 
     Args:
         codes: (M, L).
         factors: (M, K), values without order.
         rng: draws the rows, with replacement.
-        train: rows that the machines are fitted on.
-        test: rows that they are scored on.
+        train, test: rows that the machines are fitted on, and scored on.
         C: the weight of the loss against the regulariser.
         held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
             both are drawn from all rows, as published.
