@@ -2,184 +2,20 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from benchmark.registry import UserError
+from datasets.arrays import Images, Index, Integers, numbered
 from datasets.image_chunks import Chunks
+from datasets.spec import Spec, check_factors, check_rows, field_error
 
-Index = NDArray[np.int64]
-Images = NDArray[np.uint8]
-Integers = NDArray[Any]
+__all__ = ["TABLE_ROWS", "Dataset", "Grid", "Images", "Index", "Rows", "Spec", "Table"]
+
 TABLE_ROWS = 50_000
 """Images of the fixed table that is encoded and scored where not all are."""
 Rows = Images | Chunks
 """(N, bytes) uint8 that are indexed by row numbers or a slice."""
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What a method may know of a data set.
-
-    Attributes:
-        name: the registered name.
-        shape: (C, H, W) of an image.
-        levels: images take the values 0..levels-1: 2 or 256.
-        factor_names: the K ground-truth factors, in order.
-        factor_sizes: how many values each takes; values are 0..size-1.
-        label: the name of the factor that is *the* label, if there is one.
-        grid: whether every combination of factors is there once, row-major, the last one fastest.
-        same: pairs of values of a factor whose images are the same: its name, the two values.
-
-    Raises:
-        UserError: a field is not so.
-    """
-
-    name: str
-    shape: tuple[int, int, int]
-    levels: int
-    factor_names: tuple[str, ...]
-    factor_sizes: tuple[int, ...]
-    label: str | None = None
-    grid: bool = False
-    same: tuple[tuple[str, int, int], ...] = ()
-
-    def __post_init__(self) -> None:
-        for field, expected, holds in self._promises():
-            if not holds:
-                raise field_error(self.name, field, expected, getattr(self, field))
-
-    def _promises(self) -> Iterator[tuple[str, str, bool]]:
-        """Yield a field, what it is to be, and whether it is; a later one may need the earlier."""
-        names, sizes = self.factor_names, self.factor_sizes
-        yield "shape", "(C, H, W), C 1 or 3", _whole(self.shape, 1) and len(self.shape) == 3
-        yield "shape", "(C, H, W), C 1 or 3, not (H, W, C)", self.shape[0] in (1, 3)
-        yield "levels", "2 or 256", self.levels in (2, 256)
-        yield "factor_names", "different names", len(set(names)) == len(names)
-        yield "factor_sizes", f"{len(names)} numbers, one a name", len(sizes) == len(names)
-        yield "factor_sizes", "whole numbers of at least 1", _whole(sizes, 1)
-        yield "label", f"None or one of {list(names)}", self.label in (None, *names)
-        same = all(name in names for name, *_ in self.same)
-        yield "same", f"pairs of values of {list(names)}", same
-
-    @property
-    def label_column(self) -> int | None:
-        """The column of `factors` that holds the label."""
-        return None if self.label is None else self.factor_names.index(self.label)
-
-    @property
-    def size(self) -> int:
-        """The bytes of a packed image: a bit a pixel where there are two levels."""
-        pixels = int(np.prod(self.shape))
-        return -(-pixels // 8) if self.levels == 2 else pixels
-
-    @property
-    def factors(self) -> str:
-        """The factors and how many values each takes, as text."""
-        pairs = zip(self.factor_names, self.factor_sizes, strict=True)
-        return ", ".join(f"{name} {size}" for name, size in pairs)
-
-
-def field_error(dataset: str, field: str, expected: str, found: object) -> UserError:
-    """Return the error that says what a field of a data set is to be, and what it is."""
-    return UserError(f"data set {dataset!r}: {field} must be {expected}; found {found}")
-
-
-def _whole(values: Iterable[object], least: int) -> bool:
-    return all(isinstance(value, (int, np.integer)) and value >= least for value in values)
-
-
-def numbered(index: ArrayLike, n: int) -> Index:
-    """Return the row numbers (m,), int64 in 0..n-1, that an index of n rows means.
-
-    Args:
-        index: (m,) whole numbers, negative ones counted from the end, or a mask (n,).
-        n: how many rows there are.
-
-    Raises:
-        IndexError: it is neither, or a row is not there.
-    """
-    rows = np.asarray(index)
-    if rows.dtype == bool and rows.shape == (n,):
-        return np.flatnonzero(rows)
-    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-        raise IndexError(
-            f"rows are (m,) whole numbers or a mask ({n},), not {rows.dtype} {rows.shape}"
-        )
-    rows = rows.astype(np.int64)
-    if rows.size and not (-n <= rows.min() and rows.max() < n):
-        raise IndexError(f"rows are in 0..{n - 1}, not {rows.min()}..{rows.max()}")
-    return np.where(rows < 0, rows + n, rows)
-
-
-def _check_rows(dataset: str, field: str, rows: Index, count: int) -> None:
-    if rows.ndim != 1 or rows.size == 0 or rows.dtype.kind not in "iu":
-        expected = "row numbers, one or more (of a mask: np.flatnonzero)"
-        raise field_error(dataset, field, expected, f"{rows.dtype} {rows.shape}")
-    if not 0 <= rows.min() <= rows.max() < count:
-        expected = f"rows of the {count:,} images, 0..{count - 1}"
-        raise field_error(dataset, field, expected, f"{rows.min()}..{rows.max()}")
-
-
-def _check_factors(spec: Spec, table: Integers, count: int) -> None:
-    names = spec.factor_names
-    if table.shape != (count, len(names)):
-        expected = f"({count}, {len(names)}), a row an image and a column a name"
-        raise field_error(spec.name, "factors", expected, table.shape)
-    if table.dtype.kind not in "iuf":
-        raise field_error(spec.name, "factors", "of an integer type", table.dtype)
-    for name, size, column in zip(names, spec.factor_sizes, table.T, strict=True):
-        low, high, broken = column.min(), column.max(), column[column != np.round(column)]
-        if broken.size:
-            expected = "integers 0..size-1 (continuous values: datasets.binned(values, bins))"
-            found = f"{broken[0]:.6g}, in {low:.6g}..{high:.6g}"
-            raise field_error(spec.name, f"factor {name!r}", expected, found)
-        if not 0 <= low <= high < size:
-            raise field_error(spec.name, f"factor {name!r}", f"0..{size - 1}", f"{low}..{high}")
-
-
-def packed_images(images: NDArray[Any], levels: int) -> Images:
-    """Return images (N, C, H, W), uint8 in 0..levels-1, as `Dataset.packed` has them (N, bytes).
-
-    Raises:
-        UserError: they are not such images.
-    """
-    kind, shape = images.dtype, images.shape
-    if kind != np.uint8:
-        said = "uint8 (floats in 0..1: (255 * images).round().astype(np.uint8))"
-        raise UserError(f"images must be {said}; found {kind}")
-    if images.ndim != 4 or shape[1] not in (1, 3) or 0 in shape:
-        said = "(N, C, H, W), C 1 or 3 (of (N, H, W, C): images.transpose(0, 3, 1, 2))"
-        raise UserError(f"images must be {said}; found {shape}")
-    if levels not in (2, 256) or images.max() >= levels:
-        said = f"levels=2 is of images in 0..1, levels=256 of 0..255; found levels={levels}"
-        raise UserError(f"{said} and 0..{images.max()}")
-    rows = images.reshape(len(images), -1)
-    return np.packbits(rows, axis=1) if levels == 2 else rows
-
-
-def binned(values: NDArray[Any], bins: int) -> tuple[Index, tuple[int, ...]]:
-    """Return factors (N, K) of continuous values (N, K), and the sizes: `bins` for each.
-
-    Bins are of equal width over the range of each column.
-
-    Raises:
-        UserError: values are no finite table, or there are fewer than two bins.
-    """
-    if values.dtype.kind not in "fiu" or values.ndim != 2 or values.size == 0:
-        raise UserError(f"values must be numbers (N, K); found {values.dtype} {values.shape}")
-    if not np.isfinite(values).all():
-        raise UserError("values must be finite; found NaN or infinity")
-    if bins < 2:
-        raise UserError(f"bins must be 2 or more; found {bins}")
-    low, high = (values.astype(np.float64) for values in (values.min(0), values.max(0)))
-    width = np.where(high > low, high - low, 1)
-    factors = np.floor((values - low) / width * bins).astype(np.int64)
-    return np.minimum(factors, bins - 1), (bins,) * values.shape[1]
 
 
 class Dataset(ABC):
@@ -216,7 +52,7 @@ class Dataset(ABC):
             expected = f"(N, {spec.size}), {pixels} (see packed_images)"
             raise field_error(spec.name, "packed", expected, shape)
         for field, rows in (("train", self.train), ("test", self.test)):
-            _check_rows(spec.name, field, rows, len(self))
+            check_rows(spec.name, field, rows, len(self))
         if spec.grid and len(self) != math.prod(spec.factor_sizes):
             expected = f"{math.prod(spec.factor_sizes):,} images, the product of the factor_sizes"
             raise field_error(spec.name, "packed", expected, f"{len(self):,}")
@@ -391,7 +227,7 @@ class Table(Dataset):
         if self.spec.grid:
             raise field_error(self.name, "grid", "False for a Table", self.spec.grid)
         super().check()
-        _check_factors(self.spec, self.table, len(self))
+        check_factors(self.spec, self.table, len(self))
 
     def factors(self, index: Index) -> Index:
         """Return factors (n, K), int64, of the rows `index` (n,)."""

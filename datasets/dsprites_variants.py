@@ -16,7 +16,8 @@ from PIL import Image
 
 from benchmark.registry import DATASETS, UserError
 from datasets import downloads, dsprites, packed_file
-from datasets.base import Grid, Images, Index, Spec, numbered
+from datasets.arrays import numbered
+from datasets.base import Grid, Images, Index, Spec
 from datasets.downloads import Original
 
 SOURCE = (

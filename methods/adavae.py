@@ -5,7 +5,7 @@ which one, the method is not told.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -15,8 +15,7 @@ from datasets.base import Spec
 from methods import losses
 from methods.base import Batch
 from methods.posterior import Posterior
-from methods.vae import VAE
-from methods.vae_nets import Nets
+from methods.vae import VAE, Shared
 
 
 @METHODS.register(
@@ -33,7 +32,7 @@ class AdaVAE(VAE):
         variant: how two posteriors become one: `gvae` takes the mean of their means and variances,
             `mlvae` the normalised product of their densities.
         beta: weight of the KL divergence.
-        latents, lr, batch_size, nets: those of `VAE`; a batch is so many pairs.
+        shared: the settings of `VAE`; a batch is so many pairs.
     """
 
     sees = "pairs"
@@ -44,12 +43,9 @@ class AdaVAE(VAE):
         *,
         variant: Literal["gvae", "mlvae"] = "gvae",
         beta: float = 1.0,
-        latents: int = 10,
-        lr: float = 1e-4,
-        batch_size: int = 64,
-        nets: Nets = "shared",
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
+        super().__init__(spec, **shared)
         self.variant, self.beta = variant, beta
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:

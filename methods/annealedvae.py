@@ -4,6 +4,8 @@ https://arxiv.org/abs/1804.03599, equation 8; values of Locatello et al. 2019,
 https://arxiv.org/abs/1811.12359, table 3.
 """
 
+from typing import Unpack
+
 import torch
 from torch import Tensor
 
@@ -11,8 +13,7 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import vae_nets
 from methods.posterior import Posterior
-from methods.vae import VAE
-from methods.vae_nets import Nets
+from methods.vae import VAE, Shared
 
 
 @METHODS.register(
@@ -29,7 +30,7 @@ class AnnealedVAE(VAE):
         gamma: weight of the deviation from the capacity.
         c_max: the capacity C that is reached in the end, in nats.
         c_steps: training steps until then.
-        latents, lr, batch_size, nets: those of `VAE`.
+        shared: the settings of `VAE`.
     """
 
     paper_nets = staticmethod(vae_nets.burgess)
@@ -42,12 +43,9 @@ class AnnealedVAE(VAE):
         gamma: float = 1000.0,
         c_max: float = 25.0,
         c_steps: int = 100_000,
-        latents: int = 10,
-        lr: float = 1e-4,
-        batch_size: int = 64,
-        nets: Nets = "shared",
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
+        super().__init__(spec, **shared)
         self.gamma, self.c_max, self.c_steps = gamma, c_max, c_steps
         self.register_buffer("step", torch.zeros(()))  # saved with the weights, so that C resumes
 

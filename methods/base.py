@@ -176,9 +176,17 @@ def defaults(method: type[Method], dataset: str) -> dict[str, Any]:
 
 
 def settings(method: type[Method]) -> dict[str, inspect.Parameter]:
-    """Return the hyper-parameters of a method class: its constructor's keyword arguments."""
-    parameters = inspect.signature(method, eval_str=True).parameters.values()
-    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    """Return the hyper-parameters of a method class: its constructor's keyword arguments.
+
+    Those of a constructor with `**shared` are its own and the ones of the class that it extends.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for init in (vars(cls)["__init__"] for cls in method.__mro__ if "__init__" in vars(cls)):
+        parameters = inspect.signature(init, eval_str=True).parameters.values()
+        found |= {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in found}
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return found
 
 
 def adam(module: nn.Module, lr: float, **kwargs: Any) -> Optimizer:

@@ -4,14 +4,14 @@ https://arxiv.org/abs/1802.04942, equation 4 with alpha = gamma = 1.
 """
 
 import math
+from typing import Unpack
 
 from torch import Tensor
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods.posterior import Posterior
-from methods.vae import VAE
-from methods.vae_nets import Nets
+from methods.vae import VAE, Shared
 
 
 @METHODS.register(
@@ -23,17 +23,8 @@ from methods.vae_nets import Nets
 class BetaTCVAE(VAE):
     """Maximises the ELBO - (beta - 1) TC(z): of the KL divergence, only total correlation pays."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        *,
-        beta: float = 6.0,
-        latents: int = 10,
-        lr: float = 1e-4,
-        batch_size: int = 64,
-        nets: Nets = "shared",
-    ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
+    def __init__(self, spec: Spec, *, beta: float = 6.0, **shared: Unpack[Shared]) -> None:
+        super().__init__(spec, **shared)
         self.beta = beta
 
     def regulariser(self, kl: Tensor, q: Posterior, z: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ https://arxiv.org/abs/1711.00848, equations 6 and 7; weights as in Locatello et 
 https://arxiv.org/abs/1811.12359, table 3.
 """
 
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -12,8 +12,7 @@ from torch import Tensor
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods.posterior import Posterior
-from methods.vae import VAE
-from methods.vae_nets import Nets
+from methods.vae import VAE, Shared
 
 
 @METHODS.register(
@@ -31,7 +30,7 @@ class DIPVAE(VAE):
         lambda_od: weight of the squared entries off the diagonal.
         lambda_d: weight of the squared deviations of the diagonal from 1, in units of `lambda_od`;
             the paper has 10 for `i` and 1 for `ii`.
-        latents, lr, batch_size, nets: those of `VAE`.
+        shared: the settings of `VAE`.
     """
 
     def __init__(
@@ -41,12 +40,9 @@ class DIPVAE(VAE):
         variant: Literal["i", "ii"] = "i",
         lambda_od: float = 10.0,
         lambda_d: float = 10.0,
-        latents: int = 10,
-        lr: float = 1e-4,
-        batch_size: int = 64,
-        nets: Nets = "shared",
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
+        super().__init__(spec, **shared)
         self.variant, self.lambda_od, self.lambda_d = variant, lambda_od, lambda_d
 
     def regulariser(self, kl: Tensor, q: Posterior, z: Tensor) -> Tensor:

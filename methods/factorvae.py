@@ -4,6 +4,7 @@ https://arxiv.org/abs/1802.05983, equation 2 and algorithm 2.
 """
 
 from collections.abc import Iterator
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +16,7 @@ from datasets.base import Spec
 from methods import vae_nets
 from methods.base import Batch, adam
 from methods.posterior import Posterior
-from methods.vae import VAE
-from methods.vae_nets import Nets
+from methods.vae import VAE, Shared
 
 
 @METHODS.register(
@@ -31,7 +31,7 @@ class FactorVAE(VAE):
         spec: the data set.
         gamma: weight of the total correlation.
         lr_d: learning rate of the discriminator.
-        latents, lr, batch_size, nets: those of `VAE`.
+        shared: the settings of `VAE`.
 
     A step takes two batches: the first trains the VAE, and the codes of the second are permuted, so
     that the discriminator sees two that are independent.
@@ -46,14 +46,11 @@ class FactorVAE(VAE):
         *,
         gamma: float = 35.0,
         lr_d: float = 1e-4,
-        latents: int = 10,
-        lr: float = 1e-4,
-        batch_size: int = 64,
-        nets: Nets = "shared",
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
+        super().__init__(spec, **shared)
         self.gamma, self.lr_d = gamma, lr_d
-        self.discriminator = discriminator(latents)
+        self.discriminator = discriminator(len(self.codes))
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Return Adam over the VAE, and one over the discriminator."""

@@ -3,6 +3,7 @@
 It has no inference of its own.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -14,8 +15,8 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses
 from methods.base import Batch, Method, adam, normal_codes, uniform_codes
-from methods.maxout import DecayingSGD, dense
-from methods.nets import discriminator, generator
+from methods.maxout import DecayingSGD, Maxout, uniform_init
+from methods.nets import discriminator, generator, mlp
 
 BETAS = (0.5, 0.999)
 
@@ -85,3 +86,21 @@ class GAN(Method):
     def decode(self, z: Tensor) -> Tensor:
         """Return G(z)."""
         return torch.sigmoid(self.generator(z))
+
+
+def dense(spec: Spec, latents: int) -> tuple[nn.Module, nn.Module]:
+    """Return the paper's networks of MNIST for images of any size: G of two layers, D of maxout."""
+    pixels = math.prod(spec.shape)
+    g = nn.Sequential(*mlp((latents, 1200, 1200, pixels), nn.ReLU), nn.Unflatten(1, spec.shape))
+    d = nn.Sequential(
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        Maxout(pixels, 240, 5),
+        nn.Dropout(0.5),
+        Maxout(240, 240, 5),
+        nn.Dropout(0.5),
+        nn.Linear(240, 1),
+    )
+    uniform_init(g, 0.05)
+    uniform_init(d, 0.005)
+    return g, d

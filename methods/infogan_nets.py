@@ -12,7 +12,6 @@ from torch import nn
 from benchmark.registry import unknown
 from datasets.base import Spec
 from methods import nets
-from methods.conv import Conv, UpConv
 
 LEAK = 0.1
 
@@ -139,11 +138,11 @@ def _trunk(spec: Spec, plan: Layout) -> tuple[nn.Sequential, int]:
 
 def _down(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
     if stride == 2:
-        return [Conv(inputs, outputs, 4, 2, 1)]
+        return [nn.Conv2d(inputs, outputs, 4, 2, 1)]
     return [nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(inputs, outputs, 4)]
 
 
 def _up(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
     if stride == 2:
-        return [UpConv(inputs, outputs, 4, 2, 1)]
+        return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1)]
     return [nn.ConvTranspose2d(inputs, outputs, 4), nn.ZeroPad2d((-1, -2, -1, -2))]

@@ -1,18 +1,14 @@
-"""Parts of the first GANs: maxout layers, networks, and gradient descent with their schedule.
+"""Parts of the first GANs: maxout layers, and gradient descent with their schedule.
 
 Goodfellow et al., Maxout Networks, ICML 2013, https://arxiv.org/abs/1302.4389. The schedule is the
 one that the papers on GAN (2014) and cGAN (2014) used on MNIST, as in pylearn2.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import SGD
-
-from datasets.base import Spec
-from methods.nets import mlp
 
 SLOWEST = 1e-6
 MOMENTUM = 0.5, 0.7
@@ -65,21 +61,3 @@ def uniform_init(module: nn.Module, bound: float) -> None:
         if isinstance(part, nn.Linear):
             nn.init.uniform_(part.weight, -bound, bound)
             nn.init.zeros_(part.bias)
-
-
-def dense(spec: Spec, latents: int) -> tuple[nn.Module, nn.Module]:
-    """Return the paper's networks of MNIST for images of any size: G of two layers, D of maxout."""
-    pixels = math.prod(spec.shape)
-    g = nn.Sequential(*mlp((latents, 1200, 1200, pixels), nn.ReLU), nn.Unflatten(1, spec.shape))
-    d = nn.Sequential(
-        nn.Flatten(),
-        nn.Dropout(0.2),
-        Maxout(pixels, 240, 5),
-        nn.Dropout(0.5),
-        Maxout(240, 240, 5),
-        nn.Dropout(0.5),
-        nn.Linear(240, 1),
-    )
-    uniform_init(g, 0.05)
-    uniform_init(d, 0.005)
-    return g, d

@@ -14,8 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from methods.conv import Conv, Rectified, UpConv
-
 WIDTHS = (32, 32, 64, 64)
 FEATURES = 128
 Shape = tuple[int, int, int]
@@ -75,8 +73,9 @@ def encoder(
     h, w = smallest(shape, len(widths))
     layers: list[nn.Module] = [Pad(shape, len(widths))]
     for a, b, k in zip((shape[0], *widths), widths, kernels, strict=False):
-        layers += [Conv(a, b, k, 2, k // 2 - 1), nn.ReLU(inplace=True)]
-    return Rectified(*layers, nn.Flatten(), *mlp((widths[-1] * h * w, *hidden, outputs), nn.ReLU))
+        layers += [nn.Conv2d(a, b, k, 2, k // 2 - 1), nn.ReLU(inplace=True)]
+    layers += [nn.Flatten(), *mlp((widths[-1] * h * w, *hidden, outputs), nn.ReLU)]
+    return nn.Sequential(*layers)
 
 
 def decoder(
@@ -91,7 +90,7 @@ def decoder(
         nn.Unflatten(1, (widths[0], h, w)),
     ]
     for a, b in zip(widths, (*widths[1:], shape[0]), strict=True):
-        layers += [UpConv(a, b, 4, 2, 1), nn.ReLU(inplace=True)]
+        layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1], Crop(shape, len(widths)))
 
 
@@ -117,8 +116,9 @@ def generator(shape: Shape, inputs: int) -> nn.Sequential:
         nn.Unflatten(1, (widths[0], h, w)),
     ]
     for a, b in itertools.pairwise(widths):
-        layers += [UpConv(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, UpConv(widths[-1], shape[0], 4, 2, 1), Crop(shape, len(WIDTHS)))
+        layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
+    last = nn.ConvTranspose2d(widths[-1], shape[0], 4, 2, 1)
+    return nn.Sequential(*layers, last, Crop(shape, len(WIDTHS)))
 
 
 def trunk(shape: Shape, leak: float = 0.1, spectral: bool = True) -> nn.Sequential:
@@ -133,7 +133,7 @@ def trunk(shape: Shape, leak: float = 0.1, spectral: bool = True) -> nn.Sequenti
     h, w = smallest(shape, len(WIDTHS))
     layers: list[nn.Module] = [Pad(shape, len(WIDTHS))]
     for a, b in zip((shape[0], *WIDTHS), WIDTHS, strict=False):
-        layers += [norm(Conv(a, b, 4, 2, 1)), nn.LeakyReLU(leak, inplace=True)]
+        layers += [norm(nn.Conv2d(a, b, 4, 2, 1)), nn.LeakyReLU(leak, inplace=True)]
     flat = WIDTHS[-1] * h * w
     return nn.Sequential(
         *layers,

@@ -6,6 +6,7 @@ and optimiser are those of Locatello et al. 2019, https://arxiv.org/abs/1811.123
 """
 
 from collections.abc import Iterator
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -17,6 +18,15 @@ from methods import losses, vae_nets
 from methods.base import Batch, Method, adam, normal_codes
 from methods.posterior import Posterior
 from methods.vae_nets import Nets
+
+
+class Shared(TypedDict, total=False):
+    """The settings that `VAE` has, and with it every method of its family."""
+
+    latents: int
+    lr: float
+    batch_size: int
+    nets: Nets
 
 
 @METHODS.register(
@@ -99,17 +109,8 @@ class VAE(Method):
 class BetaVAE(VAE):
     """Maximises E_q log p(x | z) - beta KL(q(z | x) || p(z))."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        *,
-        beta: float = 4.0,
-        latents: int = 10,
-        lr: float = 1e-4,
-        batch_size: int = 64,
-        nets: Nets = "shared",
-    ) -> None:
-        super().__init__(spec, latents=latents, lr=lr, batch_size=batch_size, nets=nets)
+    def __init__(self, spec: Spec, *, beta: float = 4.0, **shared: Unpack[Shared]) -> None:
+        super().__init__(spec, **shared)
         self.beta = beta
 
     def regulariser(self, kl: Tensor, q: Posterior, z: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch.optim import Optimizer, RMSprop
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import dcgan_nets
+from methods import dcgan
 from methods.base import Batch, Method, normal_codes
 from methods.nets import Shape, discriminator, generator
 
@@ -39,7 +39,7 @@ class WGAN(Method):
     """
 
     paper_steps = {"": 200_000}
-    paper_nets = staticmethod(dcgan_nets.pair)
+    paper_nets = staticmethod(dcgan.pair)
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 https://arxiv.org/abs/1704.00028, equation 3 and algorithm 1.
 """
 
+import itertools
 from typing import Literal
 
 import torch
@@ -11,8 +12,9 @@ from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import wgan_gp_nets
 from methods.base import adam
+from methods.dcgan import halvings
+from methods.nets import Crop, Pad, Shape, smallest
 from methods.wgan import WGAN
 
 
@@ -35,8 +37,6 @@ class WGANGP(WGAN):
         nets: `shared` by all methods, or those of the `paper`'s MNIST experiment. Neither critic
             has batch norm, for which the penalty has no meaning.
     """
-
-    paper_nets = staticmethod(wgan_gp_nets.pair)
 
     def __init__(
         self,
@@ -71,6 +71,11 @@ class WGANGP(WGAN):
         self.logs["gradient_norm"] = norm.detach().mean()
         return self.lam * (norm - 1).square().mean()
 
+    @staticmethod
+    def paper_nets(shape: Shape, latents: int) -> tuple[nn.Module, nn.Module]:
+        """Return the networks of the MNIST experiment, in the authors' code."""
+        return generator(shape, latents), critic(shape)
+
     def restrain(self) -> None:
         """Do nothing: weights may be of any size."""
 
@@ -82,3 +87,29 @@ def gradient_norm(critic: nn.Module, x: Tensor, fake: Tensor) -> Tensor:
     (gradient,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
     # The root of 0 has no derivative.
     return (gradient.float().flatten(1).square().sum(1) + 1e-12).sqrt()
+
+
+def generator(shape: Shape, latents: int, dim: int = 64) -> nn.Sequential:
+    """Return the generator of the MNIST experiment for images of any size: 5x5 kernels, ReLU."""
+    n = halvings(shape)
+    h, w = smallest(shape, n)
+    widths = [dim * 2 ** (n - 1 - i) for i in range(n)]
+    layers: list[nn.Module] = [
+        nn.Linear(latents, widths[0] * h * w),
+        nn.ReLU(inplace=True),
+        nn.Unflatten(1, (widths[0], h, w)),
+    ]
+    for a, b in zip(widths, (*widths[1:], shape[0]), strict=True):
+        layers += [nn.ConvTranspose2d(a, b, 5, 2, 2, output_padding=1), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers[:-1], Crop(shape, n))
+
+
+def critic(shape: Shape, dim: int = 64) -> nn.Sequential:
+    """Return the critic of the MNIST experiment for images of any size: 5x5 kernels, leak 0.2."""
+    n = halvings(shape)
+    h, w = smallest(shape, n)
+    layers: list[nn.Module] = [Pad(shape, n)]
+    widths = [shape[0], *(dim * 2**i for i in range(n))]
+    for a, b in itertools.pairwise(widths):
+        layers += [nn.Conv2d(a, b, 5, 2, 2), nn.LeakyReLU(0.2, inplace=True)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * h * w, 1))

@@ -6,6 +6,7 @@ https://arxiv.org/abs/1811.12359, code https://github.com/google-research/disent
 """
 
 import warnings
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,23 +62,13 @@ def betavae(
     Raises:
         ValueError: there are fewer than two factors to tell apart.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     if factors.shape[1] < 2:
         raise ValueError(f"betavae needs at least 2 factors; the table has {factors.shape[1]}")
     shared = rng.integers(factors.shape[1], size=train + evaluation)
-
-    def draw(factors: Integers, shared: Integers) -> Integers:
-        return _draw(factors, shared, pairs, rng)
-
+    draw = partial(_draw, pairs=pairs, rng=rng)
     first, second = drawn_by_side(draw, factors, shared, train, held_out)
     points = _differences(codes, first, second)
-    classifier = LogisticRegression(random_state=int(rng.integers(2**31)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier.fit(points[:train], shared[:train])
-    right = classifier.predict(points[train:]) == shared[train:]
+    right = _right(points, shared, train, int(rng.integers(2**31)))
     return Detailed(right.mean(), factor=by_group(right, shared[train:], factors.shape[1]))
 
 
@@ -89,6 +80,21 @@ def _draw(factors: Integers, shared: Integers, pairs: int, rng: np.random.Genera
         points = shared == k
         second[points] = partners(column, first[points], rng)
     return np.stack([first, second])
+
+
+def _right(
+    points: NDArray[np.float64], shared: Integers, train: int, seed: int
+) -> NDArray[np.bool_]:
+    """Return of which points after the first `train` a linear classifier names the factor."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    classifier = LogisticRegression(random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(points[:train], shared[:train])
+    right: NDArray[np.bool_] = classifier.predict(points[train:]) == shared[train:]
+    return right
 
 
 def _differences(

@@ -3,7 +3,13 @@
 Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983, section 4;
 protocol: Locatello et al., 2019, https://arxiv.org/abs/1811.12359, code
 https://github.com/google-research/disentanglement_lib, evaluation/metrics/factor_vae.py.
+
+The value that a batch shares is that of a random row, its rows are any with that value: on a full
+grid that is the published sampling of factors, elsewhere it keeps the table's distribution. A
+factor with a single value is drawn like the others, as published.
 """
+
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,20 +47,14 @@ def factorvae(
     stands for the factor that it got most training votes for, the first of equals and factor 0 if
     it got none; the score is the share of new votes that this names rightly. 1/K: chance. 1: every
     factor has a code, or several, that it alone moves. Codes of standard deviation below
-    `threshold` count as collapsed and get no vote: the score depends on the scale of the codes,
-    and is 0 if all are collapsed, where chance would be 1/K.
-
-    The value that a batch shares is that of a random row, its rows are any with that value: on a
-    full grid that is the published sampling of factors, elsewhere it keeps the table's
-    distribution. A factor with a single value is drawn like the others, as published.
+    `threshold` get no vote: the score depends on the scale of the codes, and is 0 without any vote.
 
     Args:
         codes: (M, L).
         factors: (M, K).
         rng: draws factors and rows.
         batch: rows in one vote, at least 2.
-        train: votes that say which factor a code stands for.
-        evaluation: votes that are scored.
+        train, evaluation: votes that say which factor a code stands for, and that are scored.
         variance: rows, drawn with replacement, that the variances over all rows are taken from.
         threshold: the smallest standard deviation of a code in use, in the unit of the code.
         held_out: (M,) True for the rows that are scored, False for those that are trained on; None:
@@ -66,20 +66,22 @@ def factorvae(
     K, L = factors.shape[1], codes.shape[1]
     if K < 2:
         raise ValueError(f"factorvae needs at least 2 factors; the table has {K}")
-    scale = np.var(codes[rng.integers(len(codes), size=variance)], axis=0, ddof=1)
-    active = np.sqrt(scale) >= threshold
-    if not active.any():
+    scale = _scale(codes[rng.integers(len(codes), size=variance)], threshold)
+    if np.isnan(scale).all():
         return Detailed(0.0, factor=np.zeros(K))
     fixed = rng.integers(K, size=train + evaluation)
-
-    def draw(factors: Integers, fixed: Integers) -> Integers:
-        return _draw(factors, fixed, batch, rng)
-
+    draw = partial(_draw, batch=batch, rng=rng)
     rows = drawn_by_side(draw, factors, fixed, train, held_out)
-    still = _least(codes, rows, np.where(active, scale, np.nan))
+    still = _least(codes, rows, scale)
     votes = np.bincount(fixed[:train] * L + still[:train], minlength=K * L).reshape(K, L)
     right = votes.argmax(0)[still[train:]] == fixed[train:]
     return Detailed(right.mean(), factor=by_group(right, fixed[train:], K))
+
+
+def _scale(codes: Codes, threshold: float) -> NDArray[np.floating]:
+    """Return the variance (L,) of each code over the rows, NaN where it is collapsed."""
+    scale: NDArray[np.floating] = np.var(codes, axis=0, ddof=1)
+    return np.where(np.sqrt(scale) >= threshold, scale, np.nan)
 
 
 def _draw(factors: Integers, fixed: Integers, batch: int, rng: np.random.Generator) -> Integers:

@@ -15,10 +15,10 @@ Features = NDArray[np.floating]
 @METRICS.register(
     "fid",
     source="Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017, "
-    "https://arxiv.org/abs/1706.08500; torchvision's Inception and 10,000 images are ours",
+    "https://arxiv.org/abs/1706.08500; torch-fidelity's Inception, 10,000 images",
     range=(0.0, np.inf),
     higher_is_better=False,
-    protocol="torchvision-10000-1",
+    protocol="torch_fidelity-10000-1",
     factors=0,
     by_name=True,
 )
@@ -27,8 +27,9 @@ def fid(features_real: Features, features_generated: Features) -> float:
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)). The fewer images, the larger, for equal
     distributions too: compare equal numbers only, and read it beside `truth`, whose images are
-    real ones. The network is torchvision's, not the port of the paper's: no published number
-    compares. It has seen photographs; on dSprites it ranks, and says little more.
+    real ones. The network is the paper's, as ported by torch-fidelity; most published numbers are
+    of 50,000 images, and that this reaches one of them has not been shown. The network was trained
+    on photographs; on dSprites it ranks, and says little more.
 
     Args:
         features_real: (n, D) of held-out images.

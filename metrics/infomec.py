@@ -3,6 +3,13 @@
 Hsu, Dorrell, Whittington, Wu & Finn, Disentanglement via Latent Quantization, NeurIPS 2023,
 https://arxiv.org/abs/2305.18378, section 5; code
 https://github.com/kylehkhsu/latent_quantization, disentangle/metrics/infomec.py.
+
+Codes of integers are discrete latents: information from counts, active if they vary, one-hot for
+the classifier. Floats are continuous: nearest neighbours, standardised.
+
+Where the published code divides by zero: factors with a single value are left out, latents that
+tell of no source share equally, a single active latent is compact, and without any active latent
+all three are 0. Losses above chance (unbalanced factors) count as chance.
 """
 
 import warnings
@@ -47,15 +54,9 @@ def infomec(
     InfoC: the same for the latents' shares in a source's NMI. InfoE: by which part a linear
     classifier on all latents lowers the log loss of a source, mean over sources.
 
-    Codes of integers are discrete latents: information from counts, active if they vary, one-hot
-    for the classifier. Floats are continuous: nearest neighbours, standardised. Rows are drawn
-    without replacement, for the neighbours of a repeated row are its copies; the number of rows
-    is ours. Codes that tell nothing share noise: their InfoM and InfoC are far from 0 (0.6 and 0.5
-    for random codes on dSprites), their InfoE is not.
-
-    Where the published code divides by zero: factors with a single value are left out, latents
-    that tell of no source share equally, a single active latent is compact, and without any active
-    latent all three are 0. Losses above chance (unbalanced factors) count as chance.
+    Rows are drawn without replacement, for the neighbours of a repeated row are its copies; the
+    number of rows is ours. Codes that tell nothing share noise: their InfoM and InfoC are far from
+    0 (0.6 and 0.5 for random codes on dSprites), their InfoE is not.
 
     Args:
         codes: (M, L).
@@ -70,17 +71,11 @@ def infomec(
     """
     rows = rng.choice(len(codes), min(samples, len(codes)), replace=False)
     z, s = codes[rows], factors[rows]
-    varied = np.ptp(s, axis=0) > 0
+    varied, used = _varied(s), _active(z, inactive)
     s = s[:, varied]
-    if s.shape[1] < 2:
-        raise ValueError(
-            f"infomec needs at least 2 factors that vary; the drawn rows have {s.shape[1]}"
-        )
-    used = _active(z, inactive)
-    active = z[:, used]
-    if active.shape[1] == 0:
+    if not used.any():
         return {"infom": 0.0, "infoe": 0.0, "infoc": 0.0}
-    nmi = _information(active, s, neighbours, rng) / entropy(s)[:, None]
+    nmi = _information(z[:, used], s, neighbours, rng) / entropy(s)[:, None]
     features = _features(z)
     explained = np.array([_explained(features, column) for column in s.T])
     (infom, modular), (infoc, compact) = _concentration(nmi), _concentration(nmi.T)
@@ -89,6 +84,15 @@ def infomec(
         "infoe": Detailed(explained.mean(), factor=placed(explained, varied)),
         "infoc": Detailed(infoc, factor=placed(compact, varied)),
     }
+
+
+def _varied(s: Integers) -> NDArray[np.bool_]:
+    """Return which factors (K,) vary; ValueError if fewer than two do."""
+    varied: NDArray[np.bool_] = np.ptp(s, axis=0) > 0
+    n = np.count_nonzero(varied)
+    if n < 2:
+        raise ValueError(f"infomec needs at least 2 factors that vary; the drawn rows have {n}")
+    return varied
 
 
 def _discrete(z: Codes) -> bool:

@@ -15,10 +15,10 @@ Features = NDArray[np.floating]
 @METRICS.register(
     "kid",
     source="Bińkowski et al., Demystifying MMD GANs, 2018, https://arxiv.org/abs/1801.01401; "
-    "torchvision's Inception and 10,000 images are ours",
+    "torch-fidelity's Inception, 10,000 images",
     range=(-np.inf, np.inf),
     higher_is_better=False,
-    protocol="torchvision-10000-1",
+    protocol="torch_fidelity-10000-1",
     factors=0,
     by_name=True,
 )
@@ -33,8 +33,7 @@ def kid(
     """Return the squared maximum mean discrepancy of the features of images; 0: equal on average.
 
     The unbiased estimate with the kernel (x y / D + 1)^3, mean over random subsets; it may fall
-    below 0. The network is torchvision's, not the port of the paper's: no published number
-    compares.
+    below 0. The network is that of `fid`.
 
     Args:
         features_real: (n, D) of held-out images.

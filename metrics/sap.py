@@ -6,13 +6,15 @@ Locatello et al., 2019, https://arxiv.org/abs/1811.12359, code
 https://github.com/google-research/disentanglement_lib, evaluation/metrics/sap_score.py.
 """
 
+import warnings
+
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
 from metrics.draws import HeldOut, drawn
-from metrics.svm import linear_svc
 
 
 @METRICS.register(
@@ -22,7 +24,7 @@ from metrics.svm import linear_svc
     "https://github.com/google-research/disentanglement_lib",
     range=(0.0, 1.0),
     higher_is_better=True,
-    protocol="disentanglement_lib-1",
+    protocol="disentanglement_lib-2",
     factors=1,
 )
 def sap(
@@ -44,17 +46,16 @@ def sap(
     separates few values, so not even the true factors come near 1 (0.232 on dSprites); and as the
     machine is regularised and the code is not scaled, the score depends on the scale of the codes.
 
-    The machines are scikit-learn's LinearSVC(C, class_weight="balanced") at their exact minimum,
-    where disentanglement_lib's stop near it or, on codes far from unit scale, far from it
-    (`metrics.svm`). Factors with a single value among the training rows are left out; LinearSVC
-    would refuse them. With a single code the second best is 0.
+    The machines are scikit-learn's LinearSVC(C, class_weight="balanced"), by its primal solver,
+    which is deterministic and the default for more rows than codes. A value that no training row
+    has is never predicted. Factors with a single value among the training rows are left out;
+    LinearSVC would refuse them. With a single code the second best is 0.
 
     Args:
         codes: (M, L).
         factors: (M, K), values without order.
         rng: draws the rows, with replacement.
-        train: rows that the machines are fitted on.
-        test: rows that they are scored on.
+        train, test: rows that the machines are fitted on, and scored on.
         C: the weight of the loss against the regulariser.
         held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
             both are drawn from all rows, as published.
@@ -65,27 +66,35 @@ def sap(
     rows = drawn(len(codes), train, test, rng, held_out)
     table = factors[rows]
     varied = np.ptp(table[:train], axis=0) > 0
-    targets = [_target(v, train) for v in table[:, varied].T]
-    if not targets:
+    if not varied.any():
         raise ValueError("every factor has a single value in the drawn rows: sap is not defined")
-    accuracy = np.zeros((codes.shape[1] + 1, len(targets)))
-    # One code at a time: all rows of all codes, as float64, may be much memory.
-    for scores, code in zip(accuracy, codes.T, strict=False):
-        x = code[rows].astype(np.float64)
-        scores[:] = [_accuracy(x, y, train, C) for y in targets]
-    best = np.sort(accuracy, axis=0)
+    # Each takes its own rows: those of all codes, as float64, may be much memory.
+    fits = (delayed(_accuracies)(code, rows, table[:, varied], train, C) for code in codes.T)
+    with warnings.catch_warnings():
+        # ConvergenceWarning, of codes far from unit scale: that is the protocol.
+        warnings.filterwarnings("ignore", "Liblinear failed to converge")
+        accuracies = Parallel(n_jobs=-1, prefer="threads")(fits)
+    best = np.sort([np.zeros(varied.sum()), *accuracies], axis=0)
     gaps = best[-1] - best[-2]
     return Detailed(gaps.mean(), factor=placed(gaps, varied))
 
 
-def _target(v: Integers, train: int) -> Integers:
-    """Return classes 0, 1, ... (N,) of a factor v (N,); -1 for a value no training row has."""
-    values = np.unique(v[:train])
-    y = np.minimum(np.searchsorted(values, v), len(values) - 1)
-    return np.where(values[y] == v, y, -1)
+def _accuracies(
+    code: Codes, rows: Integers, table: Integers, train: int, C: float
+) -> NDArray[np.float64]:
+    """Return how often (K,) a code (M,) predicts each factor of the rows after the first `train`.
 
+    Args:
+        code: (M,) of the whole table.
+        rows: (N,) the rows drawn.
+        table: (N, K) their factors.
+        train: how many rows the machines are fitted on.
+        C: the weight of the loss against the regulariser.
+    """
+    from sklearn.svm import LinearSVC
 
-def _accuracy(x: NDArray[np.float64], y: Integers, train: int, C: float) -> float:
-    """Return the share of the rows after `train` whose class y (N,) the code x (N,) predicts."""
-    w, b = linear_svc(x[:train], y[:train], C)
-    return float(np.mean(np.argmax(x[train:, None] * w + b, axis=1) == y[train:]))
+    x = code[rows, None].astype(np.float64)
+    machine = LinearSVC(C=C, class_weight="balanced", dual=False, random_state=0)
+    return np.array(
+        [machine.fit(x[:train], y[:train]).score(x[train:], y[train:]) for y in table.T]
+    )

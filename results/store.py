@@ -2,7 +2,7 @@
 
 `runs/<dataset>-<method>-<seed>-<key>/` holds `run.json` (what was asked), `log.csv`,
 `checkpoint.pt` while it trains, `model.pt`, `codes.h5`, `generated.h5` if the generator's side is
-scored, `features.h5` if its images are, `traversal.h5`, `failure.json` if it failed or diverged,
+scored, `inception.h5` if its images are, `traversal.h5`, `failure.json` if it failed or diverged,
 and last `scores.json`: its presence means done. No file is ever seen half-written.
 """
 
@@ -171,8 +171,8 @@ class Folder:
 
     @property
     def has_features(self) -> bool:
-        """Whether `features.h5` is there."""
-        return (self.path / "features.h5").exists()
+        """Whether `inception.h5` is there."""
+        return (self.path / "inception.h5").exists()
 
     @property
     def has_traversal(self) -> bool:
@@ -334,12 +334,12 @@ class Folder:
         return Generated(**read_arrays(self.path / "generated.h5", *Generated._fields))
 
     def write_features(self, features: NDArray[np.float32]) -> None:
-        """Write `features.h5`, what Inception sees in generated images: (n, 2048)."""
-        write_arrays(self.path / "features.h5", features=features)
+        """Write `inception.h5`, what Inception sees in generated images: (n, 2048)."""
+        write_arrays(self.path / "inception.h5", features=features)
 
     def features(self) -> NDArray[np.float32]:
-        """Read `features.h5`; UserError if it is missing or damaged."""
-        found: NDArray[np.float32] = read_arrays(self.path / "features.h5", "features")["features"]
+        """Read `inception.h5`; UserError if it is missing or damaged."""
+        found: NDArray[np.float32] = read_arrays(self.path / "inception.h5", "features")["features"]
         return found
 
     def write_traversal(

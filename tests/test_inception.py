@@ -2,11 +2,12 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
-from torchvision.models import Inception3, Inception_V3_Weights, inception_v3
+from torch import nn
+from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
 from benchmark.evaluation import inception
 from benchmark.evaluation.score import again
@@ -20,11 +21,14 @@ IMAGES = 4
 
 
 @pytest.fixture(scope="module")
-def network() -> Inception3:
-    """Torchvision's, as it comes with the published weights, but for the weights."""
+def network() -> nn.Module:
+    """torch-fidelity's, as it comes with the published weights, but for the weights."""
     torch.manual_seed(0)
-    made = inception_v3(weights=None, transform_input=True, init_weights=False)
-    return cast(Inception3, made.eval())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fidelity, "load_state_dict_from_url", lambda *args, **given: {})
+        patch.setattr(fidelity.FeatureExtractorInceptionV3, "load_state_dict", lambda *args: None)
+        made: nn.Module = fidelity.FeatureExtractorInceptionV3("inception", ["2048"])
+    return made.eval()
 
 
 @pytest.fixture(autouse=True)
@@ -34,48 +38,70 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(inception, "IMAGES", IMAGES)
 
 
-def put(network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+def put(network: nn.Module, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """Save the weights there, under the name that their checksum gives them."""
     folder.mkdir(parents=True)
     torch.save(network.state_dict(), folder / "weights")
     digest = hashlib.sha256((folder / "weights").read_bytes()).hexdigest()
-    monkeypatch.setattr(inception, "WEIGHTS", f"inception_v3_google-{digest[:8]}.pth")
+    monkeypatch.setattr(inception, "WEIGHTS", f"weights-inception-{digest[:8]}.pth")
     return (folder / "weights").rename(folder / inception.WEIGHTS)
 
 
-def test_the_weights_are_torchvisions() -> None:
-    assert Inception_V3_Weights.IMAGENET1K_V1.url == inception.URL
+def test_the_weights_are_torch_fidelitys() -> None:
+    assert fidelity.URL_INCEPTION_V3 == inception.URL
     assert Path(inception.URL).name == inception.WEIGHTS
 
 
 @pytest.mark.parametrize("place", ["cache/inception", "cache", "torch/hub/checkpoints"])
 def test_weights_are_found(
-    network: Inception3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
 ) -> None:
     assert inception.weights() is None
     assert str(tmp_path / "cache" / "inception" / inception.WEIGHTS) in inception.lacking()
-    path = put(torch.nn.Linear(2, 2), monkeypatch, tmp_path / place)
+    path = put(nn.Linear(2, 2), monkeypatch, tmp_path / place)
     assert inception.weights() == path
 
 
-def test_what_it_sees_is_what_torchvisions_network_sees(
-    network: Inception3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_weights_of_pytorch_fid_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = put(nn.Linear(2, 2), monkeypatch, tmp_path / "cache")
+    other = path.rename(path.with_name(path.name.replace("weights-", "pt_")))
+    assert inception.weights() == other
+
+
+def test_features_are_those_of_the_network(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     put(network, monkeypatch, tmp_path / "cache" / "inception")
-    x = torch.rand(2, 3, 299, 299)
-    mean, std = (
-        torch.tensor(v)[:, None, None] for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    )
+    x = torch.randint(256, (2, 1, 16, 16), dtype=torch.uint8)
     with torch.no_grad():
-        ours = network.fc(inception._network(CPU)(inception._seen(x)))
-        torch.testing.assert_close(ours, network((x - mean) / std), rtol=1e-3, atol=1e-4)
-    assert inception._seen(torch.zeros(1, 1, 16, 16)).shape == (1, 3, 299, 299)
+        (ours,) = inception._network(CPU)(inception._bytes(x / 255))
+        (theirs,) = network(x.expand(-1, 3, -1, -1))
+    assert ours.shape == (2, 2048)
+    assert torch.equal(ours, theirs)
+    assert not torch.equal(ours[0], ours[1])
+
+
+def test_a_pickle_of_anything_else_is_not_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither here nor by torch-fidelity, which would unpickle what it is given."""
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "touched",)
+
+    network = nn.Linear(2, 2)
+    monkeypatch.setattr(network, "state_dict", Evil)
+    path = put(network, monkeypatch, tmp_path / "cache")
+    with pytest.raises(UserError, match=f"cannot read Inception's weights in {path}"):
+        inception._network(CPU)
+    assert not (tmp_path / "touched").exists()
 
 
 def test_damaged_weights_are_named(
-    network: Inception3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    path = put(torch.nn.Linear(2, 2), monkeypatch, tmp_path / "cache")
+    path = put(nn.Linear(2, 2), monkeypatch, tmp_path / "cache")
     with pytest.raises(UserError, match=f"cannot read Inception's weights in {path}"):
         inception._network(CPU)
     path.write_bytes(b"half of it")
@@ -85,7 +111,7 @@ def test_damaged_weights_are_named(
 
 @pytest.mark.slow
 def test_generators_are_compared_with_real_images_once_the_weights_are_there(
-    network: Inception3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy: Dataset
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy: Dataset
 ) -> None:
     metrics, bench = ["fid", "kid"], Bench(tmp_path / "runs", CPU)
     runs = [Run("toy", name, 0, 0 if name != "vae" else 2) for name in ("vae", "truth", "pca")]
@@ -112,9 +138,9 @@ def test_generators_are_compared_with_real_images_once_the_weights_are_there(
 
 
 def test_a_run_that_inception_has_not_seen_says_how(
-    network: Inception3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy: Dataset
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy: Dataset
 ) -> None:
-    put(torch.nn.Linear(2, 2), monkeypatch, tmp_path / "cache")
+    put(nn.Linear(2, 2), monkeypatch, tmp_path / "cache")
     run, bench = Run("toy", "truth", 0, 0), Bench(tmp_path / "runs", CPU)
     folder = execute(run, toy, ["mig"], bench)
     (row,) = again(folder, ["fid"], None)

@@ -11,7 +11,6 @@ from threadpoolctl import threadpool_limits
 
 from benchmark.registry import METRICS
 from metrics import factorvae as factorvae_module
-from metrics import svm
 from metrics.base import score
 from metrics.draws import partners
 from metrics.explicitness import explicitness
@@ -19,7 +18,6 @@ from metrics.factorvae import factorvae
 from metrics.irs import irs
 from metrics.modularity import modularity
 from metrics.sap import sap
-from metrics.svm import linear_svc
 from tests.tables import Array, agree, grid, noisy_mixture, rng
 
 CODE_METRICS = ("betavae", "factorvae", "mig", "sap", "modularity", "explicitness", "irs")
@@ -38,82 +36,6 @@ def uneven(M: int = 700, seed: int = 3) -> tuple[Array, Array]:
     return codes.astype(np.float32), v * 3 - 2
 
 
-# Support vector machines on one feature.
-
-
-def features() -> dict[str, tuple[Array, Array]]:
-    source = rng(1)
-    y = np.sort(source.choice(7, p=[0.4, 0.2, 0.15, 0.1, 0.08, 0.05, 0.02], size=900))
-    noise = source.standard_normal(900)
-    return {
-        "classes in order": (y + 0.5 * noise, y),
-        "classes out of order": ((y * 3) % 7 + 0.5 * noise, y),
-        "the classes themselves": (y.astype(float), y),
-        "large": (40 * y + 10 * noise, y),
-        "small": (0.01 * y + 0.01 * noise, y),
-        "far from 0": (50 + y + noise, y),
-        "noise": (noise, y),
-        "constant": (np.full(900, 0.7), y),
-        "zero": (np.zeros(900), y),
-        "two classes": (y + noise, (y > 2).astype(int)),
-        "two classes, falling": (-3 * y + noise, (y > 0).astype(int)),
-        "three rows": (np.array([0.5, -1.0, 2.0]), np.array([0, 1, 2])),
-    }
-
-
-@pytest.mark.parametrize("name", features())
-def test_support_vector_machines_are_those_of_sklearn(name: str) -> None:
-    x, y = features()[name]
-    theirs = LinearSVC(C=0.01, class_weight="balanced", tol=1e-10, max_iter=10**6, random_state=0)
-    theirs.fit(x[:, None], y)
-    w, b = linear_svc(x, y, 0.01)
-    scale = max(1.0, float(np.abs(x).max()))
-    assert np.abs(w[-len(theirs.coef_) :] - theirs.coef_[:, 0]).max() * scale < 1e-5
-    assert np.abs(b[-len(theirs.coef_) :] - theirs.intercept_).max() < 1e-5
-    assert np.array_equal(np.argmax(x[:, None] * w + b, axis=1), theirs.predict(x[:, None]))
-
-
-@pytest.mark.parametrize("name", features())
-def test_support_vector_machines_are_at_their_minimum(name: str) -> None:
-    """The gradient of the loss, summed row by row, is zero."""
-    x, y = features()[name]
-    w, b = linear_svc(x, y, 0.01)
-    counts = np.bincount(y)
-    balanced = 0.01 * len(y) / (len(counts) * counts)
-    for c in range(len(counts)):
-        sign = np.where(y == c, 1, -1)
-        other = balanced[1 - c] if len(counts) == 2 else 0.01
-        weight = np.where(y == c, balanced[c], other)
-        slack = np.maximum(0, 1 - sign * (w[c] * x + b[c]))
-        pull = 2 * weight * slack * sign
-        scale = 1 + np.abs(pull * x).sum()
-        assert abs(w[c] - np.sum(pull * x)) < 1e-9 * scale
-        assert abs(b[c] - np.sum(pull)) < 1e-9 * scale
-
-
-def test_steps_that_overshoot_are_halved() -> None:
-    """Newton's method alone runs away from the minimum of sqrt(1 + (u - 3)^2)."""
-
-    class Far:
-        classes = np.arange(1)
-
-        def at(self, u: Array) -> tuple[Array, Array, Array]:
-            d = u - 3
-            f = np.sqrt(1 + d**2)
-            return f.sum(1), d / f, (f**-3)[:, :, None] * np.eye(2)
-
-    problem: Any = Far()
-    assert np.abs(svm._minimise(problem) - 3).max() < 1e-6
-
-
-def test_a_weight_of_minus_zero_is_zero() -> None:
-    x, y = features()["classes in order"]
-    problem = svm._Margins(x, y, np.arange(7), np.ones(7), np.ones(7))
-    u = np.tile([0.0, 0.5], (7, 1))
-    for plus, minus in zip(problem.at(u), problem.at(u * [-1, 1]), strict=True):
-        assert np.array_equal(plus, minus)
-
-
 def slow_sap(codes: Array, factors: Array, seed: int, train: int, test: int) -> float:
     rows = rng(seed).integers(len(codes), size=train + test)
     fit, new = rows[:train], rows[train:]
@@ -121,7 +43,7 @@ def slow_sap(codes: Array, factors: Array, seed: int, train: int, test: int) -> 
     for v in factors.T:
         accuracies = []
         for z in codes.T:
-            machine = LinearSVC(C=0.01, class_weight="balanced", tol=1e-10, max_iter=10**6)
+            machine = LinearSVC(C=0.01, class_weight="balanced")
             machine.fit(z[fit, None], v[fit])
             accuracies.append(np.mean(machine.predict(z[new, None]) == v[new]))
         accuracies.sort()

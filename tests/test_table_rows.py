@@ -131,6 +131,7 @@ def test_a_quick_run_scores_the_table_and_says_so(command: Command, tmp_path: Pa
     for more, ending in (((), "/rows=50000"), (("--rows", "all"), ""), (("--budget", "paper"), "")):
         done = command(*words, "--metrics", "mig,sap", "--json", *more)
         assert done.code == 0, done.err
-        assert {row["protocol"] for row in json.loads(done.out)} == {
-            f"disentanglement_lib-1{ending}"
+        assert {row["metric"]: row["protocol"] for row in json.loads(done.out)} == {
+            "mig": f"disentanglement_lib-1{ending}",
+            "sap": f"disentanglement_lib-2{ending}",
         }

@@ -1,16 +1,18 @@
-"""Features of images for FID and KID: what torchvision's Inception v3 says before its last layer.
+"""Features of images for FID and KID: the last pooling layer of the Inception network of 2015.
 
 Szegedy et al., Rethinking the Inception Architecture for Computer Vision, 2015,
-https://arxiv.org/abs/1512.00567. Its weights are a file that is never fetched unasked.
+https://arxiv.org/abs/1512.00567; the network of the papers on FID and KID, as torch-fidelity ports
+it from TensorFlow, resizing of images included: https://github.com/toshas/torch-fidelity. Its
+weights are a file that is never downloaded by the suite.
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,15 +25,13 @@ from datasets import packed_file
 from methods.base import Method
 from results.files import read_arrays, write_arrays
 
-WEIGHTS = "inception_v3_google-0cc3c7bd.pth"
-"""Torchvision's name of them: what follows the hyphen is the beginning of their SHA-256."""
-URL = f"https://download.pytorch.org/models/{WEIGHTS}"
-LACKING = "needs the weights of torchvision's Inception"
+WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
+"""torch-fidelity's name of them: what follows the last hyphen is the beginning of their SHA-256."""
+URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{WEIGHTS}"
+LACKING = "needs the weights of torch-fidelity's Inception"
 UNSEEN = "needs what Inception sees in its images: the command that made the run has it look"
 IMAGES = 10_000
 BATCH = {"cpu": 32, "cuda": 256}
-SIDE = 299
-"""Pixels of what the network sees."""
 
 Features = NDArray[np.float32]
 
@@ -42,16 +42,20 @@ def shows(method: type[Method]) -> bool:
 
 
 def weights() -> Path | None:
-    """Return where the weights are: in the cache folder or in torch's, None if in neither."""
-    there = packed_file.find(WEIGHTS, None, "inception")
-    hub = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
-    return there or (hub if hub.is_file() else None)
+    """Return where the weights are: in the cache folder or in torch's, None if in neither.
+
+    pytorch-fid has another name for the same file.
+    """
+    hub = Path(torch.hub.get_dir()) / "checkpoints"
+    names = WEIGHTS, WEIGHTS.replace("weights-", "pt_")
+    places = [(packed_file.find(name, None, "inception"), hub / name) for name in names]
+    return next((path for pair in places for path in pair if path and path.is_file()), None)
 
 
 def lacking() -> str:
     """Return what to say where the weights are not there."""
     path = packed_file.root() / "inception" / WEIGHTS
-    return f"{LACKING}: put {URL} (104 MB) there as {path}"
+    return f"{LACKING}: put {URL} (96 MB) there as {path}"
 
 
 def awaited() -> tuple[str, ...]:
@@ -128,7 +132,7 @@ def _features(
         for x in parts:
             if stop():
                 raise Stopped
-            yield (network(_seen(x.float())).cpu().numpy(),)
+            yield (network(_bytes(x))[0].cpu().numpy(),)
             done += len(x)
             report(done, {})
 
@@ -136,22 +140,25 @@ def _features(
     return found
 
 
-def _seen(x: Tensor) -> Tensor:
-    """Return images (n, C, H, W) in [0, 1] as the network takes them: colour, wide, in [-1, 1]."""
-    wide = F.interpolate(x.expand(-1, 3, -1, -1), (SIDE, SIDE), mode="bilinear", antialias=True)
-    return wide * 2 - 1
+def _bytes(x: Tensor) -> Tensor:
+    """Return images (n, C, H, W) in [0, 1] as the network takes them: (n, 3, H, W), uint8."""
+    return (x.float().expand(-1, 3, -1, -1) * 255).round().byte()
 
 
 def _network(device: torch.device) -> nn.Module:
-    from torchvision.models import inception_v3
+    """Return uint8 images (n, 3, H, W) -> a tuple of the features (n, 2048)."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    network: nn.Module = inception_v3(weights=None, init_weights=False)
-    path = _verified()
+    path, file = _verified(), io.BytesIO()
     try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        # The extractor unpickles its file, whatever is in it: it is given one of tensors alone.
+        torch.save(torch.load(path, map_location="cpu", weights_only=True), file)
+        file.seek(0)
+        network: nn.Module = FeatureExtractorInceptionV3(
+            "inception", ["2048"], feature_extractor_weights_path=file
+        )
     except Exception as error:  # unpickling raises anything
         raise UserError(f"cannot read Inception's weights in {path}") from error
-    network.fc = nn.Identity()
     return network.eval().to(device)
 
 
