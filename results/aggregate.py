@@ -2,11 +2,10 @@
 
 import re
 import textwrap
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -18,10 +17,25 @@ CONFIGURATION = [
 ]
 LINE = [*CONFIGURATION, "variant"]
 
-Signs = dict[str, tuple[str, int]]
-"""By which protocol, and on how many images, a run was scored: metric -> (protocol, images)."""
-
 Record = dict[str, Any]
+Facts = dict[str, Any]
+Protocol = tuple[str, int]
+"""What a score is comparable by: the metric's protocol, and the number of images."""
+
+
+class Usual(NamedTuple):
+    """What most runs of a data set have in common; of equal counts, the first in order.
+
+    Attributes:
+        asked: steps, budget, precision and version.
+        defaults, method_version: by method.
+        protocols: see `usual_protocols`.
+    """
+
+    asked: Record
+    defaults: dict[str, str]
+    method_version: dict[str, int]
+    protocols: dict[tuple[str, str], Protocol]
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
@@ -53,12 +67,10 @@ def with_lines(frame: pd.DataFrame) -> pd.DataFrame:
 
     Lines are ordered as in the table; their names say what sets them apart: "betavae beta=4".
     """
-    lines = summary(frame)
-    usual, scored_as = usual_asked(lines), usual_signs(lines)
+    usually = usual(frame)
     names: dict[tuple[Any, ...], str] = {}
-    for rows in by_line(lines):
-        parts = [label(rows[0]["method"], rows[0]["settings"])]
-        name = "\n".join([*parts, *differences(rows, usual, scored_as)])
+    for rows in by_line(summary(frame)):
+        name = "\n".join(line_name(rows, usually))
         if name in names.values():
             name += f"\n{rows[0]['sees']}, {rows[0]['representation']}, {rows[0]['variant']}"
         names[_line_of(rows[0])] = name
@@ -107,53 +119,61 @@ def _line_of(row: Record) -> tuple[Any, ...]:
     return tuple(str(row[name]) if pd.isna(row[name]) else row[name] for name in LINE)
 
 
-def usual_asked(lines: pd.DataFrame) -> Record:
-    """Return the steps, budget, ... that most runs of `summary` have.
-
-    By method, `defaults` and `method_version`.
-    """
-    lines = lines.drop_duplicates(LINE)
-    lines = lines.loc[lines.index.repeat(lines[["seeds", "failed", "unfinished"]].sum(axis=1))]
-    by_method = {
-        column: {str(name): rows[column].mode().iat[0] for name, rows in lines.groupby("method")}
+def usual(frame: pd.DataFrame) -> Usual:
+    """Return what most runs of `tidy` of one data set have in common."""
+    runs = frame.drop_duplicates("folder")
+    # What is not trained by steps has a budget that nobody chose.
+    trained = runs if (runs["steps"] == 0).all() else runs[runs["steps"] > 0]
+    asked = {column: trained[column].mode().iat[0] for column in ASKED}
+    by_method: dict[str, dict[str, Any]] = {
+        column: {str(name): given.mode().iat[0] for name, given in runs.groupby("method")[column]}
         for column in ("defaults", "method_version")
     }
-    # What is not trained by steps has a budget that nobody chose.
-    trained = lines[lines["steps"] > 0]
-    lines = lines if trained.empty else trained
-    usual = {column: lines[column].mode().iat[0] for column in ASKED}
-    return {**usual, **by_method}
+    return Usual(asked, **by_method, protocols=usual_protocols(frame))
 
 
-def usual_signs(lines: pd.DataFrame) -> Signs:
-    """Return the protocol and number of images that most values of each metric have."""
-    counts: dict[str, Counter[tuple[str, int]]] = {}
-    for row in records(lines[lines["n"] > 0]):
-        counts.setdefault(row["metric"], Counter())[row["protocol"], row["images"]] += row["n"]
-    return {metric: count.most_common(1)[0][0] for metric, count in counts.items()}
+def usual_protocols(scores: pd.DataFrame) -> dict[tuple[str, str], Protocol]:
+    """Return how most values of a metric on a data set were scored, by (data set, metric)."""
+    keys = ["dataset", "metric", "protocol", "images"]
+    votes = scores[scores["value"].notna()].groupby(keys, sort=False).size()
+    most = votes.groupby(keys[:2]).idxmax()
+    return {(dataset, metric): (protocol, images) for dataset, metric, protocol, images in most}
 
 
-def differences(rows: list[Record], usual: Record, scored_as: Signs) -> Iterator[str]:
-    """Say what sets a line apart from the title of its table and from the other lines."""
+def comparable(rows: pd.DataFrame, scores: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows were scored as most values of their metric and data set in `scores`."""
+    usually = usual_protocols(scores)
+    keys = zip(rows["dataset"], rows["metric"], strict=True)
+    protocols = zip(rows["protocol"], rows["images"], strict=True)
+    same = [usually.get(key) == each for key, each in zip(keys, protocols, strict=True)]
+    return pd.Series(same, rows.index, dtype=bool)
+
+
+def line_name(rows: list[Record], usually: Usual) -> list[str]:
+    """Return what a line of the table is called, and what sets it apart from the usual ones."""
     first = rows[0]
+    return [label(first["method"], first["settings"]), *_differences(rows, usually)]
+
+
+def _differences(rows: list[Record], usually: Usual) -> Iterator[str]:
+    first, method = rows[0], rows[0]["method"]
     for column in ASKED:
-        silent = column in ("steps", "budget") and first["steps"] == 0
-        if first[column] != usual[column] and not silent:
+        untrained = column in ("steps", "budget") and first["steps"] == 0
+        if first[column] != usually.asked[column] and not untrained:
             text = str(first[column]) or f"{column} not known"
             yield f"{first[column]:,} steps" if column == "steps" else text
-    if first["method_version"] != usual["method_version"][first["method"]]:
+    if first["method_version"] != usually.method_version[method]:
         yield f"version {first['method_version'] or 'unknown'} of the method"
-    theirs, ours = _defaults(usual["defaults"][first["method"]]), _defaults(first["defaults"])
-    yield from (
-        f"default {name}={ours[name]}"
-        for name in ours
-        if theirs.get(name, ours[name]) != ours[name]
-    )
-    scored = [(row, scored_as[row["metric"]]) for row in rows if row["n"] > 0]
-    for row, (protocol, _) in scored:
+    theirs = _defaults(usually.defaults[method])
+    for name, value in _defaults(first["defaults"]).items():
+        if theirs.get(name, value) != value:
+            yield f"default {name}={value}"
+    fewer = set()
+    for row in (row for row in rows if row["n"] > 0):
+        protocol, images = usually.protocols[row["dataset"], row["metric"]]
         if row["protocol"] != protocol:
             yield f"metric {row['metric']}: protocol {row['protocol']}"
-    fewer = {row["images"] for row, (_, images) in scored if row["images"] != images}
+        fewer |= {row["images"]} - {images}
     yield from (f"{images:,} images" for images in sorted(fewer))
 
 
@@ -165,19 +185,19 @@ def with_variants(frame: pd.DataFrame) -> pd.DataFrame:
     """
     if "variant" in frame:
         return frame
-    there = frame[frame["value"].notna()]
-    signs: dict[str, Signs] = {}
+    scored = frame[frame["value"].notna()]
+    facts: dict[str, Facts] = {}
     names = ("folder", "metric", "protocol", "images")
-    for folder, metric, *sign in zip(*(there[name].tolist() for name in names), strict=True):
-        signs.setdefault(folder, {})[metric] = (sign[0], sign[1])
-    runs = there.drop_duplicates("folder")
+    for folder, metric, *protocol in zip(*(scored[name].tolist() for name in names), strict=True):
+        facts.setdefault(folder, {})[metric] = protocol
+    runs = scored.drop_duplicates("folder")
     asked = runs[CONFIGURATION].itertuples(index=False, name=None)
-    known: dict[tuple[Any, ...], list[Signs]] = {}
+    known: dict[tuple[Any, ...], list[Facts]] = {}
     number: dict[str, int] = {}
     for folder, defaults, line in zip(runs["folder"], runs["defaults"], asked, strict=True):
-        # As a protocol of no metric: a code that has since learnt a new setting is no other one.
-        told = {f"default {name}": (value, 0) for name, value in _defaults(defaults).items()}
-        number[folder] = _fit(known.setdefault(line, []), signs[folder] | told)
+        # A code that has since been given a new setting is no other one.
+        found = {f"default {name}": value for name, value in _defaults(defaults).items()}
+        number[folder] = _variant(known.setdefault(line, []), facts[folder] | found)
     return frame.assign(variant=frame["folder"].map(number).fillna(0).astype(int))
 
 
@@ -187,12 +207,13 @@ def _defaults(text: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _fit(variants: list[Signs], signs: Signs) -> int:
+def _variant(variants: list[Facts], facts: Facts) -> int:
+    """Return the first variant that agrees with all facts of a run, which it is extended by."""
     for number, known in enumerate(variants):
-        if all(known.get(metric, sign) == sign for metric, sign in signs.items()):
-            known.update(signs)
+        if all(known.get(name, fact) == fact for name, fact in facts.items()):
+            known.update(facts)
             return number
-    variants.append(dict(signs))
+    variants.append(dict(facts))
     return len(variants) - 1
 
 

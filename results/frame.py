@@ -36,32 +36,27 @@ COLUMNS = {
     "folder": "str",
 }
 
+RUN = ("dataset", "method", "seed", "steps", "budget", "precision")
+SCORE = ("metric", "value", "protocol", "seconds", "images")
+NUMBERS = (".csv", ".parquet")
+"""Suffixes of files that frames are written to."""
 
-def tidy(
-    out: Path,
-    *,
-    datasets: Collection[str] = (),
-    methods: Collection[str] = (),
-    metrics: Collection[str] = (),
-    seeds: Collection[int] = (),
-) -> pd.DataFrame:
+
+def tidy(out: Path, wanted: Mapping[str, Collection[Any]] | None = None) -> pd.DataFrame:
     """Return one row per run and metric, of the runs in `out` by folder name.
 
     A run without scores has one row: no metric, value NaN, its state and the reason. A run whose
     `run.json` cannot be read names no data set and no method, and passes every filter. Text that is
-    missing is "", `seconds` is what the metric took, `images` how many it looked at; `settings` are
+    missing is "", `seconds` is what the metric took, `images` how many were scored; `settings` are
     the hyper-parameters that are not the method's `defaults`, `version` is the code that trained,
     `method_version` the method's own, 0 where a run does not say it.
 
     Args:
         out: the folder of run folders.
-        datasets, methods, metrics, seeds: keep only these; empty keeps all.
+        wanted: see `only`.
     """
-    frame = only(
-        collected(Path(out), folders(out), _read),
-        {"dataset": datasets, "method": methods, "metric": metrics, "seed": seeds},
-    )
-    return frame.reset_index(drop=True)
+    frame = collected(Path(out), folders(out), _read)
+    return only(frame, wanted or {}).reset_index(drop=True)
 
 
 def only(frame: pd.DataFrame, wanted: Mapping[str, Collection[Any]]) -> pd.DataFrame:
@@ -79,25 +74,21 @@ def settings_text(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={_setting(settings[name])}" for name in sorted(settings))
 
 
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write `frame` as CSV; `read_csv` returns it unchanged."""
+def suffix(path: Path, known: Sequence[str]) -> str:
+    """Return the suffix of `path`; UserError if no such file is ever written."""
+    if path.suffix.lower() not in known:
+        raise UserError(f"cannot write {path}: its suffix must be one of {', '.join(known)}")
+    return path.suffix.lower()
+
+
+def write_rows(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame as CSV or Parquet; UserError for another suffix."""
+    kind = suffix(path, NUMBERS)
     with written(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read what `write_csv` wrote of `tidy`; UserError if it is something else."""
-    blank = {name: [""] for name, kind in COLUMNS.items() if kind != "str"}
-    try:
-        frame = pd.read_csv(
-            path,
-            dtype=COLUMNS,
-            keep_default_na=False,
-            na_values=blank,
-        )
-        return frame[list(COLUMNS)]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        if kind == ".csv":
+            frame.to_csv(temporary, index=False, lineterminator="\n")
+        else:
+            frame.to_parquet(temporary, index=False)
 
 
 def as_json(frame: pd.DataFrame) -> str:
@@ -115,34 +106,27 @@ def _rows(folder: Folder) -> Iterator[dict[str, Any]]:
     state, reason, asked, scores = folder.account()
     row = {name: "" if kind == "str" else None for name, kind in COLUMNS.items()}
     row |= {"folder": folder.name, "state": state, "reason": reason}
-    if asked is not None:
-        row |= _asked(asked)
+    row |= {} if asked is None else _asked(asked)
     if scores is None or not scores["rows"]:
         yield row
         return
     for score in scores["rows"]:
-        told = {name: score[name] for name in ("metric", "value", "protocol", "seconds", "images")}
-        yield {**row, **told, "reason": score["reason"] or ""}
+        yield {**row, **{name: score[name] for name in SCORE}, "reason": score["reason"] or ""}
 
 
 def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
-    run = asked["run"]
-    told = {name: run[name] for name in ("dataset", "method", "seed", "steps")}
-    told |= {name: run[name] for name in ("budget", "precision")}
-    told |= {name: asked[name] for name in ("sees", "representation", "key")}
-    told["method_version"] = run.get("version", 0)
-    told |= {name: settings_text(_record(run.get(name))) for name in ("settings", "defaults")}
-    return {**told, "version": _version(_record(asked.get("versions")))}
+    run, versions = asked["run"], _record(asked.get("versions"))
+    row = {name: run[name] for name in RUN}
+    row |= {name: asked[name] for name in ("sees", "representation", "key")}
+    row |= {name: settings_text(_record(run.get(name))) for name in ("settings", "defaults")}
+    # What trained: "0.1.0, torch 2.15.0", or less if a run says less.
+    parts = versions.get(PACKAGE), f"torch {versions['torch']}" if versions.get("torch") else ""
+    version = ", ".join(str(part) for part in parts if part)
+    return {**row, "method_version": run.get("version", 0), "version": version}
 
 
 def _record(found: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
-
-
-def _version(versions: Mapping[str, Any]) -> str:
-    """Return what trained: "0.1.0, torch 2.15.0", or less if a run says less."""
-    ours, torch = versions.get(PACKAGE), versions.get("torch")
-    return ", ".join([*([str(ours)] if ours else []), *([f"torch {torch}"] if torch else [])])
 
 
 def _setting(value: Any) -> str:

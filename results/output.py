@@ -10,14 +10,13 @@ import pandas as pd
 
 from benchmark.registry import UserError, unknown
 from benchmark.registry import seeds as parsed
-from results import export
-from results.frame import only
-from results.published import published, with_published
+from results.formats import SUFFIXES, printed, write_table
+from results.frame import as_json, only, suffix, tidy, write_rows
+from results.published import numbers_with_published, published, with_published
+from results.runs import Runs, metric_facts, rows_of
 from results.significance import compared
 from results.store import Folder
-from results.study import Study, metric_facts, rows_of
-from results.table import as_json, printed, tidy, write_csv
-from results.table_content import sheets
+from results.table import tables
 from results.terminal import console
 from results.trained import rich_trained, trained
 
@@ -101,21 +100,21 @@ def print_table(
         UserError: a file of another suffix, or one that cannot be written.
     """
     for path in to:
-        export.suffix(path)
+        suffix(path, SUFFIXES)
     if json:
         sys.stdout.write(as_json(frame) + "\n")
     if json and not to:
         return
     lines = compared(frame, directions())
-    tables = sheets(frame, lines)
+    found = tables(frame, lines)
     if with_others:
         theirs = published()
-        lines, tables = export.with_published(lines, theirs), with_published(tables, theirs)
-    screen = console()
-    for table in () if json else tables:
-        screen.print(printed(table, screen.width))
+        lines, found = numbers_with_published(lines, theirs), with_published(found, theirs)
+    terminal = console()
+    for table in () if json else found:
+        terminal.print(printed(table, terminal.width))
     for path in to:
-        export.write_table(path, tables, lines)
+        write_table(path, found, lines)
         print(f"wrote {path}", file=sys.stderr)
 
 
@@ -126,22 +125,22 @@ def show_runs(
 
     Args:
         names: of their folders in `out`.
-        rows: the metrics that are shown.
+        rows: the metrics to print.
         out: the folder of run folders.
         json: whether to print rows instead of the table.
         tracked: whether scores over training steps were asked for.
     """
-    frame = tidy(out, metrics=rows)
+    frame = tidy(out, {"metric": rows})
     frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
     print_table(frame, json)
     if tracked:
         _say_untracked(frame, out)
-    write_csv(out / "scores.csv", frame)
+    write_rows(out / "scores.csv", frame)
     print(f"wrote {out / 'scores.csv'}", file=sys.stderr)
     for stem, kinds in groupby(draw(frame, out, out / "figures", FIGURES), _stem):
         # As a shell reads it: a table above a hundred paths would be out of sight.
-        told = ",".join(path.suffix.removeprefix(".") for path in kinds)
-        print(f"wrote {stem}.{{{told}}}", file=sys.stderr)
+        suffixes = ",".join(path.suffix.removeprefix(".") for path in kinds)
+        print(f"wrote {stem}.{{{suffixes}}}", file=sys.stderr)
 
 
 def _stem(path: Path) -> Path:
@@ -149,16 +148,13 @@ def _stem(path: Path) -> Path:
 
 
 def _say_untracked(frame: pd.DataFrame, out: Path) -> None:
-    """Say which methods were not watched, for want of an encoder or because they were trained."""
+    """Say which methods were not tracked, for want of an encoder or because they were trained."""
     trained = frame[(frame["steps"] > 0) & (frame["method"] != "")].drop_duplicates("folder")
-    pairs = zip(trained["method"], trained["folder"], strict=True)
-    names = {method for method, name in pairs if not Folder(out / name).tracked.exists()}
-    if names:
-        print(
-            f"no scores over the steps of {', '.join(sorted(names))}: trained before, or without "
-            "an encoder while it trains",
-            file=sys.stderr,
-        )
+    there = [Folder(out / name).tracked.exists() for name in trained["folder"]]
+    if not all(there):
+        names = ", ".join(sorted(set(trained["method"][[not each for each in there]])))
+        why = "trained before, or without an encoder while it trains"
+        print(f"no scores over the steps of {names}: {why}", file=sys.stderr)
 
 
 def directions() -> dict[str, bool]:
@@ -172,4 +168,4 @@ def draw(frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str]) -> lis
 
     for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
         print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
-    return figures.draw(Study(out, frame), to, wanted)
+    return figures.draw(Runs(out, frame), to, wanted)

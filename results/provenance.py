@@ -6,35 +6,36 @@ from typing import Any
 
 from benchmark.registry import GENERATOR, METRICS, UserError, spans
 from results.frame import settings_text
-from results.study import Study, rows_of
+from results.runs import Runs, rows_of
 
 BUDGETS = ("quick", "paper")
 
 
-def sources(study: Study, known: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:
+def sources(runs: Runs, known: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:
     """Return kind, name and source of each method, data set and metric that was used.
 
     A run says the source of its method and data set; `known` has those of runs that do not.
     """
     found: dict[tuple[str, str], str] = {}
-    for record in _asked(study):
-        told = record.get("sources", {})
+    for record in _asked(runs):
+        recorded = record.get("sources", {})
         for kind in ("method", "dataset"):
             name = record["run"][kind]
-            found[kind, name] = str(told.get(kind) or known.get((kind, name), "no source is known"))
-    for metric in _metrics(study.lines["metric"]):
+            source = recorded.get(kind) or known.get((kind, name), "no source is known")
+            found[kind, name] = str(source)
+    for metric in _metrics(runs.lines["metric"]):
         found["metric", metric] = METRICS[metric].source
     return [{"kind": k, "name": n, "source": text} for (k, n), text in sorted(found.items())]
 
 
-def commands(study: Study) -> list[str]:
+def commands(runs: Runs) -> list[str]:
     """Return the commands that make all runs again."""
-    scored = ",".join(_metrics(study.lines["metric"]))
+    scored = ",".join(_metrics(runs.lines["metric"]))
     tail = f" --metrics {scored}" if scored else ""
-    if study.lines["metric"].str.endswith(GENERATOR).any():
+    if runs.lines["metric"].str.endswith(GENERATOR).any():
         tail += " --side both"
     seeds: dict[tuple[str, ...], list[int]] = {}
-    for record in _asked(study):
+    for record in _asked(runs):
         run = record["run"]
         method, given = run["method"], run["settings"]
         sets = [f"{method}.{k}={settings_text({k: v}).split('=', 1)[1]}" for k, v in given.items()]
@@ -52,10 +53,10 @@ def commands(study: Study) -> list[str]:
     ]
 
 
-def versions(study: Study) -> list[tuple[str, str, int]]:
+def versions(runs: Runs) -> list[tuple[str, str, int]]:
     """Return what the runs were made with: name, version, and how many runs say so."""
     counts: dict[tuple[str, str], int] = {}
-    for record in _asked(study):
+    for record in _asked(runs):
         for part in ("versions", "machine"):
             for name, value in record.get(part, {}).items():
                 key = str(name), str(value)
@@ -63,11 +64,11 @@ def versions(study: Study) -> list[tuple[str, str, int]]:
     return [(name, value, n) for (name, value), n in sorted(counts.items())]
 
 
-def _asked(study: Study) -> list[dict[str, Any]]:
+def _asked(runs: Runs) -> list[dict[str, Any]]:
     found = []
-    for name in study.frame["folder"].unique():
+    for name in runs.frame["folder"].unique():
         try:
-            found.append(study.folder(name).asked)
+            found.append(runs.folder(name).asked)
         except UserError:
             continue
     return found

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmark.registry import UserError
 from results.aggregate import label, printable
-from results.table_content import Cell, Line, Sheet
+from results.table import Cell, Line, Table
 
 PUBLISHED = Path(__file__).parent / "published.csv"
 COLUMNS = ("dataset", "method", "settings", "metric", "value", "spread", "source", "note")
@@ -32,25 +32,34 @@ def published(path: Path = PUBLISHED) -> pd.DataFrame:
     return frame
 
 
-def with_published(sheets: Sequence[Sheet], found: pd.DataFrame) -> list[Sheet]:
+def numbers_with_published(lines: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Return `compared` with the published rows of its data sets and metrics below.
+
+    They have a `note` and a `source`, which is "" of ours, and no more than data set, method,
+    settings, metric and `mean` beside those.
+    """
+    counts = {str(name): "Int64" for name in lines.select_dtypes("int")}
+    there = found["dataset"].isin(lines["dataset"]) & found["metric"].isin(lines["metric"])
+    theirs = found[there].rename(columns={"value": "mean"}).drop(columns="spread")
+    theirs = theirs.assign(mean=theirs["mean"].astype(float), best=False, bold=False)
+    both = pd.concat([lines.astype(counts).assign(note="", source=""), theirs], ignore_index=True)
+    return both.astype({"best": bool, "bold": bool})
+
+
+def with_published(tables: Sequence[Table], found: pd.DataFrame) -> list[Table]:
     """Return the tables with published lines: of the methods and the metrics that are in them."""
-    return [_with_published(sheet, found[found["dataset"] == sheet.dataset]) for sheet in sheets]
+    return [_with_published(table, found[found["dataset"] == table.dataset]) for table in tables]
 
 
-def _with_published(sheet: Sheet, found: pd.DataFrame) -> Sheet:
-    methods = {line.method for line in sheet.lines}
-    found = found[found["metric"].isin(sheet.metrics) & found["method"].isin(methods)]
+def _with_published(table: Table, found: pd.DataFrame) -> Table:
+    methods = {line.method for line in table.lines}
+    found = found[found["metric"].isin(table.metrics) & found["method"].isin(methods)]
     if found.empty:
-        return sheet
-    footnotes = dict.fromkeys(sheet.footnotes)
-    lines = tuple(_lines(found, footnotes))
+        return table
+    footnotes = dict.fromkeys(table.footnotes)
+    lines = (*table.lines, *_lines(found, footnotes))
     note = "published: by the protocols of their sources, which are not ours; ± as printed there"
-    return replace(
-        sheet,
-        lines=sheet.lines + lines,
-        notes=(*sheet.notes, note),
-        footnotes=tuple(footnotes),
-    )
+    return replace(table, lines=lines, notes=(*table.notes, note), footnotes=tuple(footnotes))
 
 
 def _lines(found: pd.DataFrame, footnotes: dict[str, None]) -> Iterator[Line]:

@@ -2,10 +2,9 @@
 
 import base64
 import io
-import math
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,18 @@ from PIL import Image
 
 from benchmark.registry import UserError
 from results import figures
-from results.aggregate import REFERENCES, Record, records
-from results.figures.base import Picture, estimates, read_or_say
-from results.figures.sheets import tiled
+from results.aggregate import Record, records
+from results.atomic import write_text
+from results.figures.base import Picture, read_or_say
+from results.figures.image_grid import tiled
 from results.figures.style import paper
 from results.figures.traversals import heading, sorted_traversal
-from results.files import written
 from results.provenance import commands, sources, versions
+from results.runs import Runs
+from results.significance import compared
 from results.store import Folder, Traversal
-from results.study import Study
+from results.table import Cell, tables
 
-SHOWN = tuple(name for name in figures.FIGURES if name not in ("latents", "prior", "traversals"))
-"""Figures of the page; what they leave out is in its viewer."""
 RUNS = 24
 """Runs in the viewer."""
 DPI = 110
@@ -37,13 +36,13 @@ LOSSLESS = 500_000
 Sources = Mapping[tuple[str, str], str]
 
 
-def write(study: Study, path: Path, known: Sources) -> Path:
-    """Write the page of a study and return its path.
+def write(runs: Runs, path: Path, known: Sources) -> Path:
+    """Write the page of these runs and return its path.
 
     Args:
-        study: the runs to show.
+        runs: what it is of.
         path: the file, `report.html` for example.
-        known: the source of ("method" or "dataset", name), for runs that do not say theirs.
+        known: the source of ("method" or "dataset", name), for runs that do not record theirs.
 
     Raises:
         UserError: the file cannot be written.
@@ -56,30 +55,31 @@ def write(study: Study, path: Path, known: Sources) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    text = environment.get_template("report.html.jinja").render(page(study, known))
-    with written(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, environment.get_template("report.html.jinja").render(page(runs, known)))
     return path
 
 
-def page(study: Study, known: Sources) -> dict[str, Any]:
-    """Return what the template shows."""
-    runs = study.frame.drop_duplicates("folder")
-    metrics = sorted(study.lines.loc[study.lines["metric"] != "", "metric"].unique())
-    notes: dict[str, int] = {}
+def page(runs: Runs, known: Sources) -> dict[str, Any]:
+    """Return what the template is filled with."""
+    each = runs.frame.drop_duplicates("folder")
+    every = [table for table in tables(runs.frame, compared(runs.frame, {})) if table.dataset]
+    metrics = sorted({metric for table in every for metric in table.metrics})
+    # The traversals of single runs are in the page's viewer.
+    found = figures.pictures(runs, figures.known(per_run=False))
     return {
-        "states": Counter(runs["state"]).most_common(),
-        "studied": studied(runs),
+        "states": Counter(each["state"]).most_common(),
+        "studied": studied(each),
         "metrics": metrics,
-        "lines": table(study, metrics, notes),
-        "notes": [*notes],
-        "facts": {metric: study.facts[metric] for metric in metrics if metric in study.facts},
-        "missing": missing(runs),
-        "figures": [shown for shown in map(_figure, figures.pictures(study, SHOWN)) if shown],
-        "viewer": [*_viewer(study)],
-        "sources": sources(study, known),
-        "commands": commands(study),
-        "versions": versions(study),
+        "tables": every,
+        "footnotes": list(dict.fromkeys(text for table in every for text in table.footnotes)),
+        "empty": Cell(),
+        "facts": {metric: runs.facts[metric] for metric in metrics if metric in runs.facts},
+        "missing": missing(each),
+        "figures": [drawn for drawn in map(_figure, found) if drawn],
+        "viewer": [*_viewer(runs)],
+        "sources": sources(runs, known),
+        "commands": commands(runs),
+        "versions": versions(runs),
     }
 
 
@@ -90,49 +90,6 @@ def studied(runs: pd.DataFrame) -> list[Record]:
     return records(done.agg(done="sum", all="size").reset_index())
 
 
-def table(study: Study, metrics: Sequence[str], notes: dict[str, int]) -> list[Record]:
-    """Return a record per line of the table: what was run, its seeds, and a cell per metric.
-
-    A cell is `value` (the mean, or None), `text` ("0.301") and `more`, its 95 % interval. Where a
-    seed has no value the text ends with the number in `notes` of the reason; new ones are added.
-    """
-    found = []
-    for (dataset, line), rows in study.lines.groupby(["dataset", "line"], sort=False):
-        first, runs = records(rows)[0], rows.drop_duplicates("folder")
-        done = int((runs["state"] == "done").sum())
-        cells = {
-            str(metric): _cell(part, notes) for metric, part in rows.groupby("metric") if metric
-        }
-        nothing = {"value": None, "text": "", "more": ""}
-        found.append(
-            {
-                "dataset": dataset,
-                "line": str(line).replace("\n", ", "),
-                "method": first["method"],
-                "sees": first["sees"],
-                "codes": first["representation"],
-                "done": done,
-                "all": len(runs),
-                "reference": first["method"] in REFERENCES,
-                "cells": [cells.get(metric, nothing) for metric in metrics],
-            }
-        )
-    return sorted(found, key=lambda row: (row["dataset"], row["reference"]))
-
-
-def _cell(rows: pd.DataFrame, notes: dict[str, int]) -> dict[str, Any]:
-    values, mark = rows["value"].dropna(), ""
-    if len(values) < len(rows):
-        why = "; ".join(sorted(set(rows.loc[rows["value"].isna(), "reason"]) - {""}))
-        number = notes.setdefault(why or "no reason was given", len(notes) + 1)
-        mark = f" ({number})"
-    if values.empty:
-        return {"value": None, "text": f"-{mark}", "more": ""}
-    (found,) = estimates([values.tolist()])
-    more = "" if math.isnan(found.low) else f"{found.low:.3f} to {found.high:.3f}"
-    return {"value": found.mean, "text": f"{found.mean:.3f}{mark}", "more": more}
-
-
 def missing(runs: pd.DataFrame) -> list[Record]:
     """Return the runs that are not done, each with its state and reason."""
     columns = ["folder", "dataset", "method", "settings", "seed", "state", "reason"]
@@ -141,7 +98,7 @@ def missing(runs: pd.DataFrame) -> list[Record]:
 
 
 def _figure(picture: Picture) -> dict[str, Any] | None:
-    """Return a figure's name, its words, and its PNG; None if what it shows is damaged."""
+    """Return a figure's name, its alternative text and PNG; None if it cannot be read."""
     try:
         with paper():
             figure = picture.draw()
@@ -156,10 +113,10 @@ def _figure(picture: Picture) -> dict[str, Any] | None:
     return {"title": title, "alt": picture.alt, "uri": uri, "width": width, "height": height}
 
 
-def _viewer(study: Study) -> Iterator[dict[str, Any]]:
+def _viewer(runs: Runs) -> Iterator[dict[str, Any]]:
     """Yield the runs whose codes can be moved: their strips as one picture, a row per code."""
-    for name in study.shown(RUNS, "traversal.h5")["folder"]:
-        folder = study.folder(name)
+    for name in runs.some(RUNS, "traversal.h5")["folder"]:
+        folder = runs.folder(name)
         found = read_or_say(sorted_traversal, folder)
         if found is not None:
             yield _moving(folder, found)
@@ -168,11 +125,11 @@ def _viewer(study: Study) -> Iterator[dict[str, Any]]:
 def _moving(folder: Folder, found: Traversal) -> dict[str, Any]:
     _, steps, _, height, width = found.strips.shape
     lossless = found.strips.nbytes <= LOSSLESS
-    sheet = Image.fromarray(tiled(found.strips, 0))
+    strips = Image.fromarray(tiled(found.strips, 0))
     return {
         "name": heading(folder),
         "title": found.title,
-        "strips": _uri(sheet, "WEBP", lossless=lossless, quality=85),
+        "strips": _uri(strips, "WEBP", lossless=lossless, quality=85),
         "steps": steps,
         "width": width,
         "height": height,

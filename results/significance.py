@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from results.aggregate import LINE, REFERENCES, summary, usual_signs, with_variants
+from results.aggregate import LINE, REFERENCES, comparable, summary, with_variants
 from results.statistics import holm, intervals, paired_test, smallest_p
 
 ALPHA = 0.05
@@ -34,25 +34,20 @@ def compared(frame: pd.DataFrame, higher: Mapping[str, bool]) -> pd.DataFrame:
     """
     frame = with_variants(frame)
     lines, values = summary(frame), _values(frame)
-    cells = list(lines[CELL].itertuples(index=False, name=None))
-    seeds = [values.get(cell, {}) for cell in cells]
-    bounds = _intervals(seeds)
-    told = lines.assign(low=bounds[:, 0], high=bounds[:, 1], best=False, others=0, p=np.nan)
-    for _, rows in lines.groupby("dataset"):
-        scored_as = usual_signs(rows)
-        for metric, column in rows[rows["n"] > 0].groupby("metric"):
-            protocol, images = scored_as[str(metric)]
-            alike = (column["protocol"] == protocol) & (column["images"] == images)
-            # A mean without the seeds that a metric refused is not that of the others.
-            whole = column["na"] == 0
-            rivals = column[alike & whole & ~column["method"].isin(REFERENCES)]
-            if metric in higher and len(rivals) > 1:
-                _compare(told, rivals, seeds, 1 if higher[str(metric)] else -1)
-    return told.assign(bold=told["best"] | (told["p"] > ALPHA))
+    seeds = [values.get(cell, {}) for cell in lines[CELL].itertuples(index=False, name=None)]
+    bounds = intervals([[value for found in cell.values() for value in found] for cell in seeds])
+    tested = lines.assign(low=bounds[:, 0], high=bounds[:, 1], best=False, others=0, p=np.nan)
+    # A mean without the seeds that a metric refused is not that of the others.
+    whole = (lines["n"] > 0) & (lines["na"] == 0)
+    rivals = lines[whole & comparable(lines, frame) & ~lines["method"].isin(REFERENCES)]
+    for (_, metric), column in rivals.groupby(["dataset", "metric"]):
+        if metric in higher and len(column) > 1:
+            _compare(tested, column, seeds, 1 if higher[str(metric)] else -1)
+    return tested.assign(bold=tested["best"] | (tested["p"] > ALPHA))
 
 
 def _values(frame: pd.DataFrame) -> dict[Cell, Seeds]:
-    """Return each cell's values by seed: more than one if two runs differ in nothing told."""
+    """Return each cell's values by seed: several if two runs differ in nothing that is recorded."""
     found: dict[Cell, Seeds] = {}
     scored = frame[frame["value"].notna()]
     columns = (scored[name].tolist() for name in ("value", "seed", *CELL))
@@ -61,37 +56,23 @@ def _values(frame: pd.DataFrame) -> dict[Cell, Seeds]:
     return found
 
 
-def _intervals(seeds: Sequence[Seeds]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Return the interval of each cell, (cells, 2); cells of as many values share resamples."""
-    samples = [[value for values in cell.values() for value in values] for cell in seeds]
-    bounds = np.full((len(seeds), 2), np.nan)
-    for n in {len(sample) for sample in samples}:
-        places = [place for place, sample in enumerate(samples) if len(sample) == n]
-        bounds[places] = intervals([samples[place] for place in places])
-    return bounds
-
-
 def _compare(
-    told: pd.DataFrame, rivals: pd.DataFrame, seeds: Sequence[Seeds], direction: int
+    tested: pd.DataFrame, rivals: pd.DataFrame, seeds: Sequence[Seeds], direction: int
 ) -> None:
     """Fill in `best`, `others` and `p` of one column of the table."""
     means = direction * rivals["mean"].to_numpy()
     places: list[int] = rivals.index.tolist()
     first = places[int(means.argmax())]
     others = [place for place in places if place != first]
-    told.loc[rivals.index[means == means.max()], "best"] = True
-    told.loc[places, "others"] = len(others)
+    tested.loc[rivals.index[means == means.max()], "best"] = True
+    tested.loc[places, "others"] = len(others)
     differences = {place: _differences(seeds[first], seeds[place]) for place in others}
     pairs = {
         place: found
         for place, found in differences.items()
         if smallest_p(len(found)) * len(others) <= ALPHA
     }
-    p = pd.Series(np.nan, index=list(pairs))
-    for n in {len(found) for found in pairs.values()}:
-        places = [place for place, found in pairs.items() if len(found) == n]
-        p[places] = paired_test([pairs[place] for place in places])
-    told.loc[p.index, "p"] = holm(p.to_numpy())
+    tested.loc[[*pairs], "p"] = holm(paired_test([*pairs.values()]))
 
 
 def _differences(a: Seeds, b: Seeds) -> list[float]:

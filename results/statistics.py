@@ -1,6 +1,6 @@
 """Statistics over seeds: how sure a mean is, and which means differ."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import bootstrap, norm, t
 
 Matrix = NDArray[np.float64]
+Samples = Sequence[Sequence[float] | NDArray[Any]] | NDArray[np.floating]
 
 FEWEST = 3
 """Values below which no interval is given: it would say more than the data do."""
@@ -30,9 +31,9 @@ def interval(
 
 
 def intervals(
-    samples: ArrayLike, *, level: float = 0.95, rng: np.random.Generator | None = None
+    samples: Samples, *, level: float = 0.95, rng: np.random.Generator | None = None
 ) -> Matrix:
-    """Return the bootstrap intervals (S, 2) of the means of S samples (S, n).
+    """Return the bootstrap intervals (S, 2) of the means of S samples.
 
     They are SciPy's BCa intervals at a level at which n normal values would be covered as asked:
     bootstrap intervals of few values are too short, at n = 5 by a factor of 1.6. None goes beyond
@@ -41,29 +42,38 @@ def intervals(
     they are equal. Fewer than three values, and values that are not finite, give NaN.
 
     Args:
-        samples: S times n values.
+        samples: S sequences of numbers; those of one size share their resamples.
         level: how often an interval is to hold the mean.
-        rng: draws the resamples, the same for all S; None: the same in every call.
+        rng: draws the resamples; None: the same for each size in every call.
 
     References:
         Efron, Better bootstrap confidence intervals, 1987, https://doi.org/10.2307/2289144
         Hesterberg, What teachers should know about the bootstrap, 2015, section 4.3 (the level),
         https://doi.org/10.1080/00031305.2015.1089789
     """
-    # Sorted: the resamples must not depend on the order in which folders were read.
-    values = np.sort(np.asarray(samples, dtype=np.float64), axis=1)
-    found = np.full((len(values), 2), np.nan)
-    n = values.shape[1]
-    if n < FEWEST or not len(values):
-        return found
-    equal = np.ptp(values, axis=1) == 0
-    found[equal] = values[equal, :2]
-    varied = np.flatnonzero(np.isfinite(values).all(axis=1) & ~equal)
-    drawn = _counts(n, rng or np.random.default_rng(0))
-    for start in range(0, len(varied), _BLOCK):
-        block = varied[start : start + _BLOCK]
-        found[block] = _bca(values[block], drawn, _widened(level, n))
+    found = np.full((len(samples), 2), np.nan)
+    for places, values in _by_size(samples):
+        n = values.shape[1]
+        if n < FEWEST:
+            continue
+        # Sorted: the resamples must not depend on the order in which folders were read.
+        values.sort(axis=1)
+        equal = np.ptp(values, axis=1) == 0
+        found[places[equal]] = values[equal, :2]
+        varied = np.flatnonzero(np.isfinite(values).all(axis=1) & ~equal)
+        drawn = _counts(n, rng or np.random.default_rng(0))
+        for start in range(0, len(varied), _BLOCK):
+            block = varied[start : start + _BLOCK]
+            found[places[block]] = _bca(values[block], drawn, _widened(level, n))
     return found
+
+
+def _by_size(samples: Samples) -> Iterator[tuple[NDArray[np.intp], Matrix]]:
+    """Yield the places of the samples of each size, and their values (S, n)."""
+    sizes = np.array([len(values) for values in samples], int)
+    for n in np.unique(sizes):
+        places = np.flatnonzero(sizes == n)
+        yield places, np.array([samples[place] for place in places.tolist()], np.float64)
 
 
 def _counts(n: int, rng: np.random.Generator) -> Matrix:
@@ -98,8 +108,8 @@ def _widened(level: float, n: int) -> float:
     return float(1 - 2 * norm.sf(z))
 
 
-def paired_test(differences: ArrayLike, *, rng: np.random.Generator | None = None) -> Matrix:
-    """Return two-sided p-values (C,) of C comparisons (C, n) of n pairs each.
+def paired_test(differences: Samples, *, rng: np.random.Generator | None = None) -> Matrix:
+    """Return two-sided p-values (C,) of C comparisons of pairs.
 
     A permutation test: if two methods were alike, a pair's difference could as well have the other
     sign, so p is the share of all changes of signs whose mean is as far from 0 as the one observed.
@@ -107,21 +117,21 @@ def paired_test(differences: ArrayLike, *, rng: np.random.Generator | None = Non
     changes stand for all. With n pairs p is never below `smallest_p(n)`.
 
     Args:
-        differences: finite numbers.
-        rng: draws the changes of signs, the same for all C; None: the same in every call.
+        differences: C sequences of finite numbers.
+        rng: draws the changes of signs; None: the same for each number of pairs in every call.
 
     References:
         Fisher, The Design of Experiments, 1935, section 21
         Phipson and Smyth, Permutation p-values should never be zero, 2010,
         https://doi.org/10.2202/1544-6115.1585 (drawn changes count the observed one, too)
     """
-    pairs = np.asarray(differences, dtype=np.float64)
-    n = pairs.shape[1]
-    sums = np.abs(pairs @ _signs(n, rng or np.random.default_rng(0)).T)
-    observed = np.abs(pairs.sum(axis=1, keepdims=True))
-    # Sums of the same numbers in another order are equal, whatever rounding says.
-    as_far = sums >= observed - 1e-12 * np.abs(pairs).sum(axis=1, keepdims=True)
-    p: Matrix = as_far.mean(axis=1)
+    p = np.full(len(differences), np.nan)
+    for places, pairs in _by_size(differences):
+        sums = np.abs(pairs @ _signs(pairs.shape[1], rng or np.random.default_rng(0)).T)
+        observed = np.abs(pairs.sum(axis=1, keepdims=True))
+        # Sums of the same numbers in another order are equal, whatever rounding says.
+        as_far = sums >= observed - 1e-12 * np.abs(pairs).sum(axis=1, keepdims=True)
+        p[places] = as_far.mean(axis=1)
     return p
 
 

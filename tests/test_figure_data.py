@@ -17,14 +17,14 @@ from results.figures.samples import reconstructions
 from results.figures.sweeps import STEPS, over_settings, tracked
 from results.figures.traversals import film, sorted_traversal
 from results.figures.variance import shares as variance_shares
+from results.frame import tidy
 from results.pictures import Information, read_information, read_pictures
-from results.study import Fact, Study
-from results.table import tidy
+from results.runs import Fact, Runs
 from tests.studies import ask, done, row, with_pictures
 
 
-def study(out: Path) -> Study:
-    return Study(out, tidy(out))
+def study(out: Path) -> Runs:
+    return Runs(out, tidy(out))
 
 
 def test_a_sweep_has_every_value_defaults_too(tmp_path: Path) -> None:
@@ -214,11 +214,11 @@ def test_of_many_runs_some_are_shown(tmp_path: Path) -> None:
             for beta in (1.0, 2.0):
                 done(tmp_path, "vae", seed, dataset=dataset, settings={"beta": beta})
     all_of_it = study(tmp_path)
-    assert len(all_of_it.shown(12)) == 12
-    some = all_of_it.shown(3)
+    assert len(all_of_it.some(12)) == 12
+    some = all_of_it.some(3)
     assert some["seed"].tolist() == [0] * 3
     assert sorted(some["dataset"]) == ["d1", "d1", "d2"]
-    assert all_of_it.shown(3, "traversal.h5").empty
+    assert all_of_it.some(3, "traversal.h5").empty
 
 
 @pytest.mark.slow
@@ -239,9 +239,9 @@ def test_every_figure_of_one_study_can_be_drawn(tmp_path: Path) -> None:
             done(tmp_path, method, 1, row("mig", 0.5), row("sap", 0.5), steps=100, **told)
     frame = tidy(tmp_path)
     frame = frame[(frame["method"] != "infogan") | (frame["seed"] == 0)]
-    found = [*figures.pictures(Study(tmp_path, frame), [*figures.FIGURES])]
+    found = [*figures.pictures(Runs(tmp_path, frame), figures.known())]
     kinds = {picture.stem.split("-")[0] for picture in found}
-    assert len(kinds) == len(figures.FIGURES)
+    assert len(kinds) == len(figures.known())
     assert all(len(picture.alt) > 30 for picture in found)
     small = [picture for picture in found if picture.stem.endswith(("d1", "ranks", "variance"))]
     for picture in small:

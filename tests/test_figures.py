@@ -12,9 +12,9 @@ from results import figures
 from results.figures.scores import draw_comparison
 from results.figures.style import KNOWN, look
 from results.figures.traversals import draw_traversal
+from results.frame import tidy
+from results.runs import Runs
 from results.statistics import interval
-from results.study import Study
-from results.table import tidy
 from tests.studies import ask, done, row, small_study
 
 
@@ -59,7 +59,7 @@ def test_the_floor_is_scored_like_the_methods(tmp_path: Path) -> None:
 def test_comparison_files(study: Path, tmp_path: Path) -> None:
     before = dict(rcParams)
     to = tmp_path / "figures"
-    pdf, png = figures.draw(Study(study, tidy(study)), to, ["scores"])
+    pdf, png = figures.draw(Runs(study, tidy(study)), to, ["scores"])
     assert (pdf.name, png.name) == ("scores-dsprites.pdf", "scores-dsprites.png")
     assert pdf.read_bytes().startswith(b"%PDF-")
     assert b"/FontFile2" in pdf.read_bytes()
@@ -67,7 +67,7 @@ def test_comparison_files(study: Path, tmp_path: Path) -> None:
     assert png.read_bytes().startswith(b"\x89PNG")
     first = pdf.read_bytes()
     done(study, "vae", 0, row("mig", 0.5), dataset="a b$x^{")
-    paths = figures.draw(Study(study, tidy(study)), to, ["scores"])
+    paths = figures.draw(Runs(study, tidy(study)), to, ["scores"])
     assert sorted(path.name for path in paths if path.suffix == ".pdf") == [
         "scores-a_b_x__.pdf",
         "scores-dsprites.pdf",
@@ -78,10 +78,10 @@ def test_comparison_files(study: Path, tmp_path: Path) -> None:
 
 def test_nothing_to_draw_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done(tmp_path, "random", 0, row("mig", 0.1))
-    assert figures.draw(Study(tmp_path, tidy(tmp_path)), tmp_path / "x", [*figures.FIGURES]) == []
+    assert figures.draw(Runs(tmp_path, tidy(tmp_path)), tmp_path / "x", figures.known()) == []
     said = capsys.readouterr().err.splitlines()
     assert [line.split(": ")[:2] for line in said] == [
-        ["left out", name] for name in figures.FIGURES
+        ["left out", name] for name in figures.known()
     ]
 
 
@@ -114,7 +114,7 @@ def test_traversals(tmp_path: Path, channels: int) -> None:
     np.testing.assert_array_equal(sheet[10:, 8:14], strips[2, 1].transpose(1, 2, 0))
     assert (sheet[8:10] == 255).all()
     folder.finish({"rows": [], "train": {}})
-    pdf, png, gif = figures.draw(Study(tmp_path, tidy(tmp_path)), tmp_path, ["traversals"])
+    pdf, png, gif = figures.draw(Runs(tmp_path, tidy(tmp_path)), tmp_path, ["traversals"])
     assert pdf.read_bytes().startswith(b"%PDF-")
     assert png.exists()
     with Image.open(gif) as film:

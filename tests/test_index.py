@@ -51,7 +51,7 @@ def test_what_did_not_change_is_not_read_again(out: Path, read: list[str]) -> No
     pd.testing.assert_frame_equal(tidy(out), first)
     assert len(read) == RUNS
     pd.testing.assert_frame_equal(
-        tidy(out, seeds=[3]), unindexed(out).query("seed == 3").reset_index(drop=True)
+        tidy(out, {"seed": [3]}), unindexed(out).query("seed == 3").reset_index(drop=True)
     )
 
 

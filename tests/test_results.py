@@ -14,11 +14,13 @@ import pytest
 from rich.console import Console
 
 from benchmark.registry import UserError
-from results.aggregate import label, natural, records, with_lines
-from results.frame import settings_text
+from results.aggregate import label, natural, records, summary, with_lines
+from results.formats import printed as printable_table
+from results.frame import COLUMNS, as_json, settings_text, tidy, write_rows
 from results.output import chosen
+from results.significance import compared
 from results.store import Codes, Folder, Generated, folders, place, written
-from results.table import as_json, read_csv, rich_tables, summary, tidy, write_csv
+from results.table import tables
 from results.trained import rich_trained, trained
 from tests.studies import TEN, ask, done, row, small_study
 
@@ -30,8 +32,9 @@ def study(tmp_path: Path) -> Path:
 
 def printed(out: Path, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width)
-    for part in rich_tables(tidy(out), width):
-        console.print(part)
+    frame = tidy(out)
+    for table in tables(frame, compared(frame, {})):
+        console.print(printable_table(table, width))
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
@@ -133,7 +136,6 @@ def test_only_run_folders_are_listed(study: Path) -> None:
     with pytest.raises(UserError, match="cannot list"):
         folders(study / f"a-b-0-{TEN}")
     assert tidy(study / "missing").empty
-    assert rich_tables(tidy(study / "missing")) == []
 
 
 def test_numbers_that_are_not_finite_become_null_with_a_reason(tmp_path: Path) -> None:
@@ -187,7 +189,7 @@ def test_tidy_has_a_row_per_run_and_metric_and_keeps_failures(study: Path) -> No
     assert (failed["metric"], failed["reason"]) == ("", "the loss of [bold]D[/] is nan")
     assert np.isnan(failed["value"])
     assert set(frame.loc[frame["method"] == "betavae", "settings"]) == {"beta=4"}
-    filtered = tidy(study, methods=["infogan"], metrics=["mig"], seeds=[0, 2])
+    filtered = tidy(study, {"method": ["infogan"], "metric": ["mig"], "seed": [0, 2]})
     assert filtered[["seed", "metric"]].to_numpy().tolist() == [[0, "mig"], [2, ""]]
 
 
@@ -209,13 +211,13 @@ def test_settings_lose_no_digit() -> None:
 def test_csv_and_json_come_back(study: Path, tmp_path: Path) -> None:
     (place(study, "d", "m", 0, TEN).path).mkdir()
     frame = tidy(study)
-    write_csv(tmp_path / "scores.csv", frame)
-    pd.testing.assert_frame_equal(read_csv(tmp_path / "scores.csv"), frame)
+    write_rows(tmp_path / "scores.csv", frame)
+    blank = {name: [""] for name, kind in COLUMNS.items() if kind != "str"}
+    how: dict[str, Any] = {"dtype": COLUMNS, "keep_default_na": False, "na_values": blank}
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "scores.csv", **how), frame)
     records = json.loads(as_json(frame))
     assert len(records) == len(frame)
     assert {row["value"] for row in records if row["metric"] == ""} == {None}
-    with pytest.raises(UserError, match="missing"):
-        read_csv(tmp_path / "missing")
 
 
 def test_summary_averages_over_seeds(study: Path) -> None:
@@ -326,7 +328,7 @@ def test_labels() -> None:
 
 def test_results_never_import_torch() -> None:
     code = (
-        "import sys, results.store, results.table, results.figures;"
+        "import sys, results.store, results.output, results.figures as f; f.known();"
         "sys.exit(any(name.split('.')[0] in ('torch', 'methods') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

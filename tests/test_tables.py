@@ -15,14 +15,13 @@ from statsmodels.stats.multitest import multipletests
 
 from benchmark.cli.main import main
 from benchmark.registry import UserError
-from results.export import with_published as joined
-from results.export import write_rows, write_table
-from results.formats import latex, latex_text, markdown
-from results.frame import tidy
-from results.published import PUBLISHED, published, with_published
+from results.formats import latex, latex_text, markdown, write_table
+from results.frame import tidy, write_rows
+from results.published import PUBLISHED, numbers_with_published, published, with_published
 from results.significance import compared
 from results.statistics import interval, paired_test
-from results.table_content import Sheet, sheets
+from results.table import Table
+from results.table import tables as tables_of
 from tests.command import Command, Result
 from tests.studies import ask, done, row
 from tests.tables import rng
@@ -45,9 +44,9 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
-def tables(out: Path) -> list[Sheet]:
+def tables(out: Path) -> list[Table]:
     frame = tidy(out)
-    return sheets(frame, compared(frame, HIGHER))
+    return tables_of(frame, compared(frame, HIGHER))
 
 
 def study(out: Path, seeds: int, **methods: float) -> dict[str, list[float]]:
@@ -101,19 +100,19 @@ def test_the_table_names_its_test_and_when_seeds_are_too_few(
     tmp_path: Path, seeds: int, methods: dict[str, float], said: str
 ) -> None:
     study(tmp_path, seeds, **methods)
-    (sheet,) = tables(tmp_path)
-    assert said in " ".join(sheet.notes)
-    bold = {line.method: line.cells["mig"].bold for line in sheet.lines}
+    (table,) = tables(tmp_path)
+    assert said in " ".join(table.notes)
+    bold = {line.method: line.cells["mig"].bold for line in table.lines}
     assert bold == {method: method == "vae" for method in sorted(methods)}
 
 
 def test_whoever_has_too_few_common_seeds_is_named(tmp_path: Path) -> None:
     study(tmp_path, 9, vae=0.5, gan=0.1)
     done(tmp_path, "pca", 3, row("mig", 0.5))
-    (sheet,) = tables(tmp_path)
-    (note,) = (note for note in sheet.notes if note.startswith("bold"))
+    (table,) = tables(tmp_path)
+    (note,) = (note for note in table.notes if note.startswith("bold"))
     assert note.endswith("not tested, as it needs 7 common seeds: pca")
-    assert [line.method for line in sheet.lines if line.cells["mig"].bold] == ["vae"]
+    assert [line.method for line in table.lines if line.cells["mig"].bold] == ["vae"]
 
 
 def test_what_was_scored_otherwise_does_not_compete(tmp_path: Path) -> None:
@@ -141,9 +140,9 @@ def test_what_sets_lines_apart_is_said(
     for seed in range(3):
         done(tmp_path, "vae", seed, row("mig", 0.1), **one)
     done(tmp_path, "vae", 3, row("mig", 0.9), **other)
-    (sheet,) = tables(tmp_path)
-    assert [line.name for line in sheet.lines if len(line.name) > 1] == [("vae", said)]
-    assert sorted(line.cells["mig"].mean for line in sheet.lines) == ["0.100", "0.900"]
+    (table,) = tables(tmp_path)
+    assert [line.name for line in table.lines if len(line.name) > 1] == [("vae", said)]
+    assert sorted(line.cells["mig"].mean for line in table.lines) == ["0.100", "0.900"]
 
 
 def test_another_version_is_another_line_and_a_new_default_is_none(tmp_path: Path) -> None:
@@ -152,9 +151,9 @@ def test_another_version_is_another_line_and_a_new_default_is_none(tmp_path: Pat
         folder.ask(folder.asked | {"versions": versions})
     later = done(tmp_path, "vae", 4, row("mig", 0.2), defaults={"beta": 4, "nets": "shared"})
     later.ask(later.asked | {"versions": {"torch": "2.15.0"}})
-    (sheet,) = tables(tmp_path)
-    assert sheet.title.endswith("torch 2.15.0")
-    found = {line.name: (line.seeds, line.cells["mig"].mean) for line in sheet.lines}
+    (table,) = tables(tmp_path)
+    assert table.title.endswith("torch 2.15.0")
+    found = {line.name: (line.seeds, line.cells["mig"].mean) for line in table.lines}
     assert found == {
         ("vae",): ("3", "0.100"),
         ("vae", "torch 2.14.0"): ("1", "0.200"),
@@ -163,7 +162,7 @@ def test_another_version_is_another_line_and_a_new_default_is_none(tmp_path: Pat
 
 
 @pytest.fixture
-def nasty(tmp_path: Path) -> list[Sheet]:
+def nasty(tmp_path: Path) -> list[Table]:
     """Tables whose every text is hard to typeset, one of them of many lines and metrics."""
     out = tmp_path / "runs"
     for seed in range(3):
@@ -179,7 +178,7 @@ def nasty(tmp_path: Path) -> list[Sheet]:
     return tables(out)
 
 
-def test_markdown_shows_text_as_it_is(nasty: list[Sheet]) -> None:
+def test_markdown_shows_text_as_it_is(nasty: list[Table]) -> None:
     text = markdown(nasty)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} <= {6 + 9, 6 + 1, 6}
@@ -205,7 +204,7 @@ def test_latex_escapes_what_it_must() -> None:
 
 
 @pytest.mark.slow
-def test_latex_compiles_as_it_is(nasty: list[Sheet], tmp_path: Path) -> None:
+def test_latex_compiles_as_it_is(nasty: list[Table], tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None:
         pytest.skip("there is no pdflatex: apt-get install texlive-latex-recommended")
     theirs = with_published(nasty, published())
@@ -225,7 +224,7 @@ def test_csv_and_parquet_hold_the_same_numbers(tmp_path: Path) -> None:
     frame = tidy(tmp_path / "runs")
     lines = compared(frame, HIGHER)
     for name in ("table.csv", "table.parquet", "table.md", "table.tex"):
-        write_table(tmp_path / name, sheets(frame, lines), lines)
+        write_table(tmp_path / name, tables_of(frame, lines), lines)
     csv, parquet = pd.read_csv(tmp_path / "table.csv"), pd.read_parquet(tmp_path / "table.parquet")
     for column in ("mean", "low", "high", "p", "n", "failed", "best", "bold"):
         assert csv[column].tolist() == pytest.approx(parquet[column].tolist(), nan_ok=True)
@@ -254,15 +253,15 @@ def test_published_numbers_stand_beside_ours_and_apart(tmp_path: Path) -> None:
     study(tmp_path, 3, vae=0.3, betavae=0.2)
     frame = tidy(tmp_path)
     lines = compared(frame, HIGHER)
-    (sheet,) = with_published(sheets(frame, lines), published())
-    assert {line.method for line in sheet.lines if line.group == "published"} == {"vae", "betavae"}
-    (devae,) = (line for line in sheet.lines if line.name == ("betavae beta=6",))
+    (table,) = with_published(tables_of(frame, lines), published())
+    assert {line.method for line in table.lines if line.group == "published"} == {"vae", "betavae"}
+    (devae,) = (line for line in table.lines if line.name == ("betavae beta=6",))
     assert devae.cells["mig"].mean == "0.19"
-    assert "DeVAE" in sheet.footnotes[(devae.cells["mig"].note or 0) - 1]
-    both = joined(lines, published())
+    assert "DeVAE" in table.footnotes[(devae.cells["mig"].note or 0) - 1]
+    both = numbers_with_published(lines, published())
     assert both.loc[both["source"] == "", "mean"].tolist() == lines["mean"].tolist()
     assert set(both.loc[both["source"] != "", "metric"]) == {"mig"}
-    assert with_published(sheets(frame, lines), published().iloc[:0]) == sheets(frame, lines)
+    assert with_published(tables_of(frame, lines), published().iloc[:0]) == tables_of(frame, lines)
 
 
 def test_another_table_is_not_taken_for_published_numbers(tmp_path: Path) -> None:

@@ -195,12 +195,12 @@ def _verified(path: Path, one: Original) -> tuple[bool, str]:
 
 def show(name: str, folder: Path | None, to: Path, seed: int) -> Path:
     """Draw a contact sheet: one row per factor, in which only that factor varies."""
-    from results.figures import sheets, style
+    from results.figures import image_grid, style
 
     if to.suffix not in style.KINDS:
         raise UserError(f"--to {to}: a picture's name ends in {', '.join(style.KINDS)}")
     found = sheet(load(name, folder), np.random.default_rng(seed))
-    path: Path = style.save_as(sheets.draw_sheet(found, f"{name}\n{found.title}"), to)
+    path: Path = style.save_as(image_grid.draw_grid(found, f"{name}\n{found.title}"), to)
     return path
 
 

@@ -120,7 +120,7 @@ def table(
     json: AsJson = False,
 ) -> None:
     """Print the table of the runs in a folder."""
-    from results.export import write_rows
+    from results.frame import write_rows
     from results.output import chosen, print_table, print_trained
 
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
@@ -208,10 +208,10 @@ def report(
     """Write one page of the runs in a folder: table, figures, sliders over codes, sources."""
     from results import report as pages
     from results.output import chosen
-    from results.study import Study
+    from results.runs import Runs
 
-    study = Study(out, chosen(out, methods, datasets, metrics, seeds, sees))
-    print(pages.write(study, to or out / "report.html", _sources(study.frame)))
+    runs = Runs(out, chosen(out, methods, datasets, metrics, seeds, sees))
+    print(pages.write(runs, to or out / "report.html", _sources(runs.frame)))
 
 
 def _sources(frame: "pd.DataFrame") -> dict[tuple[str, str], str]:

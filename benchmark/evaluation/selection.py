@@ -1,7 +1,6 @@
 """`python -m benchmark best`: hyper-parameters chosen on some seeds, and reported on the others."""
 
 import sys
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from json import dumps
@@ -19,7 +18,7 @@ from rich.text import Text
 from benchmark.registry import GENERATOR, METRICS, UserError, spans, unknown
 from metrics.base import needs, row_names
 from metrics.udr import mean_kl, udr
-from results.aggregate import REFERENCES, label, natural, printable, records
+from results.aggregate import REFERENCES, comparable, label, natural, printable, records
 from results.output import directions, print_table
 from results.significance import compared
 from results.store import Codes, Folder
@@ -137,11 +136,7 @@ def choose(frame: pd.DataFrame, out: Path, by: str, direction: int, seeds: Split
 def _scores(group: pd.DataFrame, metric: str) -> dict[str, list[float]]:
     """Return the metric's values by settings, all of its usual protocol."""
     rows = group[(group["metric"] == metric) & group["value"].notna()]
-    if rows.empty:
-        return {}
-    signs = list(zip(rows["protocol"], rows["images"], strict=True))
-    usual, _ = Counter(signs).most_common(1)[0]
-    rows = rows[[sign == usual for sign in signs]]
+    rows = rows[comparable(rows, rows)]
     return {str(one): values.tolist() for one, values in rows.groupby("settings")["value"]}
 
 

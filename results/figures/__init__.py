@@ -1,7 +1,7 @@
-"""Figures of a paper's quality: one file per kind, found here by name."""
+"""Figures for papers. A new one is one new file here, which registers it; see `base.FIGURES`."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,67 +10,45 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.registry import UserError, names
-from results.figures import (
-    correlations,
-    curves,
-    information,
-    ranks,
-    reconstruction,
-    samples,
-    scores,
-    sweeps,
-    traversals,
-    variance,
-)
-from results.figures.base import NothingToDraw, Picture
+from results.figures.base import FIGURES, NothingToDraw, Picture
 from results.figures.style import paper, save
 from results.files import written
-from results.study import Study
+from results.runs import Runs
 
 FEW = 30
-"""Pictures that one process draws; more are dealt to as many as there are cores."""
+"""Pictures that one process draws; more are divided among as many as there are cores."""
 
-FIGURES: dict[str, Callable[[Study], Iterator[Picture]]] = {
-    "scores": scores.scores,
-    "sweeps": sweeps.sweeps,
-    "steps": sweeps.steps,
-    "correlations": correlations.correlations,
-    "reconstruction": reconstruction.reconstruction,
-    "ranks": ranks.ranks,
-    "variance": variance.variance,
-    "curves": curves.curves,
-    "information": information.information,
-    "samples": samples.samples,
-    "reconstructions": samples.reconstructions,
-    "latents": traversals.latents,
-    "prior": traversals.prior,
-    "traversals": traversals.traversals,
-}
+
+def known(*, per_run: bool = True) -> list[str]:
+    """Return the names of the figures in their order, with or without those of single runs."""
+    found = [FIGURES[name] for name in FIGURES.names()]
+    found = [each for each in found if per_run or not each.facts.get("per_run")]
+    return [each.name for each in sorted(found, key=lambda each: each.facts["order"])]
 
 
 def chosen(text: str | None) -> list[str]:
     """Return the comma-separated names of figures; all of them without a text."""
-    return names("all" if text is None else text, "figure", [*FIGURES])
+    return names("all" if text is None else text, "figure", known())
 
 
-def pictures(study: Study, wanted: Sequence[str]) -> Iterator[Picture]:
+def pictures(runs: Runs, wanted: Sequence[str]) -> Iterator[Picture]:
     """Yield the figures of these names; say on standard error what there is nothing to draw of."""
     for name in wanted:
         try:
-            yield from FIGURES[name](study)
+            yield from FIGURES[name].value(runs)
         except NothingToDraw as reason:
             print(f"left out: {name}: {reason}", file=sys.stderr)
 
 
-def draw(study: Study, to: Path, wanted: Sequence[str]) -> list[Path]:
+def draw(runs: Runs, to: Path, wanted: Sequence[str]) -> list[Path]:
     """Write these figures as PDF and PNG, films as GIF, into `to`; return the paths.
 
-    A picture that is newer than the one file that it shows is left as it is.
+    A picture that is newer than the one file that it is drawn of is left as it is.
 
     Raises:
         UserError: a file cannot be written or read.
     """
-    found = [*pictures(study, wanted)]
+    found = [*pictures(runs, wanted)]
     # Starting another process takes longer than drawing a few.
     jobs = cpu_count() if len(found) > FEW else 1
     drawn = Parallel(n_jobs=jobs)(delayed(write)(picture, to) for picture in found)
@@ -78,13 +56,13 @@ def draw(study: Study, to: Path, wanted: Sequence[str]) -> list[Path]:
 
 
 def write(picture: Picture, to: Path) -> list[Path]:
-    """Write a picture's files, unless they are newer than what they show; return their paths.
+    """Write a picture's files, unless they are newer than what it is drawn of; return their paths.
 
     There are none, but a line on standard error, of what cannot be read.
     """
     kinds = ("pdf", "png", "gif") if picture.frames else ("pdf", "png")
     paths = [to / f"{picture.stem}.{kind}" for kind in kinds]
-    if picture.shows is not None and all(_newer(path, picture.shows) for path in paths):
+    if picture.file is not None and all(_newer(path, picture.file) for path in paths):
         return paths
     try:
         with paper():
@@ -99,8 +77,8 @@ def write(picture: Picture, to: Path) -> list[Path]:
     return paths
 
 
-def _newer(path: Path, shows: Path) -> bool:
-    return path.exists() and path.stat().st_mtime > shows.stat().st_mtime
+def _newer(path: Path, file: Path) -> bool:
+    return path.exists() and path.stat().st_mtime > file.stat().st_mtime
 
 
 def _animate(frames: Sequence[NDArray[np.uint8]], path: Path) -> None:

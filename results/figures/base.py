@@ -1,24 +1,28 @@
-"""What every figure is made with: what is handed to the printer, panels, legends, estimates."""
+"""What figures share: their registry, panels, legends, heat maps, means with intervals."""
 
 import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from benchmark.registry import UserError
-from results.aggregate import Record
+from benchmark.registry import Registry, UserError
+from results.aggregate import Record, records
 from results.figures.style import DOUBLE, SINGLE, look
+from results.runs import Runs
 from results.statistics import intervals
+from results.store import Folder
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -39,17 +43,26 @@ class Picture:
 
     Attributes:
         stem: the name of its file, without suffix.
-        alt: what it shows, in words, for those who cannot see it.
+        alt: what it shows, for those who cannot see it.
         draw: makes it.
-        shows: a file that it is drawn of alone: a picture that is newer is left as it is.
+        file: the only file that it is drawn of, if so: a picture that is newer is left as it is.
         frames: makes the images (F, H, W) or (F, H, W, 3), uint8, of an animation of it, if any.
     """
 
     stem: str
     alt: str
     draw: Callable[[], Figure]
-    shows: Path | None = None
+    file: Path | None = None
     frames: Callable[[], Sequence[NDArray[np.uint8]]] | None = None
+
+
+FIGURES: Registry[Callable[[Runs], Iterator[Picture]]] = Registry(
+    "figure", "results.figures", ("order",)
+)
+"""A module of this package registers what yields its pictures; `order` is its place in a page.
+
+One of `per_run=True` is no part of the page, whose viewer shows what it does.
+"""
 
 
 class Style(NamedTuple):
@@ -61,7 +74,7 @@ class Style(NamedTuple):
     label: str
 
     def line(self) -> dict[str, Any]:
-        """Return what Matplotlib is told of the line."""
+        """Return Matplotlib's arguments of the line."""
         return {"color": self.colour, "marker": self.marker, "linestyle": self.dashes}
 
 
@@ -69,28 +82,37 @@ class NothingToDraw(Exception):
     """The runs do not have what a figure shows: one line that says what is missing."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over n values with its 95 % interval; `low` and `high` are NaN of too few."""
-
-    n: int
-    mean: float
-    low: float
-    high: float
+def estimates(samples: Sequence[Sequence[float]]) -> pd.DataFrame:
+    """Return n, the mean, and the 95 % interval (low, high; NaN of too few) of each sample."""
+    found = pd.DataFrame(intervals(samples), columns=["low", "high"])
+    found["n"] = [len(values) for values in samples]
+    found["mean"] = [float(np.mean(values)) for values in samples]
+    return found[["n", "mean", "low", "high"]]
 
 
-def estimates(samples: Sequence[Sequence[float]]) -> list[Estimate]:
-    """Return the mean and the interval of each sample, whatever the order of its values."""
-    found = [
-        Estimate(len(values), float(np.mean(values)), math.nan, math.nan) for values in samples
-    ]
-    # Samples of one size share their resamples, which takes a hundredth of the time.
-    for n in {each.n for each in found}:
-        places = [place for place, each in enumerate(found) if each.n == n]
-        bounds = intervals(np.array([samples[place] for place in places], np.float64))
-        for place, (low, high) in zip(places, bounds.tolist(), strict=True):
-            found[place] = replace(found[place], low=low, high=high)
-    return found
+def per_dataset(
+    name: str,
+    found: pd.DataFrame,
+    missing: str,
+    alt: Callable[[str, pd.DataFrame], str],
+    draw: Callable[[pd.DataFrame], Figure],
+) -> Iterator[Picture]:
+    """Yield a picture per data set.
+
+    Args:
+        name: of the figure.
+        found: what it shows.
+        missing: what there is none of, if `found` is empty.
+        alt: returns the text of a data set and what is shown of it.
+        draw: draws what is shown of a data set.
+
+    Raises:
+        NothingToDraw: `found` is empty.
+    """
+    if found.empty:
+        raise NothingToDraw(missing)
+    for dataset, part in found.groupby("dataset"):
+        yield Picture(stem(name, str(dataset)), alt(str(dataset), part), partial(draw, part))
 
 
 def read_or_say(read: Callable[[A], T], place: A) -> T | None:
@@ -102,29 +124,30 @@ def read_or_say(read: Callable[[A], T], place: A) -> T | None:
         return None
 
 
-def over_steps(log: Path) -> pd.DataFrame:
-    """Return a CSV of quantities over training steps as rows: step, quantity, value.
+def logs(
+    runs: Runs, file: Callable[[Folder], Path], some: pd.DataFrame | None = None
+) -> Iterator[tuple[Record, pd.DataFrame]]:
+    """Yield a CSV of quantities over training steps of each run that has one.
 
-    Raises:
-        UserError: it cannot be read.
+    It comes as rows: step, quantity, value. Of a damaged one there is a line on standard error.
+
+    Args:
+        runs: all of them.
+        file: returns a run's file.
+        some: of the rows of `runs.finished`.
     """
+    for run in records(runs.finished if some is None else some):
+        log = file(runs.folder(run["folder"]))
+        found = read_or_say(_over_steps, log) if log.exists() else None
+        if found is not None:
+            yield run, found
+
+
+def _over_steps(log: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(log).melt("step", var_name="quantity").dropna()
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"cannot read {log}: {error}") from error
-
-
-def logs(
-    runs: Iterable[Record], file: Callable[[Record], Path]
-) -> Iterator[tuple[Record, pd.DataFrame]]:
-    """Yield what `over_steps` reads of each run's file, if it has one.
-
-    Of a damaged one there is a line on standard error instead.
-    """
-    for run in runs:
-        log = read_or_say(over_steps, file(run)) if file(run).exists() else None
-        if log is not None:
-            yield run, log
 
 
 def stem(*parts: str) -> str:
@@ -132,16 +155,41 @@ def stem(*parts: str) -> str:
     return "-".join(re.sub(r"[^\w.=-]", "_", part) for part in parts)
 
 
-def panels(count: int, height: float, across: int = 3) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` axes, `height` inches each, as wide as one or two columns."""
+def panels(
+    count: int,
+    height: float,
+    across: int = 3,
+    *,
+    above: float = 0.35,
+    width: float | None = None,
+    **how: Any,
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` axes, as wide as one or two columns of a paper.
+
+    Args:
+        count: how many.
+        height: of each, in inches.
+        across: how many stand beside each other, at most.
+        above: inches of what is not in panels.
+        width: of the figure in inches, instead of one column or two.
+        how: arguments of Matplotlib's `subplots`.
+    """
     across = min(count, across)
     down = math.ceil(count / across)
-    size = (SINGLE if across == 1 else DOUBLE, 0.35 + down * height)
+    size = (width or (SINGLE if across == 1 else DOUBLE), above + down * height)
     figure = Figure(figsize=size, layout="constrained")
-    axes = [*figure.subplots(down, across, squeeze=False).flat]
+    axes = [*figure.subplots(down, across, squeeze=False, **how).flat]
     for spare in axes[count:]:
         spare.remove()
     return figure, axes[:count]
+
+
+def heatmap(axes: Axes, table: pd.DataFrame, **how: Any) -> None:
+    """Draw a table as coloured squares with whole numbers in them; columns' names are slanted."""
+    sns.heatmap(table, fmt=".0f", xticklabels=True, yticklabels=True, ax=axes, **how)
+    axes.tick_params(length=0)
+    for text in axes.get_xticklabels():
+        text.set(rotation=40, ha="right", rotation_mode="anchor")
 
 
 def titled(axes: Axes, text: str) -> None:
@@ -160,27 +208,21 @@ def styles(found: pd.DataFrame) -> dict[tuple[str, str], Style]:
     # In the same order whatever the figure: by name.
     for method, line in sorted({*zip(found["method"], found["line"], strict=True)}):
         number = count[method] = count.get(method, -1) + 1
-        seen = look(method)
         dashes = STYLES[number % len(STYLES)]
-        drawn[method, line] = Style(seen.colour, seen.marker, dashes, line.replace("\n", ", "))
+        drawn[method, line] = Style(*look(method), dashes, line.replace("\n", ", "))
     return drawn
 
 
-def legend(figure: Figure, looks: Iterable[Style]) -> None:
+def legend(figure: Figure, drawn: Iterable[Style]) -> None:
     """Put a legend below all panels, in as many columns as fit."""
     handles = [
-        Line2D([], [], markersize=3.5, linewidth=1, label=seen.label, **seen.line())
-        for seen in looks
+        Line2D([], [], markersize=3.5, linewidth=1, label=style.label, **style.line())
+        for style in drawn
     ]
     widest = max(len(str(handle.get_label())) for handle in handles)
     columns = max(1, int(figure.get_figwidth() / (0.45 + 0.062 * widest)))
     rows = math.ceil(len(handles) / columns)
     figure.set_figheight(figure.get_figheight() + 0.14 * rows)
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=min(columns, len(handles)),
-        frameon=False,
-        fontsize="small",
-        handlelength=2.6,
-    )
+    how: dict[str, Any] = {"frameon": False, "fontsize": "small", "handlelength": 2.6}
+    columns = min(columns, len(handles))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, **how)

@@ -5,32 +5,32 @@ Representations, 2019, https://arxiv.org/abs/1811.12359, figure 2.
 """
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from results.figures.base import NothingToDraw, Picture, stem
+from results.figures.base import FIGURES, Picture, heatmap, per_dataset
 from results.figures.style import DOUBLE, SINGLE
-from results.study import Study
+from results.runs import Runs
 
 FEWEST = 3
 """Runs below which there is no correlation."""
 
 
-def correlations(study: Study) -> Iterator[Picture]:
+@FIGURES.register("correlations", source="https://arxiv.org/abs/1811.12359", order=4)
+def correlations(runs: Runs) -> Iterator[Picture]:
     """Yield a heat map per data set."""
-    found = rank_correlations(study.scores)
-    if found.empty:
-        raise NothingToDraw(f"no two metrics have {FEWEST} runs in common")
-    for dataset, part in found.groupby("dataset"):
-        yield Picture(
-            stem("correlations", str(dataset)),
-            f"Heat map of Spearman rank correlations between metrics on {dataset}: {_said(part)}.",
-            partial(draw, part, str(dataset)),
-        )
+    yield from per_dataset(
+        "correlations",
+        rank_correlations(runs.scores),
+        f"no two metrics have {FEWEST} runs in common",
+        lambda dataset, part: (
+            "Heat map of Spearman rank correlations between metrics on "
+            f"{dataset}: {_extremes(part)}."
+        ),
+        draw,
+    )
 
 
 def rank_correlations(scores: pd.DataFrame) -> pd.DataFrame:
@@ -57,42 +57,27 @@ def _correlated(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"one": one, "other": other, **pairs})
 
 
-def draw(found: pd.DataFrame, title: str) -> Figure:
+def draw(found: pd.DataFrame) -> Figure:
     """Draw the correlations of one data set, in hundredths."""
     square = found.pivot_table(index="one", columns="other", values="rho", dropna=False)
+    square = square.rename(lambda name: name.replace("_", " "))
+    square = square.rename(columns=lambda name: name.replace("_", " "))
     size = len(square)
     width = SINGLE if size <= 7 else DOUBLE
     height = min(0.75 * width + 0.4, 1.1 + 0.32 * size)
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
-    names = [str(name).replace("_", " ") for name in square]
-    sns.heatmap(
-        100 * square,
-        vmin=-100,
-        vmax=100,
-        cmap="RdBu_r",
-        annot=True,
-        fmt=".0f",
-        annot_kws={"fontsize": 6 if size > 5 else 7},
-        linewidths=0.5,
-        square=True,
-        xticklabels=names,
-        yticklabels=names,
-        cbar_kws={"label": "rank correlation x 100", "shrink": 0.8},
-        ax=axes,
-    )
+    font, bar = 6 if size > 5 else 7, {"label": "rank correlation x 100", "shrink": 0.8}
+    how = {"annot": True, "annot_kws": {"fontsize": font}, "linewidths": 0.5, "square": True}
+    heatmap(axes, 100 * square, vmin=-100, vmax=100, cmap="RdBu_r", cbar_kws=bar, **how)
     axes.set(xlabel="", ylabel="")
-    axes.tick_params(length=0)
-    for text in axes.get_xticklabels():
-        text.set(rotation=40, ha="right", rotation_mode="anchor")
-    most = int(found["n"].max())
-    least = int(found["n"].min())
+    least, most = int(found["n"].min()), int(found["n"].max())
     runs = f"{most:,} runs" if most == least else f"{least:,} to {most:,} runs"
-    axes.set_title(f"{title}: {runs}", fontsize="medium")
+    axes.set_title(f"{found['dataset'].iloc[0]}: {runs}", fontsize="medium")
     return figure
 
 
-def _said(part: pd.DataFrame) -> str:
+def _extremes(part: pd.DataFrame) -> str:
     pairs = part[(part["one"] < part["other"]) & part["rho"].notna()]
     if pairs.empty:
         return "none is defined"

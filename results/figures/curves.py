@@ -1,24 +1,15 @@
 """Learning curves: what methods logged over their training steps."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.aggregate import records
-from results.figures.base import (
-    NothingToDraw,
-    Picture,
-    legend,
-    logs,
-    panels,
-    stem,
-    styles,
-    titled,
-)
-from results.study import Study
+from results.figures import base
+from results.figures.base import FIGURES, Picture
+from results.runs import Runs
+from results.store import Folder
 
 SEEDS = 5
 """Runs of a configuration that are read: a study of thousands has as many logs."""
@@ -26,38 +17,38 @@ POINTS = 200
 """Points of a curve: more cannot be told apart on paper."""
 
 
-def curves(study: Study) -> Iterator[Picture]:
+@FIGURES.register("curves", source="", order=8)
+def curves(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set: a panel per quantity, a curve per configuration."""
-    found = learning_curves(study)
-    if found.empty:
-        raise NothingToDraw("no finished run has a log.csv")
-    for dataset, part in found.groupby("dataset"):
-        yield Picture(
-            stem("curves", str(dataset)),
+    yield from base.per_dataset(
+        "curves",
+        learning_curves(runs),
+        "no finished run has a log.csv",
+        lambda dataset, part: (
             f"Learning curves on {dataset}: {', '.join(part['quantity'].unique())} over up to "
-            f"{part['step'].max():,} steps of {', '.join(sorted(part['method'].unique()))}.",
-            partial(draw, part),
-        )
+            f"{part['step'].max():,} steps of {', '.join(sorted(part['method'].unique()))}."
+        ),
+        draw,
+    )
 
 
-def learning_curves(study: Study) -> pd.DataFrame:
+def learning_curves(runs: Runs) -> pd.DataFrame:
     """Return the curves of each configuration: over the first `SEEDS` runs, mean, low and high.
 
     Columns: dataset, method, line, quantity (as the method logs it), step, n (runs), mean, low and
     high (of the runs, not an interval).
     """
-    runs = study.runs.sort_values("seed", kind="stable").groupby(["dataset", "line"]).head(SEEDS)
+    done = runs.finished.sort_values("seed", kind="stable")
+    some = done.groupby(["dataset", "line"]).head(SEEDS).sort_index()
     keys = ["dataset", "method", "line", "quantity", "step"]
-    told = [
+    found = [
         _thinned(log).assign(**{name: run[name] for name in keys[:3]})
-        for run, log in logs(
-            records(runs.sort_index()), lambda run: study.folder(run["folder"]).log()
-        )
+        for run, log in base.logs(runs, Folder.log, some)
     ]
-    if not told:
+    if not found:
         return pd.DataFrame(columns=[*keys, "n", "mean", "low", "high"])
     # The methods' own order of quantities: losses first.
-    grouped = pd.concat(told).groupby(keys, sort=False)["value"]
+    grouped = pd.concat(found).groupby(keys, sort=False)["value"]
     return grouped.agg(n="count", mean="mean", low="min", high="max").reset_index()
 
 
@@ -70,21 +61,21 @@ def _thinned(log: pd.DataFrame) -> pd.DataFrame:
 def draw(found: pd.DataFrame) -> Figure:
     """Draw the curves of one data set; the band is from the lowest run to the highest."""
     quantities = [*dict.fromkeys(found["quantity"])]
-    figure, axes = panels(len(quantities), 1.5)
-    looks = styles(found)
+    figure, axes = base.panels(len(quantities), 1.5)
+    styles = base.styles(found)
     for panel, quantity in zip(axes, quantities, strict=True):
-        for key, curve in found[found["quantity"] == quantity].groupby(["method", "line"]):
-            seen, curve = looks[key], curve.sort_values("step")
-            every = max(1, len(curve) // 5)
-            how = seen.line() | {"markersize": 3, "markevery": every}
+        of_quantity = found[found["quantity"] == quantity]
+        for key, curve in of_quantity.groupby(["method", "line"]):
+            style, curve = styles[key], curve.sort_values("step")
+            how = style.line() | {"markersize": 3, "markevery": max(1, len(curve) // 5)}
             panel.plot(curve["step"], curve["mean"], linewidth=0.9, **how)
             band = curve["low"], curve["high"]
-            panel.fill_between(curve["step"], *band, color=seen.colour, alpha=0.15, lw=0)
-        _scale(panel, found[found["quantity"] == quantity])
-        titled(panel, quantity)
+            panel.fill_between(curve["step"], *band, color=style.colour, alpha=0.15, lw=0)
+        _scale(panel, of_quantity)
+        base.titled(panel, quantity)
         panel.set_xlabel("training step")
     figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
-    legend(figure, looks.values())
+    base.legend(figure, styles.values())
     return figure
 
 

@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import friedmanchisquare, studentized_range
 
-from results.figures.base import NothingToDraw, Picture, stem
+from results.figures.base import FIGURES, NothingToDraw, Picture, stem
 from results.figures.style import DOUBLE, SINGLE, look
-from results.study import Fact, Study
+from results.runs import Fact, Runs
 
 MOST = 12
 """Configurations beyond which methods are ranked, each averaged over its hyper-parameters."""
@@ -58,9 +58,10 @@ class Ranks(NamedTuple):
         ]
 
 
-def ranks(study: Study) -> Iterator[Picture]:
+@FIGURES.register("ranks", source="https://jmlr.org/papers/v7/demsar06a.html", order=6)
+def ranks(runs: Runs) -> Iterator[Picture]:
     """Yield one figure: a diagram per metric."""
-    found = average_ranks(study.scores, study.facts)
+    found = average_ranks(runs.scores, runs.facts)
     if not found:
         raise NothingToDraw("ranks need three methods or more scored on the same two data sets")
     best = ", ".join(f"{each.metric} {next(iter(each.mean))}" for each in found)
@@ -114,8 +115,8 @@ def draw(found: list[Ranks]) -> Figure:
     for row, of_row, height in zip(places, rows, heights, strict=True):
         for axes, each in zip(row, of_row, strict=False):
             _diagram(axes, each, height - ABOVE)
-        for axes in row[len(of_row) :]:
-            axes.remove()
+    if len(found) % across:
+        places[-1, -1].remove()
     return figure
 
 
@@ -150,9 +151,9 @@ def _diagram(axes: Axes, found: Ranks, depth: float) -> None:
 
 
 def _entry(axes: Axes, found: Ranks, name: str, rank: float, y: float, end: float) -> None:
-    seen, left = look(found.methods[name]), end < 1
+    style, left = look(found.methods[name]), end < 1
     axes.plot([rank, rank, end], [0, y, y], color="0.45", linewidth=0.6, zorder=1)
-    axes.plot([rank], [0], seen.marker, color=seen.colour, markersize=3.5, zorder=3)
+    axes.plot([rank], [0], style.marker, color=style.colour, markersize=3.5, zorder=3)
     text = f"{name.replace(chr(10), ', ')}  {rank:.2f}"
     side = "right" if left else "left"
     axes.text(end - 0.08 if left else end + 0.08, y, text, ha=side, va="center", fontsize="x-small")
@@ -162,8 +163,8 @@ def _scale(axes: Axes, found: Ranks) -> None:
     """Draw the critical difference above the axis, and name the tests."""
     length = min(found.difference, 1.1 * len(found.mean))
     axes.plot([1, 1 + length], [1.9, 1.9], "|-", color="0.1", linewidth=0.8, markersize=4)
-    said = f"CD {found.difference:.2f}" + (" (cut)" if length < found.difference else "")
-    axes.text(1 + length + 0.1, 1.9, said, va="center", fontsize="x-small")
+    text = f"CD {found.difference:.2f}" + (" (cut)" if length < found.difference else "")
+    axes.text(1 + length + 0.1, 1.9, text, va="center", fontsize="x-small")
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.3f}"
     title = f"{found.metric.replace('_', ' ')}\n"
     title += f"{found.datasets} data sets, Friedman {p}, Nemenyi at 0.05"

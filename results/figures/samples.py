@@ -1,4 +1,4 @@
-"""What the methods draw: samples from the prior, and images again from their codes."""
+"""What the methods generate: samples from the prior, and reconstructions."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,45 +6,47 @@ from functools import partial
 import numpy as np
 
 from results.aggregate import Record, records, wrapped
-from results.figures.base import NothingToDraw, Picture, read_or_say, stem
-from results.figures.sheets import draw_sheet
+from results.figures.base import FIGURES, NothingToDraw, Picture, read_or_say, stem
+from results.figures.image_grid import draw_grid
 from results.pictures import Images, Pictures, read_pictures
+from results.runs import Runs
 from results.store import Traversal
-from results.study import Study
 
 MOST = 24
 """Runs that have a row, each of another line of the table."""
 ACROSS = 12
 
 
-def samples(study: Study) -> Iterator[Picture]:
+@FIGURES.register("samples", source="", order=10)
+def samples(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set: a row of samples per run."""
-    rows = [(run, found.samples) for run, found in _kept(study) if len(found.samples)]
+    rows = [(run, found.samples) for run, found in _kept(runs) if len(found.samples)]
     if not rows:
         raise NothingToDraw("no run holds samples (pictures.h5)")
     for dataset, part in _by_dataset(rows).items():
         yield _picture("samples", dataset, part, "samples from the prior")
 
 
-def reconstructions(study: Study) -> Iterator[Picture]:
+@FIGURES.register("reconstructions", source="", order=11)
+def reconstructions(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set: test images, and below them each run's reconstructions.
 
     Runs keep the same test images, so that a column is of one image.
     """
-    kept = [(run, found) for run, found in _kept(study) if len(found.originals)]
+    kept = [(run, found) for run, found in _kept(runs) if len(found.originals)]
     if not kept:
         raise NothingToDraw("no run holds reconstructions (pictures.h5)")
     rows = [(run, found.reconstructions) for run, found in kept]
     for dataset, part in _by_dataset(rows).items():
         real = next(found.originals for run, found in kept if run["dataset"] == dataset)
         alike = {name: images for name, images in part.items() if images.shape == real.shape}
-        shown = {"test images": real, **alike}
-        yield _picture("reconstructions", dataset, shown, "test images and their reconstructions")
+        alike = {"test images": real, **alike}
+        yield _picture("reconstructions", dataset, alike, "test images and their reconstructions")
 
 
-def _kept(study: Study) -> Iterator[tuple[Record, Pictures]]:
-    for run in records(study.shown(MOST, "pictures.h5", one_a_line=True)):
-        found = read_or_say(read_pictures, study.folder(run["folder"]))
+def _kept(runs: Runs) -> Iterator[tuple[Record, Pictures]]:
+    for run in records(runs.some(MOST, "pictures.h5", one_a_line=True)):
+        found = read_or_say(read_pictures, runs.folder(run["folder"]))
         if found is not None:
             yield run, found
 
@@ -60,8 +62,8 @@ def _by_dataset(rows: list[tuple[Record, Images]]) -> dict[str, dict[str, Images
 def _picture(name: str, dataset: str, rows: dict[str, Images], what: str) -> Picture:
     strips = np.stack([*rows.values()])
     blank = np.full(strips.shape[:2], np.nan)
-    sheet = Traversal(strips, [*rows], blank, what)
+    grid = Traversal(strips, [*rows], blank, what)
     names = ", ".join(text.replace("\n", " ") for text in rows)
     alt = f"Rows of images of {dataset}: {what}, of {names}."
     title = f"{dataset}: {what}"
-    return Picture(stem(name, dataset), alt, partial(draw_sheet, sheet, title))
+    return Picture(stem(name, dataset), alt, partial(draw_grid, grid, title))

@@ -11,21 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from results.aggregate import records
-from results.figures.base import (
-    NothingToDraw,
-    Picture,
-    Style,
-    estimates,
-    legend,
-    logs,
-    panels,
-    stem,
-    styles,
-    titled,
-)
+from results.figures import base
+from results.figures.base import FIGURES, NothingToDraw, Picture
 from results.frame import settings_text
-from results.study import Study
+from results.runs import Runs
 
 MANY = 200
 """Seeds of a line beyond which a PDF holds their points as a picture."""
@@ -41,30 +30,32 @@ STEPS = "training steps"
 KEYS = ["dataset", "setting", "method", "line", "x", "metric"]
 
 
-def sweeps(study: Study) -> Iterator[Picture]:
+@FIGURES.register("sweeps", source="", order=2)
+def sweeps(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set and hyper-parameter that takes several values."""
-    found = over_settings(study)
+    found = over_settings(runs)
     found = found[found["setting"] != STEPS]
     if found.empty:
         raise NothingToDraw("no numeric hyper-parameter takes several values")
     yield from _pictures(found, "sweep")
 
 
-def steps(study: Study) -> Iterator[Picture]:
+@FIGURES.register("steps", source="", order=3)
+def steps(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set with scores that were tracked while methods trained.
 
     Without any, per data set on which runs differ in their training steps.
     """
-    found = tracked(study)
+    found = tracked(runs)
     if found.empty:
-        found = over_settings(study)
+        found = over_settings(runs)
         found = found[found["setting"] == STEPS]
     if found.empty:
         raise NothingToDraw("no scores were tracked (--track), and no runs differ in steps alone")
     yield from _pictures(found, "progress")
 
 
-def over_settings(study: Study) -> pd.DataFrame:
+def over_settings(runs: Runs) -> pd.DataFrame:
     """Return the scores of each method over each number that it was given several values of.
 
     Such a number is a hyper-parameter or the training steps. Whatever else was asked for is the
@@ -73,23 +64,23 @@ def over_settings(study: Study) -> pd.DataFrame:
     Columns: dataset, setting, method, line, x (its value), metric, values (every seed's, a tuple),
     n, mean, low, high (the last two NaN of fewer than three seeds).
     """
-    runs = study.runs
+    done = runs.finished
     given = [
         {**settings, STEPS: int(count)}
-        for settings, count in zip(runs["settings"], runs["steps"], strict=True)
+        for settings, count in zip(done["settings"], done["steps"], strict=True)
     ]
-    told = runs[["dataset", "method", "folder"]].assign(given=pd.Series(given, runs.index, object))
-    values = study.scores[["folder", "metric", "value"]]
+    asked = done[["dataset", "method", "folder"]].assign(given=pd.Series(given, done.index, object))
+    values = runs.scores[["folder", "metric", "value"]]
     return _with_means(
         [
             _along(part.merge(values, on="folder"), name)
-            for _, part in told.groupby(["dataset", "method"])
+            for _, part in asked.groupby(["dataset", "method"])
             for name in _varied(part["given"])
         ]
     )
 
 
-def tracked(study: Study) -> pd.DataFrame:
+def tracked(runs: Runs) -> pd.DataFrame:
     """Return the scores of each line of runs over the training steps at which they were taken.
 
     Columns: those of `over_settings`.
@@ -97,32 +88,26 @@ def tracked(study: Study) -> pd.DataFrame:
     names = ["dataset", "method", "line"]
     found = [
         log.assign(setting=STEPS, **{name: run[name] for name in names})
-        for run, log in logs(records(study.runs), lambda run: study.folder(run["folder"]).tracked)
+        for run, log in base.logs(runs, lambda folder: folder.tracked)
     ]
     if not found:
         return _with_means([])
     scores = pd.concat(found).rename(columns={"step": "x", "quantity": "metric"})
-    return _with_means([_grouped(scores[scores["metric"].isin(set(study.frame["metric"]))])])
+    return _with_means([_grouped(scores[scores["metric"].isin(set(runs.frame["metric"]))])])
 
 
 def _with_means(found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return what `_grouped` returned, together, with means and intervals."""
     columns = [*KEYS, "values"]
     lines = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
-    told_of = [vars(each) for each in estimates(lines["values"].tolist())]
-    means = pd.DataFrame(told_of, columns=["n", "mean", "low", "high"], index=lines.index)
-    return lines[columns].join(means)
+    return lines[columns].join(base.estimates(lines["values"].tolist()))
 
 
 def _varied(given: "pd.Series[Any]") -> list[str]:
     """Return the names of numbers that take several values."""
     names = dict.fromkeys(name for settings in given for name in settings)
-    found = []
-    for name in names:
-        values = {settings.get(name) for settings in given}
-        if len(values) > 1 and all(_is_number(value) for value in values):
-            found.append(name)
-    return found
+    values = {name: {settings.get(name) for settings in given} for name in names}
+    return [name for name in names if len(values[name]) > 1 and all(map(_is_number, values[name]))]
 
 
 def _is_number(value: object) -> bool:
@@ -149,7 +134,7 @@ def _pictures(found: pd.DataFrame, name: str) -> Iterator[Picture]:
     for (dataset, setting), part in found.groupby(["dataset", "setting"]):
         methods = ", ".join(dict.fromkeys(part["method"]))
         yield Picture(
-            stem(name, str(setting).replace(" ", "_"), str(dataset)),
+            base.stem(name, str(setting).replace(" ", "_"), str(dataset)),
             f"Scores of {methods} on {dataset} over {setting}, {part['x'].min():g} to "
             f"{part['x'].max():g}, a panel per metric, every seed a point.",
             partial(draw, part),
@@ -159,21 +144,21 @@ def _pictures(found: pd.DataFrame, name: str) -> Iterator[Picture]:
 def draw(found: pd.DataFrame) -> Figure:
     """Draw a panel per metric: every seed a faint point, means joined, 95 % intervals as bars."""
     metrics = sorted(found["metric"].unique())
-    figure, axes = panels(len(metrics), 1.5)
-    looks = styles(found)
+    figure, axes = base.panels(len(metrics), 1.5)
+    styles = base.styles(found)
     for panel, metric in zip(axes, metrics, strict=True):
-        of_metric = found[found["metric"] == metric]
         logarithmic = _scale(panel, sorted(set(found["x"])))
-        places = _aside(found["x"], len(looks), logarithmic)
-        lines = {key: line.sort_values("x") for key, line in of_metric.groupby(["method", "line"])}
-        for (key, seen), aside in zip(looks.items(), places, strict=True):
+        shifts = dict(zip(styles, _shifts(found["x"], len(styles), logarithmic), strict=True))
+        lines = dict([*found[found["metric"] == metric].groupby(["method", "line"])])
+        for key, style in styles.items():
             if key in lines:
-                x = lines[key]["x"]
-                _line(panel, lines[key].assign(x=x * aside if logarithmic else x + aside), seen)
-        titled(panel, metric)
+                line, shift = lines[key].sort_values("x"), shifts[key]
+                x = line["x"] * shift if logarithmic else line["x"] + shift
+                _line(panel, line.assign(x=x), style)
+        base.titled(panel, metric)
         panel.set_xlabel(str(found["setting"].iloc[0]))
     figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
-    legend(figure, looks.values())
+    base.legend(figure, styles.values())
     return figure
 
 
@@ -193,24 +178,19 @@ def _scale(axes: Axes, xs: Sequence[float]) -> bool:
     return logarithmic
 
 
-def _aside(xs: "pd.Series[float]", count: int, logarithmic: bool) -> NDArray[np.float64]:
-    """Return what each line is moved aside by, that none hides another: a factor, or a summand."""
+def _shifts(xs: "pd.Series[float]", count: int, logarithmic: bool) -> NDArray[np.float64]:
+    """Return what each line is shifted by, that none hides another: a factor, or a summand."""
     span = np.log(xs.max() / xs.min()) if logarithmic else xs.max() - xs.min()
-    moved = 0.02 * span * (np.arange(count) - (count - 1) / 2) / max(1, count / 4)
-    return np.asarray(np.exp(moved) if logarithmic else moved)
+    shifts = 0.02 * span * (np.arange(count) - (count - 1) / 2) / max(1, count / 4)
+    return np.asarray(np.exp(shifts) if logarithmic else shifts)
 
 
-def _line(axes: Axes, line: pd.DataFrame, seen: Style) -> None:
-    how = seen.line()
-    many = len(line) * line["n"].max() > MANY
+def _line(axes: Axes, line: pd.DataFrame, style: base.Style) -> None:
+    how, most = style.line(), line["n"].max()
     every = line[["x", "values"]].explode("values").astype(float)
-    faint = 0.4 if line["n"].max() <= FEW else 0.15
-    axes.plot(
-        *(every["x"], every["values"]),
-        **(how | {"linestyle": "", "markersize": 2, "markeredgewidth": 0}),
-        alpha=faint,
-        rasterized=many,
-    )
-    axes.vlines(line["x"], line["low"], line["high"], color=seen.colour, linewidth=0.9)
+    points = how | {"linestyle": "", "markersize": 2, "markeredgewidth": 0}
+    points |= {"alpha": 0.4 if most <= FEW else 0.15, "rasterized": len(line) * most > MANY}
+    axes.plot(every["x"], every["values"], **points)
+    axes.vlines(line["x"], line["low"], line["high"], color=style.colour, linewidth=0.9)
     how |= {"linewidth": 1, "markersize": 4}
     axes.plot(line["x"], line["mean"], markeredgecolor="white", markeredgewidth=0.4, **how)

@@ -12,17 +12,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.figures.base import NothingToDraw, Picture, panels, stem
+from results.figures.base import FIGURES, NothingToDraw, Picture, panels, stem
 from results.figures.style import COLOURS
-from results.study import Study
+from results.runs import Runs
 
 SHARES = {"method": (COLOURS[0], ""), "settings": (COLOURS[4], "////"), "seed": ("0.85", "")}
 """Colour and hatching of each source of variance."""
 
 
-def variance(study: Study) -> Iterator[Picture]:
+@FIGURES.register("variance", source="https://arxiv.org/abs/1811.12359", order=7)
+def variance(runs: Runs) -> Iterator[Picture]:
     """Yield one figure: a panel per data set, a bar per metric."""
-    found = shares(study.scores)
+    found = shares(runs.scores)
     if found.empty:
         raise NothingToDraw("no metric has several runs with different values")
     means = ", ".join(f"{name} {found[name].mean():.0%}" for name in SHARES)
@@ -50,8 +51,8 @@ def shares(scores: pd.DataFrame) -> pd.DataFrame:
             continue  # there is nothing to share out
         steps = {"method": by_method - value.mean(), "settings": by_line - by_method}
         steps["seed"] = value - by_line
-        told = {name: float((step**2).sum()) / total for name, step in steps.items()}
-        rows.append({"dataset": dataset, "metric": metric, **told, "n": len(value)})
+        parts = {name: float((step**2).sum()) / total for name, step in steps.items()}
+        rows.append({"dataset": dataset, "metric": metric, **parts, "n": len(value)})
     return pd.DataFrame(rows, columns=["dataset", "metric", *SHARES, "n"])
 
 
@@ -75,13 +76,8 @@ def _bars(axes: Axes, part: pd.DataFrame) -> None:
     names = part["metric"].str.replace("_", " ").tolist()
     for name, (colour, hatch) in SHARES.items():
         width = part[name].to_numpy()
-        how: dict[str, Any] = {
-            "color": colour,
-            "hatch": hatch,
-            "edgecolor": "white",
-            "linewidth": 0.4,
-        }
-        axes.barh(names, width, left=left, height=0.75, label=name, **how)
+        how: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white"}
+        axes.barh(names, width, left=left, height=0.75, label=name, linewidth=0.4, **how)
         left += width
     axes.set_xlim(0, 1)
     axes.invert_yaxis()

@@ -1,8 +1,9 @@
-"""Sheets of images: rows along codes or factors, values above."""
+"""Grids of images: rows along codes or factors, values above."""
 
 import math
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ GAP = 2
 """Pixels between images."""
 
 
-def draw_sheet(found: Traversal, heading: str) -> Figure:
+def draw_grid(found: Traversal, heading: str) -> Figure:
     """Draw rows of images, their values above; rows of equal values share them."""
     count, steps, _, height, width = found.strips.shape
     blocks = [
@@ -32,9 +33,8 @@ def draw_sheet(found: Traversal, heading: str) -> Figure:
     with paper():
         size = (wide, tall + 0.17 * len(blocks) + 0.12 + 0.14 * (1 + title.count("\n")))
         figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(
-            len(blocks), squeeze=False, height_ratios=[len(block) for block in blocks]
-        )
+        heights = [len(block) for block in blocks]
+        panels = figure.subplots(len(blocks), squeeze=False, height_ratios=heights)
         for axes, block in zip(panels.flat, blocks, strict=True):
             _strips(axes, found, block, cell)
         figure.suptitle(title, fontsize="medium")
@@ -44,7 +44,7 @@ def draw_sheet(found: Traversal, heading: str) -> Figure:
 def _strips(axes: Axes, found: Traversal, block: Sequence[int], cell: float) -> None:
     strips = found.strips[block]
     count, steps, _, height, width = strips.shape
-    axes.imshow(tiled(strips), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    show(axes, tiled(strips), aspect="equal")
     rows = np.arange(count) * (height + GAP) + (height - 1) / 2
     columns = np.arange(steps) * (width + GAP) + (width - 1) / 2
     axes.set_yticks(rows, [found.names[row] for row in block])
@@ -55,6 +55,14 @@ def _strips(axes: Axes, found: Traversal, block: Sequence[int], cell: float) -> 
     size = min(7.0, 72 * cell / (0.64 * max(len(value) for value in values) + 0.5))
     axes.set_xticks(columns, values, fontsize=size)
     axes.tick_params(length=0, pad=1.5, labeltop=True, labelbottom=False)
+
+
+def show(axes: Axes, images: NDArray[np.uint8], aspect: Literal["auto", "equal"] = "auto") -> None:
+    """Draw what `tiled` returned, without axes."""
+    axes.imshow(images, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect=aspect)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
 
@@ -64,6 +72,6 @@ def tiled(strips: NDArray[np.uint8], gap: int = GAP) -> NDArray[np.uint8]:
     count, steps, channels, height, width = strips.shape
     tiles = np.full((count, steps, channels, height + gap, width + gap), 255, np.uint8)
     tiles[..., :height, :width] = strips
-    sheet = tiles.transpose(0, 3, 1, 4, 2).reshape(count * (height + gap), -1, channels)
-    sheet = sheet[: len(sheet) - gap, : sheet.shape[1] - gap]
-    return sheet[..., 0] if channels == 1 else sheet
+    grid = tiles.transpose(0, 3, 1, 4, 2).reshape(count * (height + gap), -1, channels)
+    grid = grid[: len(grid) - gap, : grid.shape[1] - gap]
+    return grid[..., 0] if channels == 1 else grid

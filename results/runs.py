@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from benchmark.registry import GENERATOR, METRICS
-from results.aggregate import REFERENCES, with_lines
+from results.aggregate import REFERENCES, comparable, with_lines
 from results.store import Folder
 
 
@@ -35,12 +35,12 @@ def rows_of(metric: str) -> list[str]:
     return [*own, *(f"{row}{GENERATOR}" for row in own)]
 
 
-class Study:
-    """What figures are made of.
+class Runs:
+    """The runs of a folder, as figures and the page need them.
 
     Attributes:
         out: the folder of run folders.
-        frame: what `tidy` returned of it, or those rows that are to be shown.
+        frame: what `tidy` returned of it, or some of its rows.
         facts: of each row of scores.
     """
 
@@ -60,51 +60,47 @@ class Study:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The rows with a value of what was learnt: no floor, no ceiling.
+        """The rows with a value of what was learnt, without floor and ceiling.
 
         Of each data set and metric only those of the protocol and number of images that most have:
         others are not comparable with them.
         """
-        rows = self.lines
-        rows = rows[rows["value"].notna() & ~rows["method"].isin(list(REFERENCES))]
-        signs = rows["protocol"] + " " + rows["images"].astype(str)
-        if rows.empty:
-            return rows
-        usual = signs.groupby([rows["dataset"], rows["metric"]]).transform(
-            lambda given: given.mode().iat[0]
-        )
-        return rows[signs == usual]
+        rows = learnt(self.lines)
+        return rows[comparable(rows, rows)]
 
     @cached_property
-    def runs(self) -> pd.DataFrame:
+    def finished(self) -> pd.DataFrame:
         """A row per finished run: dataset, method, line, seed, steps, folder.
 
         And two records: `settings`, every hyper-parameter with its value, defaults included, and
-        `train`, what the run said of its training.
+        `train`, what the run recorded of its training.
         """
         columns = ["dataset", "method", "line", "seed", "steps", "folder"]
         done = self.lines[self.lines["state"] == "done"].drop_duplicates("folder")[columns]
-        told = [_told(self.folder(name)) for name in done["folder"]]
-        settings, train = zip(*told, strict=True) if told else ((), ())
-        return done.assign(settings=list(settings), train=list(train)).reset_index(drop=True)
+        found = [self.folder(name) for name in done["folder"]]
+        asked = [folder.asked["run"] for folder in found]
+        return done.assign(
+            settings=[run.get("defaults", {}) | run["settings"] for run in asked],
+            train=[(folder.scores or {"train": {}})["train"] for folder in found],
+        ).reset_index(drop=True)
 
     def folder(self, name: str) -> Folder:
         """Return the run folder of that name."""
         return Folder(self.out / name)
 
-    def shown(self, most: int, only: str = "", *, one_a_line: bool = False) -> pd.DataFrame:
-        """Return the runs that pictures are drawn of.
+    def some(self, most: int, file: str = "", *, one_a_line: bool = False) -> pd.DataFrame:
+        """Return the finished runs that pictures are drawn of.
 
         All of them up to `most`; else one of each line, that of the lowest seed, and the first
-        `most` of those, dealt to the data sets in turn.
+        `most` of those, from each data set in turn.
 
         Args:
             most: how many runs.
-            only: a file that the folder must hold.
+            file: a file that the folder must hold.
             one_a_line: whether to choose one of each line even of few runs.
         """
-        runs = self.runs
-        there = [(self.out / name / only).exists() for name in runs["folder"]]
+        runs = self.finished
+        there = [(self.out / name / file).exists() for name in runs["folder"]]
         runs = runs[pd.Series(there, runs.index, dtype=bool)]
         if len(runs) <= most and not one_a_line:
             return runs
@@ -114,6 +110,6 @@ class Study:
         return runs.loc[sorted(kept)]
 
 
-def _told(folder: Folder) -> tuple[dict[str, Any], dict[str, Any]]:
-    run, scores = folder.asked["run"], folder.scores or {"train": {}}
-    return {**run.get("defaults", {}), **run["settings"]}, scores["train"]
+def learnt(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a value, without floor and ceiling."""
+    return frame[frame["value"].notna() & ~frame["method"].isin(list(REFERENCES))]
