@@ -8,8 +8,8 @@ from benchmark.registry import METRICS
 
 @METRICS.register(
     "reconstruction",
-    source="reconstruction beside disentanglement: Kim & Mnih, ICML 2018, "
-    "https://arxiv.org/abs/1802.05983; the squared error, its images and unit are ours",
+    source="reconstruction beside disentanglement: Kim & Mnih, Disentangling by Factorising, "
+    "ICML 2018, https://arxiv.org/abs/1802.05983; the squared error, its images and unit are ours",
     range=(0.0, 1.0),
     higher_is_better=False,
     protocol="held-out-10000-1",

@@ -1,12 +1,15 @@
-"""The README's code runs as it stands."""
+"""The code and the commands of README and docs/ run as they stand."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
+from typer.main import get_command
 
 from benchmark.claims.reproduce import REPRODUCED, markdown, stored
+from benchmark.cli.main import app
 from benchmark.comparison import of_study
 from benchmark.config import plan
 from benchmark.config.study import find
@@ -16,9 +19,31 @@ from benchmark.training.loop import advance
 from datasets import Dataset, load
 from tests.command import Command
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
-(STUDY,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
-METHOD, DATA = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+}
+README, CLUSTER = PAGES["README.md"], PAGES["docs/cluster.md"]
+CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+(STUDY,) = re.findall(r"```toml\n(.*?)```", CLUSTER, re.DOTALL)
+METHOD, API = CODE.findall(README)
+DATA, _ = CODE.findall(PAGES["docs/datasets.md"])
+EXAMPLES = [code for text in PAGES.values() for code in CODE.findall(text) if code != METHOD]
+COMMANDS = sorted(
+    {
+        line
+        for text in PAGES.values()
+        for line in re.findall(
+            r"^    python -m benchmark (.*?)\s*(?:#.*|&&.*)?$", text, re.MULTILINE
+        )
+    }
+)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+    assert len(API.splitlines()) <= 15
 
 
 def test_the_method_is_short_and_trains(toy: Dataset) -> None:
@@ -42,13 +67,26 @@ def test_the_method_is_short_and_trains(toy: Dataset) -> None:
     assert method.decode(method.encode(x)).shape == x.x.shape
 
 
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_examples_run(code: str, dsprites: Dataset) -> None:
+    exec(compile(code, "example", "exec"), {"__name__": "example"})
+
+
 def test_the_data_set_is_used_as_shown(dsprites: Dataset) -> None:
     names: dict[str, object] = {}
-    exec(compile(DATA, "README.md", "exec"), names)
+    exec(compile(DATA, "docs/datasets.md", "exec"), names)
     assert len(load("dsprites")) == len(dsprites) == 737_280
     assert getattr(names["images"], "shape", None) == (64, 1, 64, 64)
     factors = names["factors"]
     assert [len(set(column)) > 1 for column in factors.T] == [False] * 3 + [True, False]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_and_their_options_exist(line: str) -> None:
+    words, command = shlex.split(line), get_command(app)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    command.make_context("benchmark", words)
 
 
 def test_the_study_is_one(tmp_path: Path) -> None:
@@ -58,14 +96,29 @@ def test_the_study_is_one(tmp_path: Path) -> None:
     assert study.slurm == {"account": "lab", "setup": ["module load cuda"]}
 
 
-def test_the_commands_on_a_cluster_are_taken(command: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/cluster.md"])
+def test_the_commands_on_a_cluster_are_taken(page: str, command: Command, tmp_path: Path) -> None:
     """As they stand, but for a part of the study, and nothing is submitted."""
-    lines = re.findall(r"python -m benchmark (run --study .*?)\s*(?:#.*)?$", README, re.MULTILINE)
+    pattern = r"python -m benchmark (run --study .*?)\s*(?:#.*)?$"
+    lines = re.findall(pattern, PAGES[page], re.MULTILINE)
     assert len(lines) == 2
     for line in lines:
         done = command(*line.split(), "--dry-run", "--seeds", "0", "--out", tmp_path / "runs")
         assert done.out.splitlines()[0] == "252 runs: 252 missing", done.err
 
 
+def test_the_two_commands_are_the_same_as_in_the_check() -> None:
+    first, second = re.findall(r"^    (command -v uv .*)$", README, re.MULTILINE)
+    assert first.endswith("run python -m benchmark run --methods infogan,betavae")
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == second
+
+
 def test_the_table_of_claims_is_the_stored_one() -> None:
-    assert markdown(stored(REPRODUCED)) in README
+    assert markdown(stored(REPRODUCED)) in PAGES["docs/results.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_files_lead_to_files(page: str) -> None:
+    """Sphinx sees those from page to page of docs/, and no others."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[page]):
+        assert (ROOT / page).parent.joinpath(target).exists(), target

@@ -5,13 +5,13 @@ Only the commands that train import torch: a laptop can draw what a cluster comp
 
 import math
 import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from benchmark.cli.cite import cite, registered_sources
 from benchmark.cli.data import data
 from benchmark.cli.options import AsJson, Factors, Names, Out, Scores, Side, StudyName, Supervision
 from benchmark.cli.run import run, status
@@ -19,9 +19,6 @@ from benchmark.exit_code import exit_with
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
 from benchmark.registry import names as named
 from benchmark.registry import seeds as seeds_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 app = typer.Typer(
     name="benchmark",
@@ -33,6 +30,7 @@ app = typer.Typer(
 app.add_typer(data, name="data")
 app.command()(run)
 app.command()(status)
+app.command()(cite)
 
 
 @app.command(name="list")
@@ -211,18 +209,7 @@ def report(
     from results.runs import Runs
 
     runs = Runs(out, chosen(out, methods, datasets, metrics, seeds, sees))
-    print(pages.write(runs, to or out / "report.html", _sources(runs.frame)))
-
-
-def _sources(frame: "pd.DataFrame") -> dict[tuple[str, str], str]:
-    """Return the sources of what runs used, as far as it is registered here."""
-    found = {}
-    for kind, registry in (("method", METHODS), ("dataset", DATASETS)):
-        for name in set(frame[kind]) - {""}:
-            # A page can be made where torch, without which no method is known, is not installed.
-            with suppress(UserError, ImportError):
-                found[kind, name] = registry[name].source
-    return found
+    print(pages.write(runs, to or out / "report.html", registered_sources(runs.frame)))
 
 
 @app.command()
