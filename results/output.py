@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.config.parse import seeds as parsed
 from benchmark.registry import UserError, unknown
-from benchmark.registry import seeds as parsed
 from results import export
 from results.frame import only
 from results.published import published, with_published

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.config.run import Run
 from benchmark.evaluation.factor_classifier import Oracle, oracle
 from benchmark.registry import CLAIMS, METHODS
-from benchmark.runner import Bench, Execution, Run
+from benchmark.runner import Bench, Execution
 from benchmark.training import hardware, progress
 from benchmark.training.batches import Dealer
 from datasets import Dataset, load
@@ -95,7 +96,7 @@ class Lab:
             execution = Execution(run, self.data(dataset), bench, folder, begin)
             built = execution.build()
             if folder.scores is None:
-                folder.ask(execution.asked(built))
+                folder.ask(execution.asked())
             execution.train(built, "train", steps)
         return built.eval(), folder
 

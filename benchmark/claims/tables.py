@@ -5,7 +5,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmark.claims.base import Expected, Lab, claim
-from benchmark.config import plan
+from benchmark.config.grid import Grid
+from benchmark.config.score import Score
 from benchmark.runner import Bench, execute
 from benchmark.training import progress
 from benchmark.training.batches import Dealer
@@ -91,9 +92,9 @@ def betavae_table(lab: Lab, seed: int) -> dict[str, float]:
     """Train and score all of the table's methods with disentanglement_lib's beta-VAE metric."""
     names = ("truth", "pixels", "pca", "ica", "dcign", "infogan", "untrained", "vae", "betavae")
     bench, found = Bench(lab.out, lab.device, lab.stop), {}
-    for run in plan.plan(names, ["dsprites"], [seed], {}, given_steps=STEPS):
+    for run in Grid(names, ["dsprites"], [seed], steps=STEPS).runs():
         with progress.bar(run) as begin:
-            folder = execute(run, lab.data("dsprites"), ["betavae"], bench, begin)
+            folder = execute(run, lab.data("dsprites"), [Score("betavae")], bench, begin)
         rows = (folder.scores or {"rows": []})["rows"]
         scores = [row["value"] for row in rows if row["metric"] == "betavae"]
         found[run.method] = scores[0] if scores and scores[0] is not None else float("nan")

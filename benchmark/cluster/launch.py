@@ -15,9 +15,9 @@ from benchmark.cluster.status import Standing, sentence, survey
 from benchmark.cluster.submission import Submission
 from benchmark.cluster.submit import PLACES, How
 from benchmark.comparison import Comparison
+from benchmark.config.run import Run
 from benchmark.config.study import find
 from benchmark.registry import UserError, unknown
-from benchmark.runner import Run
 from benchmark.training.time_left import Kind, kind, paces, paces_so_far
 
 NAMED = 3
@@ -44,7 +44,7 @@ def launch(asked: Comparison, out: Path, how: How, *, dry_run: bool, json: bool)
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
     names = [run.folder(out).name for run in asked.runs]
-    rows = submit.wanted(asked.metrics)
+    rows = submit.wanted(asked.scores)
     standings = survey(names, out, glance(out) if dry_run else settle(out), rows)
     todo = to_do(asked.runs, standings, how.retry)
     if dry_run:
@@ -73,7 +73,7 @@ def launch(asked: Comparison, out: Path, how: How, *, dry_run: bool, json: bool)
 
 def standings(study: str, out: Path) -> list[Standing]:
     """Return what became of the runs of a study; UserError if there is no such study."""
-    names = [run.folder(out).name for run in comparison.of_study(find(study)).runs]
+    names = [run.folder(out).name for run in find(study).runs()]
     return survey(names, out, glance(out))
 
 

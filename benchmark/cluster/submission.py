@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cluster.processes import Process, process
+from benchmark.config.score import Score
 from benchmark.registry import UserError
 from results.atomic import write_text
 
@@ -31,7 +32,7 @@ class Submission:
         on: slurm or local.
         study: the study that was asked for, or "".
         wanted: the (metric, protocol) rows that a finished run has.
-        metrics: their registered names.
+        metrics: the scores that they are of.
         data_dir: where the user keeps original files, or None.
         device: auto, cpu or cuda.
         beside: how many of a job's runs train at once.
@@ -49,7 +50,7 @@ class Submission:
     on: str
     study: str = ""
     wanted: tuple[tuple[str, str], ...] = ()
-    metrics: tuple[str, ...] = ()
+    metrics: tuple[Score, ...] = ()
     data_dir: str | None = None
     device: str = "auto"
     beside: int = 1
@@ -151,7 +152,9 @@ def read(folder: Path) -> Submission | None:
         record["submitter"] = Process(**record["submitter"])
         record["workers"] = tuple(Process(**worker) for worker in record["workers"])
         wanted = tuple((metric, protocol) for metric, protocol in record.pop("wanted"))
-        record |= {name: tuple(record[name]) for name in ("metrics", "asked", "arrays")}
+        record |= {name: tuple(record[name]) for name in ("asked", "arrays")}
+        scores = [Score(**{**one, "factors": (*one["factors"],)}) for one in record["metrics"]]
+        record["metrics"] = tuple(scores)
         return Submission(folder.parents[1], **record, wanted=wanted, id=folder.name)
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -18,10 +18,10 @@ from benchmark.cluster.leases import Locks, Mine, Owner
 from benchmark.cluster.processes import Process, process
 from benchmark.cluster.submission import Submission
 from benchmark.comparison import Comparison
-from benchmark.config import plan
-from benchmark.config.requests import signs
-from benchmark.registry import METHODS, UserError
-from benchmark.runner import Run, request
+from benchmark.config.applicable import check_fits
+from benchmark.config.run import Run
+from benchmark.config.score import Score
+from benchmark.registry import UserError
 from datasets import load
 from results.atomic import scored
 from results.store import Folder
@@ -61,9 +61,9 @@ class How:
     device: str = "auto"
 
 
-def wanted(metrics: Sequence[str]) -> set[tuple[str, str]]:
-    """Return the (metric, protocol) rows of these metrics that a finished run has."""
-    return set().union(*map(signs, metrics))
+def wanted(scores: Sequence[Score]) -> set[tuple[str, str]]:
+    """Return the (metric, protocol) rows of these scores that a finished run has."""
+    return set().union(*(score.signs for score in scores))
 
 
 def prepare(runs: Sequence[Run], data_dir: Path | None) -> None:
@@ -73,7 +73,7 @@ def prepare(runs: Sequence[Run], data_dir: Path | None) -> None:
         UserError: a data set is not to be had, or does not fit.
     """
     for name in dict.fromkeys(run.dataset for run in runs):
-        plan.check_fits([run for run in runs if run.dataset == name], load(name, data_dir))
+        check_fits([run for run in runs if run.dataset == name], load(name, data_dir))
 
 
 def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submission | None:
@@ -87,8 +87,8 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         Path(out).resolve(),
         how.on,
         how.study,
-        wanted=tuple(sorted(wanted(asked.metrics))),
-        metrics=tuple(asked.metrics),
+        wanted=tuple(sorted(wanted(asked.scores))),
+        metrics=asked.scores,
         data_dir=None if how.data_dir is None else str(how.data_dir.resolve()),
         device=how.device,
         beside=how.beside,
@@ -99,7 +99,7 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         size=site.max_array_size,
     ).write()
     with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:
-        taken = _take(runs, submission.out, mine, how.retry, wanted(asked.metrics))
+        taken = _take(runs, submission.out, mine, how.retry, wanted(asked.scores))
         if not taken:
             shutil.rmtree(submission.folder, ignore_errors=True)
             return None
@@ -160,8 +160,8 @@ def parts(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
 
 
 def _record(run: Run, out: Path) -> dict[str, Any]:
-    name, method = run.folder(out).name, METHODS[run.method].value
-    return {"name": name, "run": asdict(run), "asked": request(run, method, run.precision)}
+    name = run.folder(out).name
+    return {"name": name, "run": asdict(run), "asked": run.record(run.precision)}
 
 
 def _start_arrays(submission: Submission, how: How) -> Submission:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.config.requests import factors_of
+from benchmark.config.score import Score
 from benchmark.evaluation.score import Subject, encoded, scored, viewed
 from benchmark.registry import METRICS, UserError
 from datasets import Dataset, Spec, Table
@@ -150,7 +150,7 @@ def _without_images(path: Path, arrays: Arrays) -> Table:
 def brought(
     paths: Sequence[Path],
     dataset: Callable[[], Dataset],
-    names: Sequence[str],
+    scores: Sequence[Score],
     seed: int,
     reference: bool,
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -159,7 +159,7 @@ def brought(
     Args:
         paths: the files.
         dataset: returns the data set that codes are of; not called for files with `factors`.
-        names: the metrics.
+        scores: that are taken.
         seed: of the metrics, and of the floor.
         reference: whether floor and ceiling are scored.
 
@@ -183,7 +183,7 @@ def brought(
         _check_same([subject for _, subject in lines.values()])
         lines |= _references(images, own.rows, seed)
     for name, (spec, subject) in lines.items():
-        views = ((one, viewed(subject, spec, factors_of(one))) for one in names)
+        views = ((one, viewed(subject, spec, one)) for one in scores)
         yield name, [row for one, view in views for row in scored(one, view, seed)]
 
 
