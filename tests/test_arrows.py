@@ -26,7 +26,14 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "metrics": ("benchmark.registry", "benchmark.errors", "metrics"),
     "results": ("benchmark.registry", "benchmark.errors", "benchmark.config.parse", "results"),
 }
-NO_TORCH = ("datasets", "metrics", "results", "benchmark.registry", "benchmark.cli")
+NO_TORCH = (
+    "datasets",
+    "metrics",
+    "results",
+    "benchmark.registry",
+    "benchmark.cli",
+    "benchmark.api",
+)
 # These are read by torchvision and torch, imported when a file of theirs is.
 LATE_TORCH = ("datasets.mnist", "datasets.svhn", "datasets.faces3d")
 

@@ -292,7 +292,7 @@ def score(
         usual = external_codes.usual_without_c1()
         chosen = Scoring(metrics, factors=factors).scores(default=usual)
         images = cache(lambda: load(dataset, data_dir))
-        found = dict(external_codes.brought(codes, images, chosen, seed, reference))
+        found = dict(external_codes.score_files(codes, images, chosen, seed, reference))
     else:
         chosen = Scoring(metrics, side, factors).scores()
         found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
