@@ -1,5 +1,6 @@
-"""Runs the benchmark; importing it makes the other rooms importable from anywhere.
+"""Runs the benchmark: `run`, `table`, `load_run` and `score`, see `benchmark.api`.
 
+They are imported when they are used. Importing this makes the other rooms importable from anywhere.
 The rooms `datasets`, `methods`, `metrics` and `results` are plain folders beside this one. Hugging
 Face's package is called `datasets` too, so the checkout goes first on the path, and a foreign
 `datasets` that was imported earlier is an error that says so.
@@ -7,6 +8,12 @@ Face's package is called `datasets` too, so the checkout goes first on the path,
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmark.api import load_run, run, score, table
+
+__all__ = ["load_run", "run", "score", "table"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,3 +26,11 @@ if _datasets is not None and not str(_datasets.__file__).startswith(str(ROOT)):
         f"another package called 'datasets' ({_datasets.__file__}) was imported before "
         "'benchmark'; import benchmark first, or in a process of its own"
     )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from benchmark import api
+
+    return getattr(api, name)

@@ -8,85 +8,22 @@ registers it:
     class BetaVAE(Method): ...
 """
 
-import difflib
 import importlib
 import pkgutil
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
+from benchmark.errors import UserError as UserError
+from benchmark.errors import unknown as unknown
+
 T = TypeVar("T")
-
-SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
-MOST_SEEDS = 10_000
-
-
-class UserError(Exception):
-    """A mistake of the user's: one line that names the thing and the choices; exit code 2."""
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """Return the error for a name that is not one of `known`, with the nearest one suggested."""
-    choices = sorted(known)
-    near = difflib.get_close_matches(name, choices, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return UserError(f"unknown {kind} {name!r}; {hint}known: {', '.join(choices)}")
-
-
-def names(text: str, kind: str, known: Sequence[str]) -> list[str]:
-    """Return the comma-separated names of `text`, each once; `all` stands for all of them.
-
-    Raises:
-        UserError: a name is not known, or there is none.
-    """
-    found = [name.strip() for name in text.split(",") if name.strip()]
-    if not found:
-        raise UserError(f"no {kind} named; known: all, {', '.join(known)}")
-    for name in found:
-        if name not in known and name != "all":
-            raise unknown(kind, name, [*known, "all"])
-    return list(known) if "all" in found else list(dict.fromkeys(found))
-
 
 PACKAGE = "disentanglement-benchmark"
 """The name of the distribution, under which runs record its version."""
 GENERATOR = "@generator"
 """Ends the name of a metric, and of its rows, that is asked of the generator's side."""
-
-
-def seeds(text: str) -> list[int]:
-    """Return the seeds of a text like `0-4` or `0,2,7`.
-
-    Raises:
-        UserError: it is neither.
-    """
-    found: list[int] = []
-    for part in text.split(","):
-        match = SEEDS.fullmatch(part.strip())
-        if match is None:
-            raise UserError(f"--seeds {text!r} is not like 0-4 or 0,2,7")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise UserError(f"--seeds {text!r}: {part.strip()} runs backwards")
-        if last >= 2**31:
-            raise UserError(f"--seeds {text!r}: a seed is below {2**31}")
-        if last - first >= MOST_SEEDS:
-            raise UserError(f"--seeds {text!r}: {part.strip()} is more than {MOST_SEEDS} seeds")
-        found += range(first, last + 1)
-    return list(dict.fromkeys(found))
-
-
-def spans(numbers: Iterable[int]) -> str:
-    """Return seeds as `seeds` reads them: "0-3,7" of 0, 1, 2, 3, 7."""
-    found: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if found and number == found[-1][-1] + 1:
-            found[-1][1:] = [number]
-        else:
-            found.append([number])
-    return ",".join("-".join(map(str, part)) for part in found)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
 """One run, a method on a data set with a seed, to its scores; it does only what is missing."""
 
-import hashlib
-import json
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,84 +12,29 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.config.requests import has_table, metric_of, of_images, signs, table_of
+from benchmark.config.run import Run
+from benchmark.config.score import Score
 from benchmark.evaluation import inception, pictures
 from benchmark.evaluation.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
 from benchmark.evaluation.factor_classifier import oracle
 from benchmark.evaluation.generate import generate, generates
 from benchmark.evaluation.score import Subjects, replaced, scored
 from benchmark.evaluation.tracking import NEVER, Track
-from benchmark.registry import DATASETS, GENERATOR, METHODS, UserError
+from benchmark.registry import UserError
 from benchmark.training import hardware, machine
 from benchmark.training.batches import Dealer
 from benchmark.training.loop import Begin, Damaged, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
 from datasets.base import TABLE_ROWS
-from methods.base import Method, defaults
+from methods.base import Method
 from methods.posthoc import PostHoc
 from results.state import Wanted, lacking
-from results.store import Codes, Folder, place, written
+from results.store import Codes, Folder, written
 
 FIT_IMAGES = 10_000
 POSTHOC_STEPS = 5_000
 POSTHOC_TEST, POSTHOC_AT_ONCE = 4_096, 256
 LAST_LINES = 20
-
-
-@dataclass(frozen=True)
-class Run:
-    """What is asked for: its hash names its folder.
-
-    Attributes:
-        dataset, method: registered names.
-        seed: of the weights, the batches and the noise.
-        steps: training steps.
-        settings: every hyper-parameter of the method with its value, defaults included.
-        budget: the name of the budget that `steps` came from, or `steps`.
-        precision: auto, float32 or bfloat16, as asked.
-    """
-
-    dataset: str
-    method: str
-    seed: int
-    steps: int
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    budget: str = "steps"
-    precision: str = "auto"
-
-    @property
-    def version(self) -> int:
-        """The version of the method: what an older one trained is another run."""
-        return int(METHODS[self.method].facts["version"])
-
-    @property
-    def key(self) -> str:
-        """Ten hex digits of the SHA-256 of the canonical JSON, the method's version included."""
-        asked = asdict(self) | {"version": self.version}
-        del asked["budget"]  # another name for the same steps is the same run
-        text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-    def folder(self, out: Path) -> Folder:
-        """Return its folder below `out`."""
-        return place(out, self.dataset, self.method, self.seed, self.key)
-
-
-def request(run: Run, method: type[Method], precision: str) -> dict[str, Any]:
-    """Return the record of what was asked, and what its method is."""
-    usual = defaults(method, run.dataset)
-    given = {k: v for k, v in run.settings.items() if v != usual[k]}
-    told = {"settings": given, "defaults": usual, "precision": precision, "version": run.version}
-    return {
-        "run": asdict(run) | told,
-        "key": run.key,
-        "sees": method.sees,
-        "representation": method.representation(),
-        "sources": {
-            "method": METHODS[run.method].source,
-            "dataset": DATASETS[run.dataset].source,
-        },
-    }
 
 
 @dataclass
@@ -111,27 +54,26 @@ class Bench:
     track: Track = NEVER
 
 
-def wanted(metrics: Iterable[str]) -> Wanted:
-    """Return the scores that a run should have for these metrics, of either side."""
-    return Wanted(frozenset().union(*map(signs, metrics)), inception.awaited())
+def wanted(scores: Iterable[Score]) -> Wanted:
+    """Return the rows of these scores that a finished run has."""
+    return Wanted(frozenset().union(*(score.signs for score in scores)), inception.awaited())
 
 
-def missing(run: Run, out: Path, metrics: Sequence[str]) -> list[str]:
-    """Return the metrics that the folder lacks a row of under today's protocol."""
-    rows = lacking(run.folder(out).path, wanted(metrics))
-    return [name for name in metrics if not signs(name).isdisjoint(rows)]
+def missing(run: Run, out: Path, scores: Sequence[Score]) -> list[Score]:
+    """Return the scores that the folder lacks a row of under today's protocol."""
+    rows = lacking(run.folder(out).path, wanted(scores))
+    return [score for score in scores if not score.signs.isdisjoint(rows)]
 
 
 def execute(
-    run: Run, dataset: Dataset, metrics: list[str], bench: Bench, begin: Begin = silent
+    run: Run, dataset: Dataset, scores: Sequence[Score], bench: Bench, begin: Begin = silent
 ) -> Folder:
     """Bring the run to its end and return its folder; a failure is recorded there, not raised.
 
     Args:
         run: what is asked for.
         dataset: the run's data set, loaded.
-        metrics: the registered names of the scores it should have, with `@generator` where the
-            generator's side is meant.
+        scores: those that it should have.
         bench: where it happens.
         begin: told each stage and its length; returns what is told the progress within.
 
@@ -140,7 +82,7 @@ def execute(
         UserError: files that cannot be written, or a setting that the method refuses.
     """
     folder = run.folder(bench.out)
-    todo = missing(run, bench.out, metrics)
+    todo = missing(run, bench.out, scores)
     if folder.scores is not None and not todo:
         return folder
     hardware.prepare()
@@ -177,28 +119,28 @@ class Execution:
         self.dealer = Dealer(dataset, bench.device, run.seed)
         self.table: int | None = None
 
-    def complete(self, todo: list[str]) -> None:
-        """Run every stage that is missing; score the metrics in `todo`."""
+    def complete(self, todo: Sequence[Score]) -> None:
+        """Run every stage that is missing; add the scores in `todo`."""
         before = self.folder.scores or {"rows": [], "train": {}}
-        of_codes = [name for name in todo if not name.endswith(GENERATOR)]
-        sizes = {table_of(name) for name in of_codes if has_table(metric_of(name))}
+        sizes = {score.rows for score in todo if score.of_table}
         self.table = None if None in sizes else max(filter(None, sizes), default=TABLE_ROWS)
         if not before["rows"]:
             before["train"] = self.learn(encoded=bool(todo))
         elif sizes and self.folder.has_codes:
             self.encode_more()
-        if any(name.endswith(GENERATOR) for name in todo) and not self.folder.has_generated:
+        if any(score.of_generator for score in todo) and not self.folder.has_generated:
             self.generate()
-        if any(map(of_images, todo)) and inception.weights() and not self.folder.has_features:
+        images = any(score.of_images for score in todo) and inception.weights()
+        if images and not self.folder.has_features:
             self.look()
         subjects = Subjects(self.folder, self.dataset)
-        rows = [row for name in todo for row in scored(name, subjects.of(name), self.run.seed)]
+        rows = [row for one in todo for row in scored(one, subjects.of(one), self.run.seed)]
         self.folder.finish({**before, "rows": replaced(before["rows"], rows)})
 
     def learn(self, encoded: bool) -> dict[str, float]:
         """Train and, if `encoded`, encode and traverse; return what the training took and gave."""
         method = self.build()
-        self.folder.ask(self.asked(method))
+        self.folder.ask(self.asked())
         self.folder.forget_failure()
         train = self.train(method, "train", self.run.steps)
         if not encoded:
@@ -237,7 +179,7 @@ class Execution:
     def build(self) -> Method:
         """Return the method, initialised from the run's seed, on its device."""
         self.seed("build")
-        return self.placed(METHODS[self.run.method].value(self.dataset.spec, **self.run.settings))
+        return self.placed(self.run.cls(self.dataset.spec, **self.run.settings))
 
     def placed(self, method: Method) -> Method:
         """Return the method on its device, images in the layout that convolutions are fast in."""
@@ -352,10 +294,10 @@ class Execution:
         made = inception.of_generated(method.eval(), self.dealer, self.precision, told, stop)
         self.folder.write_features(made)
 
-    def asked(self, method: Method) -> dict[str, Any]:
+    def asked(self) -> dict[str, Any]:
         """Return the record of what was asked, of whom, and where."""
         return {
-            **request(self.run, type(method), self.precision),
+            **self.run.record(self.precision),
             "versions": machine.versions(),
             "machine": machine.describe(self.bench.device),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),

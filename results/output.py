@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.config.parse import seeds as parsed
 from benchmark.registry import UserError, unknown
-from benchmark.registry import seeds as parsed
 from results.formats import SUFFIXES, printed, write_table
 from results.frame import as_json, only, suffix, tidy, write_rows
 from results.published import numbers_with_published, published, with_published

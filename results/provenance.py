@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchmark.registry import GENERATOR, METRICS, UserError, spans
+from benchmark.config.parse import spans
+from benchmark.registry import GENERATOR, METRICS, UserError
 from results.frame import settings_text
 from results.runs import Runs, rows_of
 

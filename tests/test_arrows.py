@@ -15,16 +15,25 @@ ROOMS = ("benchmark", "datasets", "methods", "metrics", "results")
 # Who may import what of ours: the longest name that fits the importer counts. A name allows
 # everything below it.
 ARROWS: dict[str, tuple[str, ...]] = {
-    "benchmark.registry": (),
+    "benchmark.errors": (),
+    "benchmark.registry": ("benchmark.errors",),
+    "benchmark.config.parse": ("benchmark.errors",),
     "benchmark": ("benchmark", "datasets", "methods", "metrics", "results"),
     # The first puts the checkout on the path, for those who import nothing but `datasets`.
-    "datasets": ("benchmark.registry", "datasets"),
+    "datasets": ("benchmark.registry", "benchmark.errors", "datasets"),
     "datasets.__init__": ("benchmark", "datasets"),
-    "methods": ("benchmark.registry", "datasets.base", "methods"),
-    "metrics": ("benchmark.registry", "metrics"),
-    "results": ("benchmark.registry", "results"),
+    "methods": ("benchmark.registry", "benchmark.errors", "datasets.base", "methods"),
+    "metrics": ("benchmark.registry", "benchmark.errors", "metrics"),
+    "results": ("benchmark.registry", "benchmark.errors", "benchmark.config.parse", "results"),
 }
-NO_TORCH = ("datasets", "metrics", "results", "benchmark.registry", "benchmark.cli")
+NO_TORCH = (
+    "datasets",
+    "metrics",
+    "results",
+    "benchmark.registry",
+    "benchmark.cli",
+    "benchmark.api",
+)
 # These are read by torchvision and torch, imported when a file of theirs is.
 LATE_TORCH = ("datasets.mnist", "datasets.svhn", "datasets.faces3d")
 

@@ -11,6 +11,9 @@ from PIL import Image
 
 from benchmark.cli import data_sets
 from benchmark.comparison import ask, run
+from benchmark.config.grid import Grid as Runs
+from benchmark.config.score import Scoring
+from benchmark.config.study import Study
 from benchmark.registry import DATASETS
 from benchmark.speed import packing
 from datasets import Dataset, Grid, Spec, Table, load
@@ -126,18 +129,7 @@ def test_run_says_before_it_trains_which_metrics_do_not_apply(
     bare = Grid(replace(toy.spec, label=None), toy.packed)
     entry = replace(DATASETS["toy"], value=lambda folder: bare)
     monkeypatch.setitem(DATASETS._entries, "toy", entry)
-    asked = ask(
-        methods="random",
-        datasets="toy",
-        metrics="c1_accuracy,mig",
-        seeds="0",
-        budget="quick",
-        steps=None,
-        settings=[],
-        precision="auto",
-        device="cpu",
-        reference=False,
-    )
+    asked = ask(Study([Runs(["random"], ["toy"])]), Scoring("c1_accuracy,mig"), "cpu")
     assert run(asked, tmp_path / "runs", None) == 0
     said = capsys.readouterr().err.splitlines()
     why = "it needs a label, and the data set has none"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmark.config.factors import seen
-from benchmark.config.requests import factors_of, metric_of, metrics_for, protocol, rows_of
+from benchmark.config.score import Score, Scoring
 from benchmark.registry import UserError
 from datasets import dsprites
 from datasets.base import Spec
@@ -29,7 +29,7 @@ def test_no_other_orientations_of_dsprites_are_one_picture() -> None:
 
 def test_distinct_factors_are_those_that_images_tell_apart() -> None:
     factors = np.tile(grid(2, 5), (40, 1))
-    found = seen(factors, SPEC, "distinct")
+    found = seen(factors, SPEC, ["distinct"])
     assert set(found[:, 1]) == {0, 1, 2, 3}
     assert (factors[:, 1].max(), found.shape) == (4, factors.shape)
     assert np.array_equal(found[:, 0], factors[:, 0])
@@ -39,23 +39,26 @@ def test_distinct_factors_are_those_that_images_tell_apart() -> None:
 
 
 def test_factors_are_left_out_by_name() -> None:
-    assert seen(grid(2, 5), SPEC, "turn")[:, 0].tolist() == [0, 1, 2, 3, 4] * 2
-    assert np.array_equal(seen(grid(2, 5), SPEC, "turn,shape"), grid(2, 5))
+    assert seen(grid(2, 5), SPEC, ["turn"])[:, 0].tolist() == [0, 1, 2, 3, 4] * 2
+    assert np.array_equal(seen(grid(2, 5), SPEC, ["turn", "shape"]), grid(2, 5))
     with pytest.raises(UserError, match="unknown factor of ring 'trun'; did you mean 'turn'"):
-        seen(grid(2, 5), SPEC, "trun")
+        seen(grid(2, 5), SPEC, ["trun"])
 
 
-def test_a_request_says_its_factors_in_the_protocol() -> None:
-    one, other = metrics_for("mig,gaussian_tc", "generator", " x , shape")
-    assert (metric_of(one), factors_of(one)) == ("mig", "shape,x")
-    assert (protocol(one), rows_of(one)) == (
+def test_a_score_says_its_factors_in_the_protocol() -> None:
+    one, other = Scoring("mig,gaussian_tc", "generator", " x , shape").scores()
+    assert one == Score("mig", "generator", ("shape", "x"))
+    assert (one.protocol, one.row_names) == (
         "disentanglement_lib-1, factors shape,x",
         ("mig@generator",),
     )
-    assert (other, factors_of(other)) == ("gaussian_tc@generator", "all")
-    assert metrics_for("mig", factors="all") == ["mig"]
+    assert str(one) == "mig/shape,x@generator"
+    assert other == Score("gaussian_tc", "generator")
+    assert Scoring("mig", factors="all").scores() == [Score("mig")]
     with pytest.raises(UserError, match="--factors names none"):
-        metrics_for("mig", factors=" , ")
+        Scoring("mig", factors=" , ").scores()
+    with pytest.raises(UserError, match="--factors all,x: all stands alone"):
+        Scoring("mig", factors="x,all").scores()
 
 
 def test_a_run_is_scored_by_some_factors_and_again_by_all(command: Command, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.config.requests import protocol, rows_of
+from benchmark.config.score import Score
 from benchmark.evaluation import factor_classifier as oracles
 from benchmark.evaluation import generate as sides
 from benchmark.evaluation.encode import reconstruct
@@ -103,9 +103,10 @@ RUN = ("--datasets", "toy", "--steps", "5", "--metrics", "mig,reconstruction,mig
 
 
 def test_rows_of_a_side() -> None:
-    assert rows_of("mig@generator") == ("mig@generator",)
-    assert rows_of("infomec@generator")[0] == "infomec_infom@generator"
-    assert protocol("mig@generator") == protocol("mig")
+    mig = Score("mig", "generator")
+    assert mig.row_names == ("mig@generator",)
+    assert Score("infomec", "generator").row_names[0] == "infomec_infom@generator"
+    assert mig.protocol == Score("mig").protocol
 
 
 @pytest.mark.slow

@@ -9,10 +9,12 @@ import torch
 from torch import nn
 from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
+from benchmark.config.run import Run
+from benchmark.config.score import Score
 from benchmark.evaluation import inception
 from benchmark.evaluation.score import again
 from benchmark.registry import METHODS, UserError
-from benchmark.runner import Bench, Run, execute, missing
+from benchmark.runner import Bench, execute, missing
 from datasets import Dataset
 from results.store import Folder
 
@@ -113,7 +115,7 @@ def test_damaged_weights_are_named(
 def test_generators_are_compared_with_real_images_once_the_weights_are_there(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy: Dataset
 ) -> None:
-    metrics, bench = ["fid", "kid"], Bench(tmp_path / "runs", CPU)
+    metrics, bench = [Score("fid"), Score("kid")], Bench(tmp_path / "runs", CPU)
     runs = [Run("toy", name, 0, 0 if name != "vae" else 2) for name in ("vae", "truth", "pca")]
 
     def rows(*runs: Run) -> dict[str, dict[str, dict[str, Any]]]:
@@ -142,8 +144,8 @@ def test_a_run_that_inception_has_not_seen_says_how(
 ) -> None:
     put(nn.Linear(2, 2), monkeypatch, tmp_path / "cache")
     run, bench = Run("toy", "truth", 0, 0), Bench(tmp_path / "runs", CPU)
-    folder = execute(run, toy, ["mig"], bench)
-    (row,) = again(folder, ["fid"], None)
+    folder = execute(run, toy, [Score("mig")], bench)
+    (row,) = again(folder, [Score("fid")], None)
     assert row["reason"] == inception.UNSEEN
-    assert missing(run, bench.out, ["fid"]) == ["fid"]
+    assert missing(run, bench.out, [Score("fid")]) == [Score("fid")]
     assert METHODS["truth"].value.reference

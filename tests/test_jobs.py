@@ -22,8 +22,9 @@ from benchmark.cluster.job import Stop, Task, work
 from benchmark.cluster.leases import Locks, Owner
 from benchmark.cluster.sbatch_options import options, setup
 from benchmark.cluster.submission import Submission, submissions
+from benchmark.config.run import Run
+from benchmark.config.score import Score
 from benchmark.registry import METHODS, UserError
-from benchmark.runner import Run, request
 from methods.base import Batch, defaults
 from methods.vae import VAE
 from results.state import Wanted
@@ -181,9 +182,9 @@ def job(tmp_path: Path) -> Submission:
     """A job of one run, as it waits for Slurm."""
     run = Run("toy", "vae", 0, 100, defaults(METHODS["vae"].value, "toy"))
     submission = Submission(
-        tmp_path / "runs", "slurm", metrics=("mig",), wanted=Wanted(frozenset(WANTED))
+        tmp_path / "runs", "slurm", metrics=(Score("mig"),), wanted=Wanted(frozenset(WANTED))
     ).write()
-    name, asked = run.folder(submission.out).name, request(run, METHODS["vae"].value, "auto")
+    name, asked = run.folder(submission.out).name, run.record("auto")
     submission.write_tasks([[{"name": name, "run": asdict(run), "asked": asked}]])
     with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:
         mine.take([name], {})

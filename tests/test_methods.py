@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmark.config.plan import parse_settings
+from benchmark.config.settings import parse as parse_settings
 from benchmark.registry import METHODS
 from benchmark.training.hardware import Precision
 from benchmark.training.loop import advance

@@ -5,7 +5,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from benchmark.config import plan
+from benchmark.config.applicable import check_fits, misfit
+from benchmark.config.grid import Grid, select
 from benchmark.registry import METHODS, UserError
 from datasets import Spec, Table
 from datasets.toy import toy
@@ -14,22 +15,22 @@ from methods.base import Sees
 
 def test_what_a_method_sees_is_a_filter() -> None:
     every = METHODS.names()
-    parts = {kind: plan.seeing(kind, every) for kind in get_args(Sees)}
+    parts = {kind: select(every, kind) for kind in get_args(Sees)}
     assert sorted(name for part in parts.values() for name in part) == every
     assert {"vae", "gan", "infogan"} <= set(parts["images"])
     assert parts["one-factor"] == ["dcign"]
-    assert plan.seeing("label,one-factor", every) == ["cgan", "dcign", "vib"]
-    assert plan.seeing(None, ["vae", "dcign"]) == ["vae", "dcign"]
+    assert select(every, "label,one-factor") == ["cgan", "dcign", "vib"]
+    assert select(["vae", "dcign"]) == ["vae", "dcign"]
 
 
 @pytest.mark.parametrize("method", ["vib", "dcign", "adavae", "pix2pix"])
 def test_a_method_that_cannot_take_the_data_set_says_so(method: str) -> None:
     dataset = toy()
-    (run,) = plan.plan([method], ["toy"], [0], {})
-    plan.check_fits([run], dataset)
+    (run,) = Grid([method], ["toy"]).runs()
+    check_fits([run], dataset)
     dataset.spec = Spec("bare", (1, 16, 16), 2, (), ())
     with pytest.raises(UserError, match=f"{method} needs .*, and bare has none; --sees images"):
-        plan.check_fits([run], dataset)
+        check_fits([run], dataset)
 
 
 @pytest.mark.parametrize("method", ["adavae", "pix2pix"])
@@ -38,8 +39,8 @@ def test_pairs_share_a_factor(method: str) -> None:
     one, two = (
         Spec("s", (1, 8, 8), 256, names, (3,) * len(names)) for names in (("a",), ("a", "b"))
     )
-    assert plan.misfit(method, one) == "needs pairs of images that share a factor"
-    assert plan.misfit(method, two) is None
+    assert misfit(method, one) == "needs pairs of images that share a factor"
+    assert misfit(method, two) is None
 
 
 @pytest.mark.parametrize("method", ["dcign", "adavae"])
@@ -49,6 +50,6 @@ def test_a_data_set_without_such_batches_is_refused(method: str) -> None:
     table = np.arange(4)[:, None].repeat(2, 1)
     rows = np.arange(4)
     dataset = Table(spec, np.zeros((4, 32), np.uint8), table, rows, rows)
-    (run,) = plan.plan([method], ["twins"], [0], {})
+    (run,) = Grid([method], ["twins"]).runs()
     with pytest.raises(UserError, match=f"{method} cannot take twins: no two images"):
-        plan.check_fits([run], dataset)
+        check_fits([run], dataset)

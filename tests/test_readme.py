@@ -10,8 +10,7 @@ from typer.main import get_command
 
 from benchmark.claims.reproduce import REPRODUCED, markdown, stored
 from benchmark.cli.main import app
-from benchmark.comparison import of_study
-from benchmark.config import plan
+from benchmark.config.grid import QUICK_STEPS, steps
 from benchmark.config.study import find
 from benchmark.registry import METHODS, UserError
 from benchmark.training.batches import Dealer
@@ -52,17 +51,17 @@ def test_the_method_is_short_and_trains(toy: Dataset) -> None:
     try:
         exec(compile(METHOD, "README.md", "exec"), {"__name__": "readme"})
         method = METHODS["sparse"].value(toy.spec)
-        assert plan.steps("sparse", "toy", "quick", None) == (plan.QUICK_STEPS, "quick")
-        assert plan.steps("sparse", "toy", "quick", 7) == (7, "steps")
+        assert steps("sparse", "toy", "quick", None) == (QUICK_STEPS, "quick")
+        assert steps("sparse", "toy", "quick", 7) == (7, "steps")
         with pytest.raises(UserError, match="sparse does not say its paper's steps"):
-            plan.steps("sparse", "toy", "paper", None)
+            steps("sparse", "toy", "paper", None)
     finally:
         METHODS._entries.pop("sparse", None)
     dealer = Dealer(toy, torch.device("cpu"))
     optimisers = method.optimisers()
     torch.manual_seed(0)
-    steps = [advance(method, dealer.train(method, i), optimisers, "float32") for i in range(30)]
-    assert steps[-1]["loss_adam"] < steps[0]["loss_adam"]
+    taken = [advance(method, dealer.train(method, i), optimisers, "float32") for i in range(30)]
+    assert taken[-1]["loss_adam"] < taken[0]["loss_adam"]
     x = dealer.train(method, 0)
     assert method.decode(method.encode(x)).shape == x.x.shape
 
@@ -92,7 +91,7 @@ def test_commands_and_their_options_exist(line: str) -> None:
 def test_the_study_is_one(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(STUDY)
     study = find(str(tmp_path / "mine.toml"))
-    assert len(of_study(study).runs) == 2 * 5 * (3 + 2)
+    assert len(study.runs()) == 2 * 5 * (3 + 2)
     assert study.slurm == {"account": "lab", "setup": ["module load cuda"]}
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.config.plan import seeds
-from benchmark.registry import DATASETS, METHODS, METRICS, Registry, UserError, spans, unknown
+from benchmark.config.parse import seeds, spans
+from benchmark.registry import DATASETS, METHODS, METRICS, Registry, UserError, unknown
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.config.requests import metric_of, metrics_for, protocol, table_of, table_size
+from benchmark.config.run import Run
+from benchmark.config.score import Score, Scoring
 from benchmark.registry import METRICS, UserError
-from benchmark.runner import Bench, Run, execute
+from benchmark.runner import Bench, execute
 from datasets import Dataset
 from datasets.base import TABLE_ROWS
 from metrics.base import score
@@ -62,15 +63,23 @@ def test_the_table_is_the_same_for_all_and_drawn_once(dsprites: Dataset) -> None
     assert all(count.min() > 0.85 * count.mean() for count in counts)
 
 
-def test_the_size_of_the_table_is_part_of_a_request() -> None:
-    asked = metrics_for("mig,reconstruction", "both", "x", 100)
-    assert asked == ["mig:100/x", "reconstruction", "mig/x@generator", "reconstruction@generator"]
-    assert (metric_of(asked[0]), table_of(asked[0]), table_of(asked[2])) == ("mig", 100, None)
-    assert protocol(asked[0]) == "disentanglement_lib-1/rows=100, factors x"
-    assert table_size(None, quick=True) == table_size("50000", quick=False) == TABLE_ROWS
-    assert table_size(None, quick=False) is table_size("all", quick=True) is None
+def test_the_size_of_the_table_is_part_of_a_score() -> None:
+    asked = Scoring("mig,reconstruction", "both", "x").scores(quick=True)
+    assert asked == [
+        Score("mig", "encoder", ("x",), TABLE_ROWS),
+        Score("reconstruction"),
+        Score("mig", "generator", ("x",)),
+        Score("reconstruction", "generator"),
+    ]
+    assert asked[0].protocol == "disentanglement_lib-1/rows=50000, factors x"
+
+    def rows(given: str | None, quick: bool) -> int | None:
+        return Scoring("mig", rows=given).scores(quick)[0].rows
+
+    assert rows(None, quick=True) == rows("50000", quick=False) == TABLE_ROWS
+    assert rows(None, quick=False) is rows("all", quick=True) is None
     with pytest.raises(UserError, match="--rows '500'"):
-        table_size("500", quick=True)
+        rows("500", quick=True)
 
 
 FEW: dict[str, dict[str, Any]] = {
@@ -106,23 +115,23 @@ def test_a_sample_of_a_data_set_is_scored_so() -> None:
     assert found == METRICS["sap"].value(table["codes"], factors, rng(), held_out=held_out)
 
 
-def go(run: Run, toy: Dataset, out: Path, *requests: str) -> Folder:
-    return execute(run, toy, list(requests), Bench(out, torch.device("cpu")))
+def go(run: Run, toy: Dataset, out: Path, *scores: Score) -> Folder:
+    return execute(run, toy, scores, Bench(out, torch.device("cpu")))
 
 
 @pytest.mark.parametrize("method", ["vae", "gan", "random", "pixels"])
 def test_more_rows_are_encoded_without_training(toy: Dataset, tmp_path: Path, method: str) -> None:
     run = Run("toy", method, 0, 3 if method in ("vae", "gan") else 0)
-    folder = go(run, toy, tmp_path, "mig:40")
+    folder = go(run, toy, tmp_path, Score("mig", rows=40))
     assert np.array_equal(folder.codes().rows, toy.table_rows(40))
     trained = folder.model().stat().st_mtime_ns
     (row,) = (folder.scores or {})["rows"]
     assert (row["images"], row["protocol"]) == (40, "disentanglement_lib-1/rows=40")
-    whole = go(run, toy, tmp_path, "mig")
+    whole = go(run, toy, tmp_path, Score("mig"))
     assert len(whole.codes().rows) == len(toy)
     assert whole.model().stat().st_mtime_ns == trained
     assert [row["images"] for row in (whole.scores or {})["rows"]] == [96]
-    (row,) = (go(run, toy, tmp_path, "mig:40").scores or {})["rows"]
+    (row,) = (go(run, toy, tmp_path, Score("mig", rows=40)).scores or {})["rows"]
     assert (row["images"], row["protocol"]) == (40, "disentanglement_lib-1/rows=40")
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmark.config.run import Run
+from benchmark.config.score import Score
 from benchmark.evaluation.tracking import Track
-from benchmark.runner import Bench, Run, execute
+from benchmark.runner import Bench, execute
 from benchmark.training.loop import Stopped
 from datasets import Dataset
 from results.store import Folder
@@ -15,13 +17,14 @@ from tests.command import Command
 from tests.test_train import After, assert_same
 
 STEPS, EVERY = 70, 20
+MIG, SAP = Score("mig"), Score("sap")
 
 
 def go(out: Path, toy: Dataset, track: Track, method: str = "vae", stop: int = 0) -> Folder:
     torch.manual_seed(torch.seed() % 2**31)
     run = Run("toy", method, 0, STEPS, {"batch_size": 16}, "steps", "float32")
     bench = Bench(out, torch.device("cpu"), After(stop), track)
-    return execute(run, toy, ["mig", "sap"], bench)
+    return execute(run, toy, [MIG, SAP], bench)
 
 
 def rows(folder: Folder) -> list[dict[str, str]]:
@@ -33,14 +36,14 @@ def test_training_goes_on_as_if_nobody_had_looked(
     toy: Dataset, tmp_path: Path, method: str
 ) -> None:
     without = go(tmp_path / "without", toy, Track(), method)
-    watched = go(tmp_path / "watched", toy, Track(EVERY, ("mig",)), method)
+    watched = go(tmp_path / "watched", toy, Track(EVERY, (MIG,)), method)
     assert_same(without, watched)
     assert not without.tracked.exists()
     assert [row["step"] for row in rows(watched)] == ["20", "40", "60"]
 
 
 def test_the_last_is_the_score_of_the_run(toy: Dataset, tmp_path: Path) -> None:
-    folder = go(tmp_path, toy, Track(STEPS, ("mig", "sap", "mig@generator", "fid")))
+    folder = go(tmp_path, toy, Track(STEPS, (MIG, SAP, Score("mig", "generator"), Score("fid"))))
     (last,) = rows(folder)
     assert folder.scores is not None
     told = {row["metric"]: row["value"] for row in folder.scores["rows"]}
@@ -50,7 +53,7 @@ def test_the_last_is_the_score_of_the_run(toy: Dataset, tmp_path: Path) -> None:
 
 
 def test_a_stopped_run_is_tracked_as_one_that_was_not(toy: Dataset, tmp_path: Path) -> None:
-    track = Track(EVERY, ("mig",))
+    track = Track(EVERY, (MIG,))
     whole = go(tmp_path / "whole", toy, track)
     with pytest.raises(Stopped):
         go(tmp_path / "parts", toy, track, stop=25)

@@ -15,9 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from benchmark.comparison import ask
+from benchmark.config.grid import Grid
+from benchmark.config.run import Run
+from benchmark.config.score import Score
 from benchmark.registry import METHODS
-from benchmark.runner import Bench, Run, execute
+from benchmark.runner import Bench, execute
+from benchmark.training import hardware
 from benchmark.training.batches import Dealer
 from benchmark.training.loop import LOOK, Diverged, Stopped, Training, advance, cut_log, write_row
 from datasets import Dataset
@@ -44,7 +47,7 @@ class After:
 def go(run: Run, toy: Dataset, out: Path, stop: int = 0) -> Folder:
     """One session, as in a process of its own: nothing of the last one is in torch's generator."""
     torch.manual_seed(random.SystemRandom().randrange(2**31))
-    return execute(run, toy, ["mig"], Bench(out, CPU, After(stop)))
+    return execute(run, toy, [Score("mig")], Bench(out, CPU, After(stop)))
 
 
 def test_what_another_version_trained_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,20 +162,10 @@ class TestProcess:
         steps, out = 150, tmp_path / "parts"
         command = f"run --methods betavae --datasets toy --metrics mig --steps {steps} --seeds 3"
         command += f" --no-reference --set betavae.batch_size=4 --out {out}"
-        asked = ask(
-            methods="betavae",
-            datasets="toy",
-            metrics="mig",
-            seeds="3",
-            budget="quick",
-            steps=str(steps),
-            settings=["betavae.batch_size=4"],
-            precision="auto",
-            device="auto",
-            reference=False,
+        (run,) = Grid.parse("betavae", "toy", 3, ["betavae.batch_size=4"], steps=steps).runs()
+        whole = execute(
+            run, toy, [Score("mig")], Bench(tmp_path / "whole", hardware.device("auto"))
         )
-        (run,) = asked.runs
-        whole = execute(run, toy, ["mig"], Bench(tmp_path / "whole", asked.device))
         folder = run.folder(out)
 
         code, said = signalled(command, folder, signal.SIGINT, 0)

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from benchmark.comparison import Comparison, complete
+from benchmark.config.run import Run
+from benchmark.config.score import Score
 from benchmark.evaluation.factor_classifier import Oracle, oracle
 from benchmark.registry import CLAIMS, METHODS, UserError
-from benchmark.runner import Bench, Execution, Run, wanted
+from benchmark.runner import Bench, Execution, wanted
 from benchmark.training import progress
 from benchmark.training.batches import Dealer
 from benchmark.training.loop import Diverged, silent
@@ -104,17 +106,17 @@ class Lab:
             execution.train(built, "train", steps)
         return built.eval(), folder
 
-    def complete(self, runs: Sequence[Run], metrics: Sequence[str]) -> list[Folder]:
+    def complete(self, runs: Sequence[Run], scores: Sequence[Score]) -> list[Folder]:
         """Return the folders of these runs, trained and scored as those of `run` are.
 
         Raises:
             Diverged, UserError: one did not come to its end.
         """
-        asked = Comparison(tuple(runs), list(metrics), self.device)
+        asked = Comparison(tuple(runs), tuple(scores), self.device)
         loaded = {run.dataset: self.data(run.dataset) for run in runs}
-        found, scores = [run.folder(self.out) for run in runs], wanted(metrics)
+        found, rows = [run.folder(self.out) for run in runs], wanted(scores)
         pairs = zip(runs, found, strict=True)
-        left = [run for run, one in pairs if state_of(one.path, scores).is_left(retry=True)]
+        left = [run for run, one in pairs if state_of(one.path, rows).is_left(retry=True)]
         complete(left, loaded, asked, self.out)
         for folder in found:
             failure = folder.failure

@@ -5,7 +5,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmark.claims.base import Expected, Lab, claim
-from benchmark.config import plan
+from benchmark.config.grid import Grid
+from benchmark.config.score import Score
 from benchmark.training.batches import Dealer
 from methods.dcign import DCIGN
 
@@ -88,9 +89,9 @@ def near(published: float) -> Expected:
 def betavae_table(lab: Lab, seed: int) -> dict[str, float]:
     """Train and score all of the table's methods with disentanglement_lib's beta-VAE metric."""
     names = ("truth", "pixels", "pca", "ica", "dcign", "infogan", "untrained", "vae", "betavae")
-    runs = list(plan.plan(names, ["dsprites"], [seed], {}, given_steps=STEPS))
+    runs = list(Grid(names, ["dsprites"], [seed], steps=STEPS).runs())
     found = {}
-    for run, folder in zip(runs, lab.complete(runs, ["betavae"]), strict=True):
+    for run, folder in zip(runs, lab.complete(runs, [Score("betavae")]), strict=True):
         rows = (folder.scores or {"rows": []})["rows"]
         scores = [row["value"] for row in rows if row["metric"] == "betavae"]
         found[run.method] = scores[0] if scores and scores[0] is not None else float("nan")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from benchmark.config.parse import names as named
 from benchmark.registry import DATASETS, UserError
-from benchmark.registry import names as named
 
 data = typer.Typer(help="List, fetch, check and look at data sets.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def data_get(names: list[str], data_dir: DataDir = None) -> None:
     from benchmark.cli.data_sets import get
 
     lost = []
-    for line, failed in get(named(",".join(names), "data set", DATASETS.names()), data_dir):
+    for line, failed in get(named(names, "data set", DATASETS.names()), data_dir):
         if failed:
             lost.append(line)
         else:
@@ -57,7 +57,7 @@ def data_check(
     """Verify all files of data sets that are here; exit code 1 if one is damaged."""
     from benchmark.cli.data_sets import check, here
 
-    chosen = named(",".join(names), "data set", DATASETS.names()) if names else here(data_dir)
+    chosen = named(names, "data set", DATASETS.names()) if names else here(data_dir)
     found = [one for name in chosen for one in check(name, data_dir)]
     print("\n".join(line for _, line in found))
     if not all(whole for whole, _ in found):

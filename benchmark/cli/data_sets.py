@@ -111,7 +111,8 @@ def _megabytes(name: str) -> str:
 
 def about(name: str, folder: Path | None) -> Iterator[str]:
     """Yield lines on a data set: its source, its files, and what does not apply to it."""
-    from benchmark.config import plan
+    from benchmark.config.applicable import misfit, unscored
+    from benchmark.config.score import Score
 
     entry, path = DATASETS[name], packed(name)
     spec = entry.facts.get("spec")
@@ -124,9 +125,9 @@ def about(name: str, folder: Path | None) -> Iterator[str]:
     if path is not None:
         yield f"packed file: {path}{'' if path.is_file() else ', not there yet'}"
     if spec is not None:
-        yield from (f"method {m}: {why}" for m in METHODS.names() if (why := plan.misfit(m, spec)))
+        yield from (f"method {m}: {why}" for m in METHODS.names() if (why := misfit(m, spec)))
         yield from (
-            f"metric {m}: {why}" for m in METRICS.names() if (why := plan.unscored(m, spec))
+            f"metric {m}: {why}" for m in METRICS.names() if (why := unscored(Score(m), spec))
         )
 
 

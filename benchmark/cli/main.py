@@ -15,10 +15,9 @@ from benchmark.cli.cite import cite, registered_sources
 from benchmark.cli.data import data
 from benchmark.cli.options import AsJson, Factors, Names, Out, Scores, Side, StudyName, Supervision
 from benchmark.cli.run import run, status
+from benchmark.config import parse
 from benchmark.exit_code import exit_with
 from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
-from benchmark.registry import names as named
-from benchmark.registry import seeds as seeds_of
 
 app = typer.Typer(
     name="benchmark",
@@ -163,7 +162,7 @@ def best(
     from results.output import chosen
 
     frame = chosen(out, methods, datasets, None, None, sees)
-    selection.show(frame, out, by, None if select is None else seeds_of(select), json, to or [])
+    selection.show(frame, out, by, None if select is None else parse.seeds(select), json, to or [])
 
 
 @app.command()
@@ -226,7 +225,6 @@ def speed(
     ] = False,
 ) -> None:
     """Measure training steps per second beside a plain float32 loop of the same network."""
-    from benchmark.config import plan
     from benchmark.speed import training
 
     if metrics:
@@ -237,7 +235,7 @@ def speed(
         found = list(measure(data_dir))
         console().print(lines(found))
         raise typer.Exit(not all(one.holds for one in found))
-    turns = training.Rounds(plan.count("--rounds", rounds), plan.count("--warm", warm, 0))
+    turns = training.Rounds(parse.count("--rounds", rounds), parse.count("--warm", warm, 0))
     training.measure_all(methods, dataset, turns, data_dir, device, json)
 
 
@@ -265,7 +263,7 @@ def score(
     """Score codes that are there: finished runs', without the model, or any other program's."""
     from functools import cache
 
-    from benchmark.config.requests import metrics_for
+    from benchmark.config.score import Scoring
     from benchmark.evaluation import external_codes
     from benchmark.evaluation import score as scores
     from datasets import load
@@ -278,12 +276,12 @@ def score(
     if codes and side != "encoder":
         raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
     if codes:
-        usual = ",".join(external_codes.usual_without_c1())
-        chosen = metrics_for(metrics or usual, factors=factors)
+        usual = external_codes.usual_without_c1()
+        chosen = Scoring(metrics, factors=factors).scores(default=usual)
         images = cache(lambda: load(dataset, data_dir))
-        found = dict(external_codes.brought(codes, images, chosen, seed, reference))
+        found = dict(external_codes.score_files(codes, images, chosen, seed, reference))
     else:
-        chosen = metrics_for(metrics, side, factors)
+        chosen = Scoring(metrics, side, factors).scores()
         found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
     console().print(scores.table(found))
     for said in scores.reasons(found):
@@ -311,11 +309,10 @@ def reproduce(
     from benchmark import comparison
     from benchmark.claims import reproduce as studies
     from benchmark.claims.base import Lab
-    from benchmark.config import plan
     from benchmark.training import hardware
 
-    names = named(",".join(claims or ["all"]), "claim", CLAIMS.names())
-    chosen, where = plan.seeds(seeds), hardware.device(device)
+    names = parse.names(claims or "all", "claim", CLAIMS.names())
+    chosen, where = parse.seeds(seeds), hardware.device(device)
     path = to or studies.REPRODUCED
     before = studies.stored(path)
     if stored and not before:

@@ -1,9 +1,8 @@
 """`python -m benchmark run` and `status`: runs here, or as jobs, and what became of them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -20,9 +19,6 @@ from benchmark.cli.options import (
 )
 from benchmark.registry import UserError
 
-if TYPE_CHECKING:  # it imports torch, which `status` does without
-    from benchmark.comparison import Comparison
-
 JOBS = "Jobs (with --on)"
 
 
@@ -31,7 +27,7 @@ def _count(text: str) -> Any:
 
 
 def run(
-    methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "",
+    methods: Annotated[str | None, typer.Option(help="Comma-separated names, or all.")] = None,
     datasets: Annotated[
         str | None, typer.Option(help="Comma-separated names; dsprites, or those of the study.")
     ] = None,
@@ -94,35 +90,24 @@ def run(
 ) -> None:
     """Train and score methods on data sets; the same command again does only what is missing."""
     from benchmark import comparison
+    from benchmark.config.plan import Plan
+    from benchmark.config.score import Scoring
 
-    scored: dict[str, Any] = {"metrics": metrics, "side": side, "factors": factors, "rows": rows}
-    scored["device"] = "auto" if on == "slurm" else device
-    trained: dict[str, Any] = {
-        "budget": budget,
-        "steps": steps,
-        "set": set_,
-        "precision": precision,
-        "sees": sees,
-    }
-    if study is None:
-        asked = _asked(methods, datasets, seeds, reference, trained, scored)
-        tables: list[Mapping[str, Any]] = []
-    else:
-        asked, own = _of_study(study, methods, datasets, seeds, trained, scored)
-        tables = [own]
-    asked = replace(asked, track=track)
+    plan = Plan(methods, datasets, seeds, study, budget, steps, set_, precision, sees, reference)
+    found = plan.parse()
+    scoring = Scoring(metrics, side, factors, rows)
+    asked = comparison.ask(found, scoring, "auto" if on == "slurm" else device, track)
     slurms = {"partition": partition, "time": time, "gpus": None if gpus == "0" else gpus}
     if on is None and not dry_run:
         jobs = {**slurms, "detach": detach, "parallel": parallel, "slurm": slurm}
-        jobs |= {"pack": pack > 1, "beside": beside > 1}
-        _refuse(jobs, "it is for jobs; add --on slurm or --on local")
+        _refuse(jobs | {"pack": pack > 1, "beside": beside > 1})
         failed = comparison.run(asked, out, data_dir, retry)
         comparison.show(asked, out, json)
     else:
         from benchmark.cluster import launch, sbatch_options
         from benchmark.cluster.submit import How
 
-        tables.insert(0, sbatch_options.user_table())
+        tables = [sbatch_options.user_table(), found.slurm]
         told = [f"{name}={value}" for name, value in slurms.items() if value is not None]
         how = How(
             on or "local",
@@ -142,59 +127,10 @@ def run(
         raise typer.Exit(1)
 
 
-def _asked(
-    methods: str,
-    datasets: str | None,
-    seeds: str | None,
-    reference: bool,
-    trained: Mapping[str, Any],
-    scored: Mapping[str, Any],
-) -> "Comparison":
-    """Return what the command line asks for."""
-    from benchmark import comparison
-
-    return comparison.ask(
-        methods=methods,
-        datasets="dsprites" if datasets is None else datasets,
-        seeds="0" if seeds is None else seeds,
-        budget="quick" if trained["budget"] is None else trained["budget"],
-        steps=trained["steps"],
-        settings=trained["set"] or [],
-        precision="auto" if trained["precision"] is None else trained["precision"],
-        sees=trained["sees"],
-        reference=reference,
-        **scored,
-    )
-
-
-def _of_study(
-    study: str,
-    methods: str,
-    datasets: str | None,
-    seeds: str | None,
-    trained: Mapping[str, Any],
-    scored: Mapping[str, Any],
-) -> "tuple[Comparison, Mapping[str, Any]]":
-    """Return what a study asks for, and its own table for Slurm.
-
-    Raises:
-        UserError: something is asked for that the study says itself.
-    """
-    from benchmark import comparison
-    from benchmark.config.study import find
-
-    _refuse(trained, f"the study {study} says that itself")
-    found = find(study)
-    asked = comparison.of_study(
-        found, methods=methods or None, datasets=datasets, seeds=seeds, **scored
-    )
-    return asked, found.slurm
-
-
-def _refuse(given: Mapping[str, object], why: str) -> None:
-    for name, value in given.items():
-        if value:
-            raise UserError(f"--{name}: {why}")
+def _refuse(jobs: Mapping[str, object]) -> None:
+    """Raise UserError if an option that is for jobs is given."""
+    for name in (name for name, value in jobs.items() if value):
+        raise UserError(f"--{name}: it is for jobs; add --on slurm or --on local")
 
 
 def status(

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cluster.submission import Submission
-from benchmark.config import plan
+from benchmark.config.applicable import check_fits
+from benchmark.config.run import Run
 from benchmark.evaluation.tracking import Track
 from benchmark.registry import UserError
-from benchmark.runner import Bench, Run, execute, last_words
+from benchmark.runner import Bench, execute, last_words
 from benchmark.training import hardware
 from benchmark.training.loop import Stopped
 from benchmark.training.progress import lines
@@ -45,8 +46,8 @@ def bring(asked: dict[str, Any], submission: Submission, stop: Callable[[], bool
         if idle_lives(lives, folder, run.dataset) >= LIVES:
             raise UserError(TOO_SHORT)
         dataset = _load(run.dataset, submission.data_dir)
-        plan.check_fits([run], dataset)
-        execute(run, dataset, list(submission.metrics), bench, begin)
+        check_fits([run], dataset)
+        execute(run, dataset, submission.metrics, bench, begin)
     except Stopped:
         pass
     except UserError as error:

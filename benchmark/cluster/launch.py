@@ -15,9 +15,10 @@ from benchmark.cluster.status import sentence, survey
 from benchmark.cluster.submission import Submission
 from benchmark.cluster.submit import PLACES, How
 from benchmark.comparison import Comparison
+from benchmark.config.run import Run
 from benchmark.config.study import find
 from benchmark.registry import UserError, unknown
-from benchmark.runner import Run, wanted
+from benchmark.runner import wanted
 from benchmark.training.time_left import Kind, kind, paces, paces_so_far
 from results.state import RunState
 
@@ -45,7 +46,7 @@ def launch(asked: Comparison, out: Path, how: How, *, dry_run: bool, json: bool)
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
     names = [run.folder(out).name for run in asked.runs]
-    scores = wanted(asked.metrics)
+    scores = wanted(asked.scores)
     states = survey(names, out, glance(out) if dry_run else settle(out), scores)
     pairs = zip(asked.runs, states, strict=True)
     todo = [run for run, now in pairs if now.is_left(how.retry)]
@@ -75,7 +76,7 @@ def launch(asked: Comparison, out: Path, how: How, *, dry_run: bool, json: bool)
 
 def states_of_study(study: str, out: Path) -> list[RunState]:
     """Return what became of the runs of a study; UserError if there is no such study."""
-    names = [run.folder(out).name for run in comparison.of_study(find(study)).runs]
+    names = [run.folder(out).name for run in find(study).runs()]
     return survey(names, out, glance(out))
 
 

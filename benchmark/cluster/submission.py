@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cluster.processes import Process, process
+from benchmark.config.score import Score
 from benchmark.registry import UserError
 from results.atomic import write_text
 from results.state import ANY, Wanted
@@ -31,8 +32,8 @@ class Submission:
         id: its name.
         on: slurm or local.
         study: the study that was asked for, or "".
-        wanted: the scores that a finished run has.
-        metrics: their registered names.
+        wanted: the rows of scores that a finished run has.
+        metrics: the scores that they are of.
         data_dir: where the user keeps original files, or None.
         device: auto, cpu or cuda.
         beside: how many of a job's runs train at once.
@@ -50,7 +51,7 @@ class Submission:
     on: str
     study: str = ""
     wanted: Wanted = ANY
-    metrics: tuple[str, ...] = ()
+    metrics: tuple[Score, ...] = ()
     data_dir: str | None = None
     device: str = "auto"
     beside: int = 1
@@ -154,7 +155,9 @@ def read(folder: Path) -> Submission | None:
         record["workers"] = tuple(Process(**worker) for worker in record["workers"])
         rows, again = record["wanted"]["rows"], record.pop("wanted")["again"]
         wanted = Wanted(frozenset((metric, protocol) for metric, protocol in rows), tuple(again))
-        record |= {name: tuple(record[name]) for name in ("metrics", "asked", "arrays")}
+        record |= {name: tuple(record[name]) for name in ("asked", "arrays")}
+        scores = [Score(**{**one, "factors": (*one["factors"],)}) for one in record["metrics"]]
+        record["metrics"] = tuple(scores)
         return Submission(folder.parents[1], **record, wanted=wanted, id=folder.name)
     except (OSError, ValueError, TypeError, KeyError):
         return None

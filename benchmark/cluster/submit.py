@@ -18,9 +18,10 @@ from benchmark.cluster.leases import Locks, Mine, Owner
 from benchmark.cluster.processes import Process, process
 from benchmark.cluster.submission import Submission
 from benchmark.comparison import Comparison
-from benchmark.config import plan
-from benchmark.registry import METHODS, UserError
-from benchmark.runner import Run, request, wanted
+from benchmark.config.applicable import check_fits
+from benchmark.config.run import Run
+from benchmark.registry import UserError
+from benchmark.runner import wanted
 from datasets import load
 from results.state import state_of
 
@@ -66,7 +67,7 @@ def prepare(runs: Sequence[Run], data_dir: Path | None) -> None:
         UserError: a data set is not to be had, or does not fit.
     """
     for name in dict.fromkeys(run.dataset for run in runs):
-        plan.check_fits([run for run in runs if run.dataset == name], load(name, data_dir))
+        check_fits([run for run in runs if run.dataset == name], load(name, data_dir))
 
 
 def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submission | None:
@@ -80,8 +81,8 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         Path(out).resolve(),
         how.on,
         how.study,
-        wanted=wanted(asked.metrics),
-        metrics=tuple(asked.metrics),
+        wanted=wanted(asked.scores),
+        metrics=asked.scores,
         data_dir=None if how.data_dir is None else str(how.data_dir.resolve()),
         device=how.device,
         beside=how.beside,
@@ -141,8 +142,8 @@ def parts(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
 
 
 def _record(run: Run, out: Path) -> dict[str, Any]:
-    name, method = run.folder(out).name, METHODS[run.method].value
-    return {"name": name, "run": asdict(run), "asked": request(run, method, run.precision)}
+    name = run.folder(out).name
+    return {"name": name, "run": asdict(run), "asked": run.record(run.precision)}
 
 
 def _start_arrays(submission: Submission, how: How) -> Submission:

@@ -1,4 +1,4 @@
-"""Studies: TOML files that say which runs a comparison is made of.
+"""Studies: which runs a comparison is made of, and TOML files that say so.
 
     title = "..."                       # and source: whose study it is
     datasets = ["dsprites", "shapes3d"]
@@ -15,78 +15,92 @@
     partition = "gpu"
     setup = ["module load cuda"]        # lines of shell that a job begins with
 
-A mistake is one line that names file, line and key.
+A mistake is one line that names file and key, `grid[1].seeds` for example, counted from 0.
 """
 
-import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from benchmark.registry import UserError, unknown
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from benchmark.config import parse, settings
+from benchmark.config.grid import BUDGETS, PRECISIONS, Grid, one_of
+from benchmark.config.parse import Names, Seeds
+from benchmark.config.run import Run
+from benchmark.errors import UserError, unknown
+from benchmark.registry import DATASETS, METHODS, METRICS
 
 SHIPPED = Path(__file__).parent / "studies"
-COMMON = {
-    "datasets": (list, str),
-    "seeds": (list, str, int),
-    "steps": (int,),
-    "budget": (str,),
-    "precision": (str,),
-}
-TOP = {"title": (str,), "source": (str,), "metrics": (list, str), "grid": (list,), "slurm": (dict,)}
-GRID = {"method": (list, str), "set": (dict,)}
-VALUE = (bool, int, float, str)
-HEADER = re.compile(r"\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]+")
-KEY = re.compile(r"\s*([A-Za-z0-9_-]+)(?:\.[A-Za-z0-9_.-]+)?\s*=")
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A product of methods, data sets, hyper-parameters and seeds.
-
-    Attributes:
-        methods, datasets: names, comma-separated as on the command line.
-        seeds: like 0-4 or 0,2,7.
-        steps: of training, or None for those of the budget.
-        budget: quick or paper.
-        precision: auto, float32 or bfloat16.
-        settings: like betavae.beta=1,4,16.
-        lines: of the file, by key.
-    """
-
-    methods: str
-    datasets: str
-    seeds: str = "0"
-    steps: int | None = None
-    budget: str = "quick"
-    precision: str = "auto"
-    settings: tuple[str, ...] = ()
-    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a file of TOML asks for; names and values are checked when runs are made of it."""
+    """Grids, and what a file of TOML says beside them.
 
-    file: Path
-    grids: tuple[Grid, ...]
-    metrics: str | None = None
+    Attributes:
+        grids: of runs.
+        metrics: names; None for the usual ones.
+        name: of the file, without its ending; "" for what has none.
+        title, source: whose study it is.
+        slurm: options of sbatch, and `setup`.
+    """
+
+    grids: Sequence[Grid]
+    metrics: Sequence[str] | None = None
+    name: str = ""
     title: str = ""
     source: str = ""
     slurm: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.file.stem
+    def quick(self) -> bool:
+        """Whether all is trained on the quick budget."""
+        return all(grid.quick for grid in self.grids)
 
-    def fault(self, grid: Grid, keys: Sequence[str], error: UserError) -> UserError:
-        """Return the error with the place of the first of these keys that the grid was given."""
-        key = next((key for key in keys if key in grid.lines), "grid")
-        text = str(error).removeprefix(f"--{key} ").removeprefix("--set ")
-        return UserError(f"{self.file}, line {grid.lines.get(key, 1)}, {key}: {text}")
+    def runs(self) -> list[Run]:
+        """Return the runs of all grids, each once.
+
+        Raises:
+            UserError: a method does not say what the paper's budget is.
+        """
+        return list({run.key: run for grid in self.grids for run in grid.runs()}.values())
+
+    def part(self, methods: Names | None, datasets: Names | None, only: Seeds | None) -> "Study":
+        """Return the part of it with these methods, data sets and seeds; None keeps all.
+
+        Raises:
+            UserError: it has no such method or data set.
+        """
+        which = self._among("methods", "method", methods)
+        where = self._among("datasets", "data set", datasets)
+        kept = None if only is None else parse.seeds(only)
+        grids = [
+            replace(
+                grid,
+                methods=[name for name in grid.methods if name in which],
+                datasets=[name for name in grid.datasets if name in where],
+                seeds=[seed for seed in grid.seeds if kept is None or seed in kept],
+            )
+            for grid in self.grids
+        ]
+        return replace(self, grids=grids)
+
+    def _among(self, of: str, kind: str, given: Names | None) -> list[str]:
+        known = list(dict.fromkeys(name for grid in self.grids for name in getattr(grid, of)))
+        return known if given is None else parse.names(given, f"{kind} of the study", known)
 
 
 def names() -> list[str]:
@@ -115,132 +129,131 @@ def read(file: Path) -> Study:
         UserError: the file cannot be read, is no TOML, or has a key or a value that cannot be.
     """
     try:
-        text = file.read_text(encoding="utf-8")
-        record = tomllib.loads(text)
+        found = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        return found.study(file.stem)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: {error}") from error
-    return Reader(file, lines(text)).study(record)
+    except ValidationError as error:
+        raise UserError(f"{file}: {_said(error)}") from error
 
 
-def lines(text: str) -> dict[tuple[str, int], dict[str, int]]:
-    """Return the line of each key, by table: its name and which of that name it is, from 0."""
-    table, found = ("", 0), {("", 0): dict[str, int]()}
-    for number, line in enumerate(text.splitlines(), start=1):
-        header, key = HEADER.match(line), KEY.match(line)
-        if header and not line.lstrip().startswith("[["):
-            table = header[1], 0
-        elif header:
-            table = header[1], sum(name == header[1] for name, _ in found)
-        if header:
-            found[table] = {header[1]: number}
-        elif key:
-            found[table].setdefault(key[1], number)
-    return found
+def _said(error: ValidationError) -> str:
+    """Return the first error of a file in one line: the key's path, and what is wrong."""
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    text = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        model = _Table if first["loc"][0] == "grid" else _File
+        text = str(unknown("key", str(first["loc"][-1]), model.model_fields))
+    elif first["type"] != "value_error" and isinstance(first["input"], bool | int | float | str):
+        text += f", found {first['input']!r}"
+    return f"{path.removeprefix('.')}: {text}" if path else text
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Turns a parsed file into a study.
+def _checked(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a check whose UserError is one to which pydantic adds the key's path."""
 
-    Attributes:
-        file: its path.
-        lines: of `lines`.
-    """
+    def checked(value: Any) -> Any:
+        try:
+            return check(value)
+        except UserError as error:
+            text = str(error)
+            raise ValueError(text.removeprefix("--seeds ").removeprefix("--set ")) from error
 
-    file: Path
-    lines: Mapping[tuple[str, int], dict[str, int]]
+    return checked
 
-    def study(self, record: dict[str, Any]) -> Study:
-        """Return the study; UserError if a key or a value's type is wrong."""
-        self.check(record, {**TOP, **COMMON}, ("", 0))
-        tables = record.get("grid", [])
-        if not tables or not all(isinstance(table, dict) for table in tables):
-            raise self.error(("", 0), "grid", "there is none; [[grid]] begins one")
-        slurm = record.get("slurm", {})
-        for key, value in slurm.items():
-            wrong = not isinstance(value, list if key == "setup" else VALUE)
-            if wrong or (key == "setup" and not all(isinstance(line, str) for line in value)):
-                raise self.error(("slurm", 0), key, f"{value!r} is not what sbatch can be told")
-        return Study(
-            self.file,
-            tuple(self.grid(table, i, record) for i, table in enumerate(tables)),
-            self.text(record["metrics"]) if "metrics" in record else None,
-            record.get("title", ""),
-            record.get("source", ""),
-            slurm,
+
+def _known(kind: str, known: Callable[[], list[str]]) -> AfterValidator:
+    return AfterValidator(_checked(lambda value: parse.names(value, kind, known())))
+
+
+def _one_of(kind: str, known: Sequence[str]) -> AfterValidator:
+    return AfterValidator(_checked(lambda value: one_of(kind, value, known)))
+
+
+def _option(value: Any) -> Any:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError(f"{value!r} is not what sbatch can be told")
+    return value
+
+
+LISTED = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+SPAN = BeforeValidator(_checked(lambda v: parse.seeds(v) if isinstance(v, str | int) else v))
+
+
+class _Common(BaseModel):
+    """What a grid may say, and the top of the file for all grids."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    datasets: Annotated[list[str], LISTED, _known("data set", DATASETS.names)] = []
+    seeds: Annotated[list[int], SPAN, AfterValidator(_checked(parse.seeds))] = [0]
+    steps: Annotated[int, Field(ge=1)] | None = None
+    budget: Annotated[str, _one_of("budget", BUDGETS)] = "quick"
+    precision: Annotated[str, _one_of("precision", PRECISIONS)] = "auto"
+
+    @model_validator(mode="after")
+    def _once(self) -> "_Common":
+        if {"steps", "budget"} <= self.model_fields_set:
+            raise ValueError("steps and budget exclude each other")
+        return self
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What it says of the keys that grids and the top share."""
+        keys = self.model_fields_set & _Common.model_fields.keys()
+        return {key: getattr(self, key) for key in keys}
+
+
+class _Table(_Common):
+    """A `[[grid]]`."""
+
+    method: Annotated[list[str], LISTED, _known("method", METHODS.names)]
+    set: dict[str, Any] = {}
+
+    @field_validator("set")
+    @classmethod
+    def _settings(cls, given: dict[str, Any], info: ValidationInfo) -> Any:
+        methods = info.data.get("method", ())
+        return _checked(lambda tables: settings.parse(tables, methods))(
+            dict.fromkeys(methods, given)
         )
 
-    def grid(self, table: dict[str, Any], number: int, top: Mapping[str, Any]) -> Grid:
-        """Return a grid, with what the top of the file says where it says nothing itself."""
-        place = ("grid", number)
-        self.check(table, {**GRID, **COMMON}, place)
-        if "method" not in table:
-            raise self.error(place, "grid", "it has no method")
-        told = {key: top[key] for key in COMMON if key in top and not _other(key, table)} | table
-        if "datasets" not in told:
-            raise self.error(place, "grid", "it has no datasets, and neither has the top")
-        if "steps" in told and "budget" in told:
-            raise self.error(place, "steps", "steps and budget exclude each other")
-        if told.get("steps", 1) < 1:
-            raise self.error(
-                place if "steps" in table else ("", 0),
-                "steps",
-                f"{told['steps']} is not at least 1",
-            )
-        plain = {key: told[key] for key in ("steps", "budget", "precision") if key in told}
-        top_lines = {k: n for k, n in self.lines["", 0].items() if k not in GRID}
-        return Grid(
-            self.text(table["method"]),
-            self.text(told["datasets"]),
-            self.text(told.get("seeds", "0")),
-            **plain,
-            settings=tuple(self.settings(table, place)),
-            lines={**top_lines, **self.lines[place]},
-        )
 
-    def settings(self, table: dict[str, Any], place: tuple[str, int]) -> list[str]:
-        """Return the hyper-parameters of a grid as the command line has them."""
-        methods = [name.strip() for name in self.text(table["method"]).split(",")]
-        found = []
-        for name, value in table.get("set", {}).items():
-            values = value if isinstance(value, list) else [value]
-            if not values or not all(isinstance(one, VALUE) for one in values):
-                raise self.error(
-                    place, "set", f"{name} = {value!r} is no value, and no list of them"
-                )
-            text = self.text(values)
-            found += [f"{method}.{name}={text}" for method in methods]
-        return found
+class _Slurm(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_option)]]
 
-    def check(self, table: dict[str, Any], keys: Mapping[str, Any], place: tuple[str, int]) -> None:
-        """Raise UserError if a key is not known or has a value of the wrong type."""
-        for key, value in table.items():
-            if key not in keys:
-                raise self.error(place, key, str(unknown("key", key, keys)))
-            if isinstance(value, bool) or not isinstance(value, keys[key]):
-                raise self.error(
-                    place, key, f"{value!r} is no {' or '.join(map(_word, keys[key]))}"
-                )
-
-    def error(self, place: tuple[str, int], key: str, text: str) -> UserError:
-        """Return an error that names file, line and key."""
-        known = self.lines.get(place, {}) | self.lines.get((key, 0), {})
-        line = known.get(key, next(iter(known.values()), 1))
-        return UserError(f"{self.file}, line {line}, {key}: {text}")
-
-    @staticmethod
-    def text(value: Any) -> str:
-        """Return a list as the command line has it."""
-        values = value if isinstance(value, list) else [value]
-        return ",".join(str(v).lower() if isinstance(v, bool) else str(v) for v in values)
+    setup: list[str] = []
 
 
-def _other(key: str, table: Mapping[str, Any]) -> bool:
-    """Whether the grid says otherwise how long to train."""
-    return (key, True) in (("steps", "budget" in table), ("budget", "steps" in table))
+class _File(_Common):
+    """A study's file."""
 
+    title: str = ""
+    source: str = ""
+    metrics: Annotated[list[str], LISTED, _known("metric", METRICS.names)] | None = None
+    grid: Annotated[list[_Table], Field(min_length=1)]
+    slurm: _Slurm | None = None
 
-def _word(kind: type) -> str:
-    return {list: "list", str: "text", int: "whole number", dict: "table"}[kind]
+    @model_validator(mode="after")
+    def _has_datasets(self) -> "_File":
+        for number, table in enumerate(self.grid):
+            if not (table.datasets or self.datasets):
+                raise ValueError(f"grid[{number}] has no datasets, and neither has the top")
+        return self
+
+    def study(self, name: str) -> Study:
+        """Return the study: each grid with what the top says where it says nothing itself."""
+        slurm = self.slurm.model_dump(exclude_unset=True) if self.slurm else {}
+        grids = [self._grid(table) for table in self.grid]
+        return Study(grids, self.metrics, name, self.title, self.source, slurm)
+
+    def _grid(self, table: _Table) -> Grid:
+        top, own = self.said, table.said
+        for one, other in (("steps", "budget"), ("budget", "steps")):
+            if one in own:
+                top.pop(other, None)
+        return Grid(table.method, settings=table.set, **{**top, **own})

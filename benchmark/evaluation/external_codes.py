@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.config.requests import factors_of
-from benchmark.evaluation.score import Subject, encoded, scored, viewed
+from benchmark.config.score import Score
+from benchmark.evaluation.score import encoded, scored, viewed
 from benchmark.registry import METRICS, UserError
 from datasets import Dataset, Spec, Table
 from metrics.base import as_codes, needs, usual
@@ -38,7 +38,7 @@ def read_codes(path: Path, dataset: Dataset) -> Codes:
         UserError: the file cannot be read, or does not fit the data set; of pickles, only tensors
             are read.
     """
-    return _of(dataset, path, _read(path))
+    return matched(path, _read(path), lambda: dataset)[1]
 
 
 def _read(path: Path) -> Arrays:
@@ -55,10 +55,7 @@ def _read(path: Path) -> Arrays:
         raise UserError(f"cannot read codes from {path}: {reason}") from error
     if "codes" not in arrays:
         raise UserError(f"{path} has no table `codes`; it has {', '.join(names) or 'nothing'}")
-    try:
-        return {**arrays, "codes": as_codes(arrays["codes"])}
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
+    return arrays
 
 
 def _read_arrays(path: Path) -> tuple[Arrays, list[str]]:
@@ -91,7 +88,7 @@ def _read_tensors(path: Path) -> tuple[Arrays, list[str]]:
     return arrays, [str(key) for key in found]
 
 
-def _of(dataset: Dataset, path: Path, arrays: Arrays) -> Codes:
+def _of(dataset: Dataset, path: Path | str, arrays: Arrays) -> Codes:
     """Return the codes of a file as those of a data set's images."""
     codes = arrays["codes"]
     if "index" not in arrays and len(codes) != len(dataset):
@@ -109,7 +106,7 @@ def _codes(codes: NDArray[Any], rows: NDArray[np.int64], std: NDArray[Any] | Non
     return Codes(codes, rows, names, ["normal"] * len(names), std)
 
 
-def _std(path: Path, arrays: Arrays) -> NDArray[Any] | None:
+def _std(path: Path | str, arrays: Arrays) -> NDArray[Any] | None:
     """Return the standard deviations of the codes' posteriors, if the file has them."""
     std = arrays.get("std")
     if std is not None and (
@@ -121,7 +118,7 @@ def _std(path: Path, arrays: Arrays) -> NDArray[Any] | None:
     return std
 
 
-def _check_rows(path: Path, rows: NDArray[Any], count: int, dataset: Dataset) -> None:
+def _check_rows(path: Path | str, rows: NDArray[Any], count: int, dataset: Dataset) -> None:
     images = len(dataset)
     if rows.shape != (count,) or rows.dtype.kind not in "iu":
         raise UserError(f"{path}: `index` is {rows.dtype} {rows.shape}, not {count:,} integers")
@@ -131,7 +128,7 @@ def _check_rows(path: Path, rows: NDArray[Any], count: int, dataset: Dataset) ->
         raise UserError(f"{path}: `index` names an image more than once")
 
 
-def _without_images(path: Path, arrays: Arrays) -> Table:
+def _without_images(path: Path | str, arrays: Arrays) -> Table:
     """Return a data set of black pixels that has the factors (N, K) of a file, f1 to fK."""
     factors, count = arrays["factors"], len(arrays["codes"])
     if "index" in arrays:
@@ -147,10 +144,10 @@ def _without_images(path: Path, arrays: Arrays) -> Table:
     return Table(Spec(str(path), (1, 1, 1), 256, names, sizes), black, factors, rows, rows)
 
 
-def brought(
+def score_files(
     paths: Sequence[Path],
     dataset: Callable[[], Dataset],
-    names: Sequence[str],
+    scores: Sequence[Score],
     seed: int,
     reference: bool,
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -159,7 +156,7 @@ def brought(
     Args:
         paths: the files.
         dataset: returns the data set that codes are of; not called for files with `factors`.
-        names: the metrics.
+        scores: that are taken.
         seed: of the metrics, and of the floor.
         reference: whether floor and ceiling are scored.
 
@@ -167,24 +164,45 @@ def brought(
         UserError: a file cannot be read, or does not fit the data set, or floor and ceiling are
             asked for and the files are not of the same images.
     """
-    lines: dict[str, tuple[Spec, Subject]] = {}
+    lines = {name: matched(path, _read(path), dataset) for name, path in _named(paths).items()}
     for name, path in _named(paths).items():
-        arrays = _read(path)
-        images = _without_images(path, arrays) if "factors" in arrays else dataset()
-        own = _of(images, path, arrays)
-        lines[name] = images.spec, encoded(images, own)
-        if len(own.rows) < FEW:
+        count = len(lines[name][1].rows)
+        if count < FEW:
             print(
-                f"warning: {path} has {len(own.rows)} rows of codes, and chance shows in scores "
+                f"warning: {path} has {count} rows of codes, and chance shows in scores "
                 f"of fewer than {FEW:,}",
                 file=sys.stderr,
             )
     if reference:
-        _check_same([subject for _, subject in lines.values()])
-        lines |= _references(images, own.rows, seed)
-    for name, (spec, subject) in lines.items():
-        views = ((one, viewed(subject, spec, factors_of(one))) for one in names)
-        yield name, [row for one, view in views for row in scored(one, view, seed)]
+        _check_same(list(lines.values()))
+        lines |= _references(*next(iter(lines.values())), seed)
+    for name, (images, codes) in lines.items():
+        yield name, rows_of(images, codes, scores, seed)
+
+
+def matched(
+    source: Path | str, arrays: Arrays, dataset: Callable[[], Dataset]
+) -> tuple[Dataset, Codes]:
+    """Return the data set that the codes among `arrays` are of, and the codes of its images.
+
+    Raises:
+        UserError: they are no codes, or do not fit the data set or their factors; names `source`.
+    """
+    try:
+        arrays = {**arrays, "codes": as_codes(arrays["codes"])}
+    except ValueError as error:
+        raise UserError(f"{source}: {error}") from error
+    images = _without_images(source, arrays) if "factors" in arrays else dataset()
+    return images, _of(images, source, arrays)
+
+
+def rows_of(
+    images: Dataset, codes: Codes, scores: Sequence[Score], seed: int
+) -> list[dict[str, Any]]:
+    """Return the rows of scores of codes."""
+    subject = encoded(images, codes)
+    views = ((one, viewed(subject, images.spec, one)) for one in scores)
+    return [row for one, view in views for row in scored(one, view, seed)]
 
 
 def _named(paths: Sequence[Path]) -> dict[str, Path]:
@@ -193,8 +211,8 @@ def _named(paths: Sequence[Path]) -> dict[str, Path]:
     return {path.stem if stems.count(path.stem) == 1 else str(path): path for path in paths}
 
 
-def _check_same(subjects: Sequence[Subject]) -> None:
-    first, *others = (subject.sheet["factors"] for subject in subjects)
+def _check_same(lines: Sequence[tuple[Dataset, Codes]]) -> None:
+    first, *others = (images.factors(codes.rows) for images, codes in lines)
     if not all(np.array_equal(first, other) for other in others):
         raise UserError(
             "the files of --codes are of different images, for which floor and ceiling differ: "
@@ -202,15 +220,14 @@ def _check_same(subjects: Sequence[Subject]) -> None:
         )
 
 
-def _references(
-    dataset: Dataset, rows: NDArray[np.int64], seed: int
-) -> dict[str, tuple[Spec, Subject]]:
-    """Return random codes and the true factors of images, by name."""
+def _references(images: Dataset, codes: Codes, seed: int) -> dict[str, tuple[Dataset, Codes]]:
+    """Return random codes and the true factors of the same images, by name."""
+    rows = codes.rows
     chance = np.random.default_rng(seed).standard_normal((len(rows), LATENTS), np.float32)
-    truth = dataset.factors(rows).astype(np.float32)
+    truth = images.factors(rows).astype(np.float32)
     return {
-        FLOOR: (dataset.spec, encoded(dataset, _codes(chance, rows))),
-        CEILING: (dataset.spec, encoded(dataset, _codes(truth, rows))),
+        FLOOR: (images, _codes(chance, rows)),
+        CEILING: (images, _codes(truth, rows)),
     }
 
 

@@ -14,19 +14,11 @@ from rich import box
 from rich.table import Table
 
 from benchmark.config import factors
-from benchmark.config.requests import (
-    factors_of,
-    metric_of,
-    of_images,
-    of_table,
-    protocol,
-    rows_of,
-    table_of,
-)
-from benchmark.registry import GENERATOR, METHODS, METRICS, UserError
+from benchmark.config.score import Score
+from benchmark.registry import METHODS, UserError
 from datasets import Dataset, Spec, load
 from datasets.base import TABLE_ROWS
-from metrics.base import REASONS, Detailed, inapplicable, needs, row_names, score
+from metrics.base import REASONS, Detailed, inapplicable, needs, score
 from results.store import Codes, Folder, Generated, folders
 
 Sheet = dict[str, NDArray[Any]]
@@ -104,16 +96,15 @@ class Subjects:
     dataset: Dataset
     _encoders: dict[int | None, Subject] = field(default_factory=dict)
 
-    def of(self, request: str) -> Subject:
-        """Return what a request like `mig`, `mig@generator` or `fid` is about."""
-        if of_images(request):
+    def of(self, wanted: Score) -> Subject:
+        """Return what a score is taken of."""
+        if wanted.of_images:
             return self._images
-        if request.endswith(GENERATOR):
-            return viewed(self._generator, self.dataset.spec, factors_of(request))
-        rows = table_of(request)
-        if rows not in self._encoders:
-            self._encoders[rows] = self._encoder(rows)
-        return viewed(self._encoders[rows], self.dataset.spec, factors_of(request))
+        if wanted.of_generator:
+            return viewed(self._generator, self.dataset.spec, wanted)
+        if wanted.rows not in self._encoders:
+            self._encoders[wanted.rows] = self._encoder(wanted.rows)
+        return viewed(self._encoders[wanted.rows], self.dataset.spec, wanted)
 
     def _encoder(self, rows: int | None) -> Subject:
         if self._codes is None:
@@ -153,21 +144,22 @@ class Subjects:
         return Subject({"features_real": real, "features_generated": made}, names)
 
 
-def viewed(subject: Subject, spec: Spec, text: str) -> Subject:
-    """Return a subject with the factors alone that `text` asks for: see `config.factors`."""
-    if text == factors.ALL or "factors" not in subject.sheet:
+def viewed(subject: Subject, spec: Spec, wanted: Score) -> Subject:
+    """Return a subject with the factors alone that a score is of: see `config.factors`."""
+    if wanted.of_all_factors or "factors" not in subject.sheet:
         return subject
-    kept = [spec.factor_names[column] for column in factors.columns(spec, text)]
-    sheet = subject.sheet | {"factors": factors.seen(subject.sheet["factors"], spec, text)}
+    kept = [spec.factor_names[column] for column in factors.columns(spec, wanted.factors)]
+    found = factors.seen(subject.sheet["factors"], spec, wanted.factors)
+    sheet = subject.sheet | {"factors": found}
     oracle = {name: value for name, value in subject.oracle.items() if name in kept}
     return replace(subject, sheet=sheet, names={**subject.names, "factor": kept}, oracle=oracle)
 
 
-def scored(request: str, subject: Subject, seed: int) -> list[dict[str, Any]]:
-    """Return the rows of one request: values, or a reason why there are none."""
-    entry, given = METRICS[metric_of(request)], subject.sheet
+def scored(wanted: Score, subject: Subject, seed: int) -> list[dict[str, Any]]:
+    """Return the rows of one score: values, or a reason why there are none."""
+    entry, given = wanted.entry, subject.sheet
     start = time.perf_counter()
-    values: list[float | None] = [None] * len(row_names(entry))
+    values: list[float | None] = [None] * len(wanted.row_names)
     count = len(subject.names["factor"])
     reason = subject.reason or inapplicable(entry, has=given, factors=count)
     images = 0 if reason else len(given[needs(entry.value)[0]])
@@ -176,11 +168,11 @@ def scored(request: str, subject: Subject, seed: int) -> list[dict[str, Any]]:
         values = values if reason else list(score(entry, given, rng, subject.disjoint).values())
     except ValueError as error:
         reason = str(error)
-    told = {"protocol": protocol(request), "images": images, "reason": reason}
+    told = {"protocol": wanted.protocol, "images": images, "reason": reason}
     told |= {"seconds": time.perf_counter() - start, "oracle": dict(subject.oracle)}
     return [
         {"metric": row, "value": value, **told, "details": _details(value, subject.names)}
-        for row, value in zip(rows_of(request), values, strict=True)
+        for row, value in zip(wanted.row_names, values, strict=True)
     ]
 
 
@@ -192,7 +184,7 @@ def _details(value: float | None, names: Mapping[str, Sequence[str]]) -> dict[st
     }
 
 
-def again(folder: Folder, requests: Sequence[str], data_dir: Path | None) -> list[dict[str, Any]]:
+def again(folder: Folder, scores: Sequence[Score], data_dir: Path | None) -> list[dict[str, Any]]:
     """Score a finished run by what it stored, put the rows into its folder, and return them.
 
     Raises:
@@ -211,14 +203,14 @@ def again(folder: Folder, requests: Sequence[str], data_dir: Path | None) -> lis
             f"{folder.path} has lost its codes.h5; remove its scores.json, and the command that "
             "made the run encodes again"
         )
-    if not folder.has_generated and any(request.endswith(GENERATOR) for request in requests):
+    if not folder.has_generated and any(one.of_generator for one in scores):
         raise UserError(
             f"{folder.path} has no images of its prior; the command that made the run makes them "
             "with --side generator, if the method can"
         )
     subjects, size = Subjects(folder, load(run["dataset"], data_dir)), _stored_table(folder)
-    requests = [of_table(request, size) for request in requests]
-    rows = [row for one in requests for row in scored(one, subjects.of(one), run["seed"])]
+    scores = [one.of_rows(size) for one in scores]
+    rows = [row for one in scores for row in scored(one, subjects.of(one), run["seed"])]
     folder.finish({**before, "rows": replaced(before["rows"], rows)})
     return rows
 

@@ -15,7 +15,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.registry import GENERATOR, METRICS, UserError, spans, unknown
+from benchmark.config.parse import spans
+from benchmark.registry import GENERATOR, METRICS, UserError, unknown
 from metrics.base import needs, row_names
 from metrics.udr import mean_kl, udr
 from results.aggregate import REFERENCES, comparable, label, natural, printable, records

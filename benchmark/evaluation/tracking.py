@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmark.config.requests import factors_of, of_images
+from benchmark.config.score import Score
 from benchmark.evaluation.encode import encode
 from benchmark.evaluation.score import encoded, scored, viewed
-from benchmark.registry import GENERATOR
 from benchmark.training.batches import Dealer
 from benchmark.training.hardware import Precision
 from benchmark.training.loop import cut_log, write_row
@@ -26,11 +25,11 @@ class Track:
 
     Attributes:
         every: so many steps; 0 for never.
-        requests: metrics, as `score` is asked for them; those of codes are tracked.
+        scores: of which those of codes are tracked.
     """
 
     every: int = 0
-    requests: tuple[str, ...] = ()
+    scores: tuple[Score, ...] = ()
 
     def of(
         self, method: Method, dealer: Dealer, precision: Precision, seed: int, log: Path
@@ -42,7 +41,7 @@ class Track:
         """
         if not self.every:
             return lambda step: None
-        asked = [one for one in self.requests if not one.endswith(GENERATOR) and not of_images(one)]
+        asked = [one for one in self.scores if not (one.of_generator or one.of_images)]
         dataset, codes = dealer.dataset, method.informative
         count = min(TRACKED_IMAGES, len(dataset))
         rows = np.sort(np.random.default_rng(0).choice(len(dataset), count, replace=False))
@@ -57,7 +56,7 @@ class Track:
             values = [
                 row
                 for one in asked
-                for row in scored(one, viewed(subject, dataset.spec, factors_of(one)), seed)
+                for row in scored(one, viewed(subject, dataset.spec, one), seed)
             ]
             # A run that was killed after its last checkpoint comes by here again.
             cut_log(log, step - 1)

@@ -26,9 +26,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from benchmark.config import plan
+from benchmark.config.applicable import misfit
+from benchmark.config.parse import names as named
 from benchmark.registry import DATASETS, METHODS, UserError
-from benchmark.registry import names as named
 from benchmark.training import hardware
 from benchmark.training.batches import Dealer
 from benchmark.training.hardware import HELD, Precision
@@ -121,7 +121,7 @@ def measurable(names: Sequence[str], spec: Spec) -> list[str]:
     Raises:
         UserError: there is none; the line says what each lacks.
     """
-    lacks = {name: plan.misfit(name, spec) for name in names}
+    lacks = {name: misfit(name, spec) for name in names}
     lacks |= {name: "is not trained by steps" for name in names if not METHODS[name].value.trains()}
     found = [name for name in names if lacks[name] is None]
     if not found:

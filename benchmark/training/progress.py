@@ -13,7 +13,7 @@ from rich.progress import (
     TextColumn,
 )
 
-from benchmark.runner import Run
+from benchmark.config.run import Run
 from benchmark.training.loop import Begin, Report
 from benchmark.training.time_left import Remaining
 

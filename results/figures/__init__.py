@@ -9,7 +9,8 @@ from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmark.registry import UserError, names
+from benchmark.config.parse import names
+from benchmark.registry import UserError
 from results.figures.base import FIGURES, NothingToDraw, Picture
 from results.figures.style import paper, save
 from results.files import written

@@ -1,0 +1,203 @@
+"""The Python API, `import benchmark`: what a notebook uses. Torch is imported when it is needed."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from benchmark.config.parse import Names, Seeds
+from benchmark.config.score import Scoring
+from benchmark.errors import UserError, unknown
+from results.store import Codes, Folder
+
+if TYPE_CHECKING:
+    from benchmark.evaluation.trained import Trained
+
+
+def run(
+    methods: Names | None = None,
+    datasets: Names | None = None,
+    metrics: Names | None = None,
+    seeds: Seeds | None = None,
+    steps: int | None = None,
+    study: str | None = None,
+    out: str | Path = "runs",
+    **options: Any,
+) -> pd.DataFrame:
+    """Train and score methods on data sets; what is done already is not done again.
+
+    Args:
+        methods, datasets, metrics: names, in a list or comma-separated, or `all`; dsprites, and the
+            usual metrics, without them.
+        seeds: a number, several, or text like `0-4`; 0 without.
+        steps: of training; without, those of `budget`.
+        study: the name of a study, or its file, instead of `methods`.
+        out: the folder of run folders.
+        options: the other options of the command line: `budget`, `settings` (by method and
+            hyper-parameter, one value or a list), `precision`, `sees`, `reference`, `side`,
+            `factors`, `rows`, `device`, `data_dir`, `track`.
+
+    Returns:
+        one row per run and metric: dataset, method, settings, seed, metric, value, reason, ...
+
+    Raises:
+        UserError: a name or a value that cannot be.
+
+    >>> import benchmark
+    >>> frame = benchmark.run("vae,pca", "toy", "mig", steps=5, reference=False)
+    >>> sorted(frame["method"])
+    ['pca', 'vae']
+    >>> settings = {"betavae": {"beta": [1, 4]}}
+    >>> len(benchmark.run("betavae", "toy", "mig", [0, 1], 5, settings=settings, reference=False))
+    4
+    """
+    from benchmark import comparison
+    from benchmark.config.plan import Plan
+    from results.frame import only, tidy
+
+    named = {"methods": methods, "datasets": datasets, "seeds": seeds, "steps": steps}
+    given = {**options, **named, "study": study, "metrics": metrics}
+    planned, scored = (
+        {field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
+        for kind in (Plan, Scoring)
+    )
+    data_dir, how = given.pop("data_dir", None), ("device", "track")
+    for name in set(given) - set(how):
+        kinds = (*fields(Plan), *fields(Scoring))
+        raise unknown("option", name, [*(field.name for field in kinds), *how, "data_dir"])
+    asked = comparison.ask(Plan(**planned).parse(), Scoring(**scored), **given)
+    out = Path(out)
+    comparison.run(asked, out, None if data_dir is None else Path(data_dir))
+    rows = [row for score in asked.scores for row in score.row_names]
+    frame = only(tidy(out), {"metric": rows})
+    names = [one.folder(out).name for one in asked.runs]
+    return frame[frame["folder"].isin(names)].reset_index(drop=True)
+
+
+def table(
+    out: str | Path = "runs",
+    methods: str | None = None,
+    datasets: str | None = None,
+    metrics: str | None = None,
+    seeds: str | None = None,
+    sees: str | None = None,
+) -> pd.DataFrame:
+    """Return the table of the runs in a folder: mean, interval and test per method and metric.
+
+    Args:
+        out: the folder of run folders.
+        methods, datasets, metrics, seeds, sees: comma-separated; only these.
+
+    Raises:
+        UserError: there are no runs, or none with such a name.
+
+    >>> import benchmark
+    >>> frame = benchmark.run("pca", "toy", "mig", reference=False, out="some")
+    >>> benchmark.table("some", metrics="mig")[["method", "metric", "n"]].values.tolist()
+    [['pca', 'mig', 1]]
+    """
+    from results.output import chosen, directions
+    from results.significance import compared
+
+    return compared(chosen(Path(out), methods, datasets, metrics, seeds, sees), directions())
+
+
+class LoadedRun:
+    """A finished run, read from its folder.
+
+    Attributes:
+        folder: its files.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Folder(Path(folder))
+        if self.folder.scores is None:
+            raise UserError(f"{folder} is not the folder of a finished run")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What was asked, with which versions, on which machine: `run.json`."""
+        return self.folder.asked
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """A row per score: metric, value, reason, protocol, seconds, images, ..."""
+        return pd.DataFrame((self.folder.scores or {"rows": []})["rows"])
+
+    @property
+    def codes(self) -> Codes:
+        """The codes (M, L) of images, and the rows (M,) of the data set that these are."""
+        return self.folder.codes()
+
+    def method(self, data_dir: str | Path | None = None) -> "Trained":
+        """Return the trained method, with `encode` and `decode`.
+
+        Args:
+            data_dir: where you keep original files, should the shape of the images not be known.
+        """
+        from benchmark.evaluation.trained import Trained
+
+        return Trained(self.folder, None if data_dir is None else Path(data_dir))
+
+
+def load_run(folder: str | Path) -> LoadedRun:
+    """Return a finished run.
+
+    Raises:
+        UserError: it is not there, or not finished.
+
+    >>> import benchmark, datasets
+    >>> frame = benchmark.run("vae", "toy", "mig", steps=5, reference=False)
+    >>> run = benchmark.load_run("runs/" + frame["folder"][0])
+    >>> run.config["run"]["method"], run.scores["metric"].tolist(), run.codes.codes.shape
+    ('vae', ['mig'], (96, 10))
+    >>> vae = run.method()
+    >>> z = vae.encode(datasets.load("toy").images([0, 1, 2]))
+    >>> z.shape, vae.decode(z).shape
+    ((3, 10), (3, 1, 16, 16))
+    """
+    return LoadedRun(folder)
+
+
+def score(
+    codes: ArrayLike,
+    factors: ArrayLike | None = None,
+    dataset: str = "dsprites",
+    metrics: Names | None = None,
+    seed: int = 0,
+    **more: ArrayLike,
+) -> pd.DataFrame:
+    """Score codes of any program.
+
+    Args:
+        codes: (N, L) numbers.
+        factors: (N, K) integers, the true factors of the same rows.
+        dataset: whose images the codes are of, where `factors` are not given.
+        metrics: names, in a list or comma-separated, or `all`; the usual ones without.
+        seed: of the metrics.
+        more: `index` (N,), the images of the data set that the rows are of; `std` (N, L), the
+            standard deviations of the codes' posteriors.
+
+    Returns:
+        a row per score: metric, value, reason, protocol, seconds, images, ...
+
+    Raises:
+        UserError: a name is not known, or the arrays do not fit each other or the data set.
+
+    >>> import benchmark, numpy as np
+    >>> factors = np.indices((4, 5)).reshape(2, -1).T.repeat(50, axis=0)
+    >>> benchmark.score(2.0 * factors, factors, metrics="mig")["value"].round(2).tolist()
+    [1.0]
+    """
+    from benchmark.evaluation import external_codes
+    from datasets import load
+
+    usual = external_codes.usual_without_c1()
+    scores = Scoring(metrics).scores(default=usual)
+    given = {"codes": codes, "factors": factors, **more}
+    arrays = {name: np.asarray(array) for name, array in given.items() if array is not None}
+    images, found = external_codes.matched("codes", arrays, lambda: load(dataset))
+    return pd.DataFrame(external_codes.rows_of(images, found, scores, seed))

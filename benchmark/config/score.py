@@ -1,0 +1,145 @@
+"""Which scores a run should have: metrics, of a side, of some factors, of some rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from benchmark.config import factors
+from benchmark.config.factors import ALL
+from benchmark.config.parse import Names, names
+from benchmark.errors import unknown
+from benchmark.registry import GENERATOR, METRICS, Entry
+from datasets.base import TABLE_ROWS
+from metrics.base import needs, row_names, usual
+
+Side = Literal["encoder", "generator"]
+SIDES: dict[str, tuple[Side, ...]] = {
+    "encoder": ("encoder",),
+    "generator": ("generator",),
+    "both": ("encoder", "generator"),
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric that a run is to be scored by, and on what.
+
+    Attributes:
+        metric: its registered name.
+        side: encoder: codes of real images; generator: images of the prior's codes.
+        factors: those that are scored, sorted; `all` or `distinct` alone.
+        rows: how many rows of the data set, its fixed table; None for all.
+    """
+
+    metric: str
+    side: Side = "encoder"
+    factors: tuple[str, ...] = (ALL,)
+    rows: int | None = None
+
+    def __str__(self) -> str:
+        """Return it as messages name it: `mig`, `mig/shape,x` or `mig@generator`."""
+        return self.metric + ("" if self.of_all_factors else f"/{self._factors}") + self._end
+
+    @property
+    def entry(self) -> Entry[Any]:
+        """The registered metric."""
+        return METRICS[self.metric]
+
+    @property
+    def of_generator(self) -> bool:
+        """Whether it is of the generator's side."""
+        return self.side == "generator"
+
+    @property
+    def of_all_factors(self) -> bool:
+        """Whether all factors are scored, as they are."""
+        return self.factors == (ALL,)
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it compares images, not codes, as FID does."""
+        return "features_generated" in needs(self.entry.value)
+
+    @property
+    def of_table(self) -> bool:
+        """Whether it is of a table of real images' codes, which may be of some rows only."""
+        coded = not {"codes", "c1"}.isdisjoint(needs(self.entry.value))
+        return coded and not self.of_generator
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """The names of the rows that it comes to, `dci_disentanglement@generator` for example."""
+        return tuple(row + self._end for row in row_names(self.entry))
+
+    @property
+    def protocol(self) -> str:
+        """The metric's protocol, with rows and factors that are not all."""
+        rows = "" if self.rows is None else f"/rows={self.rows}"
+        view = "" if self.of_all_factors else f", factors {self._factors}"
+        return f"{self.entry.facts['protocol']}{rows}{view}"
+
+    @property
+    def signs(self) -> set[tuple[str, str]]:
+        """The (row, protocol) pairs that a run has once it is scored."""
+        return {(row, self.protocol) for row in self.row_names}
+
+    def of_rows(self, rows: int | None) -> "Score":
+        """Return it of so many rows, if it is of a table of codes."""
+        return replace(self, rows=rows) if self.of_table else self
+
+    @property
+    def _factors(self) -> str:
+        return ",".join(self.factors)
+
+    @property
+    def _end(self) -> str:
+        return GENERATOR if self.of_generator else ""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Which scores the user asks for, as given: the options of `run`.
+
+    Attributes:
+        metrics: names, or all; None: those of the study, or the usual ones.
+        side: encoder, generator or both.
+        factors: all, distinct, or names.
+        rows: all, or the size of the fixed table; None: as the budget has it.
+    """
+
+    metrics: Names | None = None
+    side: str = "encoder"
+    factors: Names = ALL
+    rows: str | int | None = None
+
+    def scores(self, quick: bool = False, default: Sequence[str] | None = None) -> list[Score]:
+        """Return the scores.
+
+        Args:
+            quick: whether the budget is the quick one, which scores the fixed table.
+            default: the metrics where none is named; None: the usual ones.
+
+        Raises:
+            UserError: a metric, a side or a number of rows is not known.
+        """
+        found = usual(METRICS) if default is None else list(default)
+        if self.metrics is not None:
+            found = names(self.metrics, "metric", METRICS.names())
+        if self.side not in SIDES:
+            raise unknown("side", self.side, SIDES)
+        asked, rows = factors.parse(self.factors), self._rows(quick)
+        views = {name: "factors" in needs(METRICS[name].value) for name in found}
+        scores = [
+            Score(name, side, asked if views[name] else (ALL,)).of_rows(rows)
+            for side in SIDES[self.side]
+            for name in found
+        ]
+        scores = [replace(one, side="encoder") if one.of_images else one for one in scores]
+        return list(dict.fromkeys(scores))
+
+    def _rows(self, quick: bool) -> int | None:
+        if self.rows is None:
+            return TABLE_ROWS if quick else None
+        if str(self.rows) not in ("all", str(TABLE_ROWS)):
+            raise unknown("--rows", str(self.rows), ["all", str(TABLE_ROWS)])
+        return None if self.rows == "all" else TABLE_ROWS
