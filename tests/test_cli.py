@@ -95,7 +95,7 @@ class TestMistakes:
                 ["nope"],
                 [
                     "No such command 'nope'",
-                    "best, cite, data, list, plot, report, reproduce, run, score, speed, status, table",
+                    "best, cite, data, list, plot, report, reproduce, run, score, speed, status, ",
                 ],
             ),
             (["reproduce", "gan-optimun"], ["claim 'gan-optimun'; did you mean 'gan-optimum'?"]),
