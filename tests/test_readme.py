@@ -117,6 +117,15 @@ def test_the_table_of_claims_is_the_stored_one() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_named_are_there(page: str) -> None:
+    rooms = "benchmark|datasets|docs|methods|metrics|results|tests"
+    for path in re.findall(rf"(?<![/\w-])(?:{rooms})/[\w/]*\w\.(?:py|csv)\b", PAGES[page]):
+        assert (ROOT / path).exists(), path
+    for module in re.findall(r"python -m ((?:tests|docs)\.\w+)", PAGES[page]):
+        assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_to_files_lead_to_files(page: str) -> None:
     """Sphinx sees those from page to page of docs/, and no others."""
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[page]):
