@@ -85,7 +85,7 @@ def _grids(table: Table, width: int) -> Iterator[Grid]:
 
 
 def _printed_column(table: Table, metric: str) -> Column:
-    """Return a column: where one is bold, all leave a place for the star that says so, too."""
+    """Return a column: where one is bold, all leave a place for the star that marks it."""
     cells = table.cells(metric)
     star = any(cell.bold for cell in cells)
     texts = [
@@ -246,8 +246,8 @@ def _latex_cell(cell: Cell) -> str:
 
 def latex_text(text: str) -> str:
     """Return `text` so that LaTeX shows it as it is; letters that it lacks by their number."""
-    shown = "".join(map(_latex_character, unicodedata.normalize("NFC", text)))
-    return shown.replace("--", "-{}-")
+    escaped = "".join(map(_latex_character, unicodedata.normalize("NFC", text)))
+    return escaped.replace("--", "-{}-")
 
 
 def _latex_character(character: str) -> str:

@@ -49,7 +49,7 @@ def tidy(out: Path, wanted: Mapping[str, Collection[Any]] | None = None) -> pd.D
     `run.json` cannot be read names no data set and no method, and passes every filter. Text that is
     missing is "", `seconds` is what the metric took, `images` how many were scored; `settings` are
     the hyper-parameters that are not the method's `defaults`, `version` is the code that trained,
-    `method_version` the method's own, 0 where a run does not say it.
+    `method_version` the method's own, 0 where a run does not record it.
 
     Args:
         out: the folder of run folders.
@@ -119,7 +119,7 @@ def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
     row = {name: run[name] for name in RUN}
     row |= {name: asked[name] for name in ("sees", "representation", "key")}
     row |= {name: settings_text(_record(run.get(name))) for name in ("settings", "defaults")}
-    # What trained: "0.1.0, torch 2.15.0", or less if a run says less.
+    # What trained: "0.1.0, torch 2.15.0", or less if a run records less.
     parts = versions.get(PACKAGE), f"torch {versions['torch']}" if versions.get("torch") else ""
     version = ", ".join(str(part) for part in parts if part)
     return {**row, "method_version": run.get("version", 0), "version": version}

@@ -1,8 +1,8 @@
 """What was read of run folders before, so that only those that changed since are read again.
 
 The index is a Parquet file in the folder of run folders. It holds nothing that is not in them, may
-be removed at any time, and is believed in what it says of a folder only while each of its records
-has the time, the size and the inode that it had, and this code is the code that read them.
+be removed at any time, and counts for a folder only while each of its records has the time, the
+size and the inode that it had, and this code is the code that read them.
 """
 
 import os
@@ -56,18 +56,18 @@ def stamp(folder: Folder) -> str:
     A record is replaced, never written into, which gives it another inode; who edits one by hand
     gives it another time, of its content or (`cp -p`, `chmod`) of its change.
     """
-    told = [_code()]
+    parts = [_code()]
     for name in RECORDS:
         try:
             found = os.stat(f"{folder.path}/{name}")
         except OSError:
             if name == RECORDS[0]:
                 return ""
-            told.append("-")
+            parts.append("-")
             continue
-        parts = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
-        told.append(" ".join(map(str, parts)))
-    return ",".join(told)
+        times = f"{found.st_mtime_ns} {found.st_ctime_ns}"
+        parts.append(f"{times} {found.st_size} {found.st_ino}")
+    return ",".join(parts)
 
 
 @cache
@@ -92,7 +92,7 @@ def _known(path: Path, stamps: dict[str, str], empty: pd.DataFrame) -> pd.DataFr
 def _keep(path: Path, frame: pd.DataFrame, stamps: dict[str, str]) -> None:
     """Write the index, unless the folder is not ours to write to."""
     frame = frame.assign(stamp=frame["folder"].map(stamps))
-    # What is broken is looked at anew each time, and says so by its path.
+    # What is broken is read again each time: its reason names its path.
     frame = frame[(frame["stamp"] != "") & (frame["state"] != "broken")]
     table = pa.Table.from_pandas(frame, preserve_index=False)
     with suppress(UserError), written(path) as temporary:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -40,14 +39,10 @@ def chosen(
     frame = tidy(out)
     if frame.empty:
         raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
-    kept: dict[str, list[Any]] = {
-        "method": _names(frame, "method", methods),
-        "dataset": _names(frame, "dataset", datasets),
-        "metric": _names(frame, "metric", metrics),
-        "seed": _seeds(frame, seeds),
-    }
+    texts = {"method": methods, "dataset": datasets, "metric": metrics}
+    kept = {column: _names(frame, column, text) for column, text in texts.items()}
     supervision = _names(frame, "sees", sees)
-    frame = only(frame, kept)
+    frame = only(frame, {**kept, "seed": _seeds(frame, seeds)})
     frame = frame[frame["sees"].isin(supervision)] if supervision else frame
     return frame.reset_index(drop=True)
 
@@ -77,7 +72,7 @@ def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
 
 def print_trained(frame: pd.DataFrame, out: Path, json: bool) -> None:
     """Print what training cost and where it ended, or that as JSON."""
-    found = trained(out, list(frame["folder"].unique()))
+    found = trained(out, frame)
     if json:
         sys.stdout.write(as_json(found) + "\n")
         return
@@ -121,7 +116,7 @@ def print_table(
 def show_runs(
     names: Collection[str], rows: Sequence[str], out: Path, json: bool, tracked: bool
 ) -> None:
-    """Print the table of runs, write CSV and pictures, and say where they are.
+    """Print the table of runs, write CSV and pictures, and print where they are.
 
     Args:
         names: of their folders in `out`.
@@ -148,7 +143,7 @@ def _stem(path: Path) -> Path:
 
 
 def _say_untracked(frame: pd.DataFrame, out: Path) -> None:
-    """Say which methods were not tracked, for want of an encoder or because they were trained."""
+    """Print which methods were not tracked, for want of an encoder or because they were trained."""
     trained = frame[(frame["steps"] > 0) & (frame["method"] != "")].drop_duplicates("folder")
     there = [Folder(out / name).tracked.exists() for name in trained["folder"]]
     if not all(there):
@@ -163,7 +158,7 @@ def directions() -> dict[str, bool]:
 
 
 def draw(frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str]) -> list[Path]:
-    """Write the figures of these names and return their paths; say which runs are left out."""
+    """Write the figures of these names and return their paths; print which runs are left out."""
     from results import figures  # which take a second to import, and tables do without
 
     for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():

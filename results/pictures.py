@@ -1,4 +1,4 @@
-"""What a run keeps to be looked at: `pictures.h5` and `information.h5` in its folder."""
+"""Images and information that a run keeps for figures: `pictures.h5` and `information.h5`."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ class Pictures(NamedTuple):
 
 
 class Information(NamedTuple):
-    """What L codes tell of K factors.
+    """Mutual information of L codes and K factors.
 
     Attributes:
         information: (L, K) mutual information in nats.
@@ -62,7 +62,7 @@ class Information(NamedTuple):
         return np.divide(self.information, self.entropy, out=found, where=self.entropy > 0)
 
     def moved(self, code: str) -> tuple[str, float] | None:
-        """Return the factor that a code tells most of, and which share of its entropy that is.
+        """Return the factor that a code informs about most, and which share of its entropy that is.
 
         None where the code is not there or there are no factors.
         """

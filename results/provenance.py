@@ -15,7 +15,7 @@ BUDGETS = ("quick", "paper")
 def sources(runs: Runs, known: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:
     """Return kind, name and source of each method, data set and metric that was used.
 
-    A run says the source of its method and data set; `known` has those of runs that do not.
+    A run records the source of its method and data set; `known` has those of runs that do not.
     """
     found: dict[tuple[str, str], str] = {}
     for record in _asked(runs):
@@ -55,7 +55,7 @@ def commands(runs: Runs) -> list[str]:
 
 
 def versions(runs: Runs) -> list[tuple[str, str, int]]:
-    """Return what the runs were made with: name, version, and how many runs say so."""
+    """Return what the runs were made with: name, version, and how many runs record it."""
     counts: dict[tuple[str, str], int] = {}
     for record in _asked(runs):
         for part in ("versions", "machine"):

@@ -1,4 +1,4 @@
-"""One page that holds a whole study: `report.html`, which needs no network and no server."""
+"""One page of the runs in a folder: `report.html`, which needs no network and no server."""
 
 import base64
 import io

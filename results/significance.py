@@ -1,4 +1,4 @@
-"""How sure the means of a table are, and which of them are not told apart from the best."""
+"""How sure the means of a table are, and which of them the best is not distinguishable from."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -24,9 +24,9 @@ def compared(frame: pd.DataFrame, higher: Mapping[str, bool]) -> pd.DataFrame:
     `best`, whether the mean is the best of its data set and metric; `others`, with how many means
     the best is compared; `p`, of the paired test over common seeds, by Holm corrected for those
     (NaN for the best, and where the common seeds are so few that no p could be below 0.05);
-    `bold`, the best and those that the test does not tell from it. Only what was scored by the
-    metric's usual protocol on as many images is compared, with no seed's score missing, and never
-    floor or ceiling.
+    `bold`, the best and those that the test does not distinguish from it. Only what was scored by
+    the metric's usual protocol on as many images is compared, with no seed's score missing, and
+    never floor or ceiling.
 
     Args:
         frame: what `tidy` returned.

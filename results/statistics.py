@@ -12,10 +12,10 @@ Matrix = NDArray[np.float64]
 Samples = Sequence[Sequence[float] | NDArray[Any]] | NDArray[np.floating]
 
 FEWEST = 3
-"""Values below which no interval is given: it would say more than the data do."""
+"""Values below which no interval is given: it would promise more than the data hold."""
 RESAMPLES = 9_999
 EXACT = 13
-"""Pairs up to which a test looks at every change of signs: no more of them than resamples."""
+"""Pairs up to which a test takes every change of signs: no more of them than resamples."""
 _BLOCK = 256
 
 
@@ -38,8 +38,8 @@ def intervals(
     They are SciPy's BCa intervals at a level at which n normal values would be covered as asked:
     bootstrap intervals of few values are too short, at n = 5 by a factor of 1.6. None goes beyond
     the values themselves, so of 3, 4 or 5 values none covers a median more often than 75, 87.5 and
-    93.75 % of the times. Equal values give an interval without width, which only says that
-    they are equal. Fewer than three values, and values that are not finite, give NaN.
+    93.75 % of the times. Equal values give an interval without width, which only means
+    that they are equal. Fewer than three values, and values that are not finite, give NaN.
 
     Args:
         samples: S sequences of numbers; those of one size share their resamples.
@@ -129,7 +129,7 @@ def paired_test(differences: Samples, *, rng: np.random.Generator | None = None)
     for places, pairs in _by_size(differences):
         sums = np.abs(pairs @ _signs(pairs.shape[1], rng or np.random.default_rng(0)).T)
         observed = np.abs(pairs.sum(axis=1, keepdims=True))
-        # Sums of the same numbers in another order are equal, whatever rounding says.
+        # Sums of the same numbers in another order are equal, whatever rounding does.
         as_far = sums >= observed - 1e-12 * np.abs(pairs).sum(axis=1, keepdims=True)
         p[places] = as_far.mean(axis=1)
     return p
@@ -151,7 +151,7 @@ def smallest_p(n: int) -> float:
 
 
 def pairs_needed(comparisons: int, *, alpha: float = 0.05) -> int:
-    """Return with how many pairs `paired_test` can tell anything apart, corrected by `holm`."""
+    """Return with how many pairs `paired_test` can find any difference, corrected by `holm`."""
     return next(n for n in range(1, 99) if smallest_p(n) * comparisons <= alpha or n > EXACT)
 
 

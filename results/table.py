@@ -187,7 +187,7 @@ def _short(value: float) -> str:
 
 
 def _notes(lines: pd.DataFrame) -> Iterator[str]:
-    """Say what intervals and bold type mean, and what they cannot say of so few seeds."""
+    """Yield what intervals and bold type mean, and what they cannot of so few seeds."""
     counts = {int(n) for n in lines["n"]} - {0}
     if lines["low"].notna().any():
         yield "mean [95 % bootstrap interval over seeds: BCa, widened as Student's t for few seeds]"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich import box
@@ -10,28 +9,21 @@ from rich.table import Table
 from rich.text import Text
 
 from results.aggregate import label, printable
-from results.frame import settings_text
 from results.store import Folder
 
 
-def trained(out: Path, names: list[str]) -> pd.DataFrame:
-    """Return a row per finished run among the folders `names` in `out`.
+def trained(out: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per finished run of `tidy`.
 
-    Columns: dataset, method, settings, seed, steps, and what the run recorded of its training:
+    Columns: dataset, method, seed, steps, settings, and what the run recorded of its training:
     `seconds`, `steps_per_second`, `parameters`, and the last means of its losses and of what the
     method logs (`L_I`, `kl`, ... in nats).
     """
-    return pd.DataFrame(_row(Folder(out / name)) for name in names if _done(Folder(out / name)))
-
-
-def _done(folder: Folder) -> bool:
-    return folder.state == "done"
-
-
-def _row(folder: Folder) -> dict[str, Any]:
-    run, scores = folder.asked["run"], folder.scores or {"train": {}}
-    row = {name: run[name] for name in ("dataset", "method", "seed", "steps")}
-    return {**row, "settings": settings_text(run["settings"]), **scores["train"]}
+    done = frame[frame["state"] == "done"].drop_duplicates("folder").set_index("folder")
+    scores = [Folder(out / name).scores or {"train": {}} for name in done.index]
+    train = pd.DataFrame([each["train"] for each in scores], done.index)
+    columns = ["dataset", "method", "seed", "steps", "settings"]
+    return done[columns].join(train).reset_index(drop=True)
 
 
 def rich_trained(frame: pd.DataFrame) -> Iterator[Table]:

@@ -1,5 +1,7 @@
 """Figures: the numbers that each draws, and that what is drawn can be read."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from PIL import Image
 
 from results import figures
 from results.figures.scores import draw_comparison
-from results.figures.style import KNOWN, look
+from results.figures.style import KNOWN, method_style
 from results.figures.traversals import draw_traversal
 from results.frame import tidy
 from results.runs import Runs
@@ -121,7 +123,26 @@ def test_traversals(tmp_path: Path, channels: int) -> None:
         assert getattr(film, "n_frames") == 6  # noqa: B009, there and back
 
 
-def test_a_method_looks_the_same_everywhere_and_unlike_the_others() -> None:
-    assert len({look(method) for method in KNOWN}) == len(KNOWN)
-    assert look("somebody's") == look("somebody's")
-    assert look("somebody's") not in {look(method) for method in KNOWN}
+def test_a_method_has_the_same_style_everywhere_and_no_other_has() -> None:
+    assert len({method_style(method) for method in KNOWN}) == len(KNOWN)
+    assert method_style("somebody's") == method_style("somebody's")
+    assert method_style("somebody's") not in {method_style(method) for method in KNOWN}
+
+
+def test_a_new_figure_is_one_new_file(tmp_path: Path) -> None:
+    """It is found among the modules of the package, and comes where its order says."""
+    (tmp_path / "dots.py").write_text(
+        "from results.figures.base import FIGURES, Picture\n"
+        '@FIGURES.register("dots", source="a test", order=2.5)\n'
+        "def dots(runs):\n"
+        '    yield Picture("dots", "no dots", None)\n'
+    )
+    code = (
+        "from results import figures; from results.figures.base import FIGURES;"
+        f"figures.__path__.append({str(tmp_path)!r});"
+        "print(*figures.chosen(None)); print(next(FIGURES['dots'].value(None)).alt)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names, alt = done.stdout.splitlines()
+    assert names.split()[:4] == ["scores", "sweeps", "dots", "steps"]
+    assert alt == "no dots"

@@ -334,13 +334,12 @@ def test_results_never_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_training_is_told_per_run(tmp_path: Path) -> None:
-    names = [ask(tmp_path, "vae").name]
+def test_training_is_shown_per_run(tmp_path: Path) -> None:
+    ask(tmp_path, "vae")
     for seed, kl in enumerate((3.25, 1234.5)):
         folder = ask(tmp_path, "betavae", seed)
         folder.finish({"rows": [], "train": {"kl": kl, "parameters": 10}})
-        names.append(folder.name)
-    frame = trained(tmp_path, names)
+    frame = trained(tmp_path, tidy(tmp_path))
     assert frame["kl"].tolist() == [3.25, 1234.5]
     console = Console(file=io.StringIO(), width=80)
     for part in rich_trained(frame):

@@ -3,7 +3,7 @@
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import Registry, UserError
 from results.aggregate import Record, records
-from results.figures.style import DOUBLE, SINGLE, look
+from results.figures.style import DOUBLE, SINGLE, method_style
 from results.runs import Runs
 from results.statistics import intervals
 from results.store import Folder
@@ -78,8 +78,12 @@ class Style(NamedTuple):
         return {"color": self.colour, "marker": self.marker, "linestyle": self.dashes}
 
 
+Styles = Mapping[Any, Style]
+"""By method and line."""
+
+
 class NothingToDraw(Exception):
-    """The runs do not have what a figure shows: one line that says what is missing."""
+    """The runs do not have what a figure shows: one line that names what is missing."""
 
 
 def estimates(samples: Sequence[Sequence[float]]) -> pd.DataFrame:
@@ -103,8 +107,8 @@ def per_dataset(
         name: of the figure.
         found: what it shows.
         missing: what there is none of, if `found` is empty.
-        alt: returns the text of a data set and what is shown of it.
-        draw: draws what is shown of a data set.
+        alt: returns the alternative text of a data set and its rows.
+        draw: draws the rows of a data set.
 
     Raises:
         NothingToDraw: `found` is empty.
@@ -184,6 +188,33 @@ def panels(
     return figure, axes[:count]
 
 
+def panel_each(
+    found: pd.DataFrame,
+    column: str,
+    x: str,
+    styles: Styles,
+    draw: Callable[[Axes, pd.DataFrame, Styles], None],
+) -> Figure:
+    """Return a figure of one data set: a panel for each value of a column, and a legend.
+
+    Args:
+        found: what it shows.
+        column: the metric or quantity, whose panels come in the order of their rows.
+        x: the name of the x axis.
+        styles: of the lines.
+        draw: draws the rows of a panel.
+    """
+    groups = [*found.groupby(column, sort=False)]
+    figure, axes = panels(len(groups), 1.5)
+    for panel, (name, rows) in zip(axes, groups, strict=True):
+        draw(panel, rows, styles)
+        titled(panel, str(name))
+        panel.set_xlabel(x)
+    figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
+    legend(figure, styles.values())
+    return figure
+
+
 def heatmap(axes: Axes, table: pd.DataFrame, **how: Any) -> None:
     """Draw a table as coloured squares with whole numbers in them; columns' names are slanted."""
     sns.heatmap(table, fmt=".0f", xticklabels=True, yticklabels=True, ax=axes, **how)
@@ -209,7 +240,7 @@ def styles(found: pd.DataFrame) -> dict[tuple[str, str], Style]:
     for method, line in sorted({*zip(found["method"], found["line"], strict=True)}):
         number = count[method] = count.get(method, -1) + 1
         dashes = STYLES[number % len(STYLES)]
-        drawn[method, line] = Style(*look(method), dashes, line.replace("\n", ", "))
+        drawn[method, line] = Style(*method_style(method), dashes, line.replace("\n", ", "))
     return drawn
 
 

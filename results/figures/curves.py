@@ -7,14 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.figures import base
-from results.figures.base import FIGURES, Picture
+from results.figures.base import FIGURES, Picture, Styles
 from results.runs import Runs
 from results.store import Folder
 
 SEEDS = 5
 """Runs of a configuration that are read: a study of thousands has as many logs."""
 POINTS = 200
-"""Points of a curve: more cannot be told apart on paper."""
+"""Points of a curve: more cannot be distinguished on paper."""
 
 
 @FIGURES.register("curves", source="", order=8)
@@ -60,23 +60,17 @@ def _thinned(log: pd.DataFrame) -> pd.DataFrame:
 
 def draw(found: pd.DataFrame) -> Figure:
     """Draw the curves of one data set; the band is from the lowest run to the highest."""
-    quantities = [*dict.fromkeys(found["quantity"])]
-    figure, axes = base.panels(len(quantities), 1.5)
-    styles = base.styles(found)
-    for panel, quantity in zip(axes, quantities, strict=True):
-        of_quantity = found[found["quantity"] == quantity]
-        for key, curve in of_quantity.groupby(["method", "line"]):
-            style, curve = styles[key], curve.sort_values("step")
-            how = style.line() | {"markersize": 3, "markevery": max(1, len(curve) // 5)}
-            panel.plot(curve["step"], curve["mean"], linewidth=0.9, **how)
-            band = curve["low"], curve["high"]
-            panel.fill_between(curve["step"], *band, color=style.colour, alpha=0.15, lw=0)
-        _scale(panel, of_quantity)
-        base.titled(panel, quantity)
-        panel.set_xlabel("training step")
-    figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
-    base.legend(figure, styles.values())
-    return figure
+    return base.panel_each(found, "quantity", "training step", base.styles(found), _draw_curves)
+
+
+def _draw_curves(axes: Axes, found: pd.DataFrame, styles: Styles) -> None:
+    for key, curve in found.groupby(["method", "line"]):
+        style, curve = styles[key], curve.sort_values("step")
+        how = style.line() | {"markersize": 3, "markevery": max(1, len(curve) // 5)}
+        axes.plot(curve["step"], curve["mean"], linewidth=0.9, **how)
+        band = curve["low"], curve["high"]
+        axes.fill_between(curve["step"], *band, color=style.colour, alpha=0.15, lw=0)
+    _scale(axes, found)
 
 
 def _scale(axes: Axes, curves: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Which code tells of which factor: mutual information, codes x factors."""
+"""Which code informs about which factor: mutual information, codes x factors."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -54,7 +54,7 @@ def shares(found: Information) -> pd.DataFrame:
 def order(found: Information) -> list[int]:
     """Return the codes' places by falling KL divergence.
 
-    Where that is not known it is by what a code tells most of a factor, as a share of its entropy.
+    Where that is not known it is by the largest share of a factor's entropy that a code holds.
     """
     key = found.kl
     if np.isnan(key).any():

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from scipy.stats import friedmanchisquare, studentized_range
 
 from results.figures.base import FIGURES, NothingToDraw, Picture, stem
-from results.figures.style import DOUBLE, SINGLE, look
+from results.figures.style import DOUBLE, SINGLE, method_style
 from results.runs import Fact, Runs
 
 MOST = 12
@@ -151,7 +151,7 @@ def _diagram(axes: Axes, found: Ranks, depth: float) -> None:
 
 
 def _entry(axes: Axes, found: Ranks, name: str, rank: float, y: float, end: float) -> None:
-    style, left = look(found.methods[name]), end < 1
+    style, left = method_style(found.methods[name]), end < 1
     axes.plot([rank, rank, end], [0, y, y], color="0.45", linewidth=0.6, zorder=1)
     axes.plot([rank], [0], style.marker, color=style.colour, markersize=3.5, zorder=3)
     text = f"{name.replace(chr(10), ', ')}  {rank:.2f}"

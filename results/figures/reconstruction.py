@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.figures import base
-from results.figures.base import FIGURES, Picture
+from results.figures.base import FIGURES, Picture, Styles
 from results.runs import Runs
 
 
@@ -41,18 +42,14 @@ def against_reconstruction(runs: Runs) -> pd.DataFrame:
 
 def draw(found: pd.DataFrame) -> Figure:
     """Draw the runs of one data set."""
-    metrics = sorted(found["metric"].unique())
-    figure, axes = base.panels(len(metrics), 1.5)
-    styles = base.styles(found.assign(line=found["method"]).sort_values("method"))
-    edge: dict[str, Any] = {"markeredgewidth": 0.2, "markeredgecolor": "white"}
-    for panel, metric in zip(axes, metrics, strict=True):
-        for method, runs in found[found["metric"] == metric].groupby("method"):
-            style = styles[str(method), str(method)]._replace(dashes="")
-            how = style.line() | edge | {"markersize": 3.5, "alpha": 0.8}
-            points = runs["reconstruction"], runs["value"]
-            panel.plot(*points, **how, rasterized=len(runs) > 500)
-        base.titled(panel, metric)
-        panel.set_xlabel("reconstruction, nats")
-    figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
-    base.legend(figure, [style._replace(dashes="") for style in styles.values()])
-    return figure
+    found = found.assign(line=found["method"]).sort_values("metric", kind="stable")
+    styles = {key: style._replace(dashes="") for key, style in base.styles(found).items()}
+    return base.panel_each(found, "metric", "reconstruction, nats", styles, _draw_runs)
+
+
+def _draw_runs(axes: Axes, found: pd.DataFrame, styles: Styles) -> None:
+    how: dict[str, Any] = {"markersize": 3.5, "alpha": 0.8, "markeredgewidth": 0.2}
+    for key, runs in found.groupby(["method", "line"]):
+        points = runs["reconstruction"], runs["value"]
+        more = how | styles[key].line() | {"rasterized": len(runs) > 500}
+        axes.plot(*points, markeredgecolor="white", **more)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from results.aggregate import REFERENCES, comparable, records, with_lines, wrapped
 from results.figures.base import FIGURES, Picture, estimates, panels, per_dataset
-from results.figures.style import look
+from results.figures.style import method_style
 from results.runs import Runs, learnt
 
 MANY = 500
@@ -87,7 +87,7 @@ def _panel(
     how: dict[str, Any] = {"linestyle": "", "markersize": 3.8, "alpha": 0.85, "zorder": 3}
     how |= {"markeredgecolor": "white", "markeredgewidth": 0.3, "label": "seeds"}
     for method, seeds in points.groupby("method"):
-        colour, marker = look(str(method))
+        colour, marker = method_style(str(method))
         how |= {"marker": marker, "color": colour, "rasterized": len(points) > MANY}
         axes.plot(seeds["value"], seeds["y"], **how)
     for line, place in places.items():

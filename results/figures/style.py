@@ -1,4 +1,4 @@
-"""How figures look: sizes, fonts, and one colour and marker per method over all figures."""
+"""The style of figures: sizes, fonts, and one colour and marker per method in all figures."""
 
 import zlib
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SINGLE, DOUBLE = 3.3, 6.9
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
-# A method's place in this list is its look: append, never reorder.
+# A method's place in this list decides its colour and marker: append, never reorder.
 KNOWN = (
     *("betavae", "infogan", "vae", "gan", "factorvae", "betatcvae", "dipvae", "adavae"),
     *("annealedvae", "cgan", "dcgan", "dcign", "pca", "ica", "pixels", "untrained", "pix2pix"),
@@ -28,18 +28,18 @@ KNOWN = (
 )
 
 
-class Look(NamedTuple):
+class MethodStyle(NamedTuple):
     """A colour as #rrggbb, and a marker of Matplotlib's."""
 
     colour: str
     marker: str
 
 
-def look(method: str) -> Look:
+def method_style(method: str) -> MethodStyle:
     """Return a method's colour and marker: the same in every figure, whatever else is in it."""
     known = method in KNOWN
     place = KNOWN.index(method) if known else len(KNOWN) + zlib.crc32(method.encode()) % 44
-    return Look(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+    return MethodStyle(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
 
 
 @contextmanager

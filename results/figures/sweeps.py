@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from results.figures import base
-from results.figures.base import FIGURES, NothingToDraw, Picture
+from results.figures.base import FIGURES, NothingToDraw, Picture, Style, Styles
 from results.frame import settings_text
 from results.runs import Runs
 
@@ -143,23 +143,19 @@ def _pictures(found: pd.DataFrame, name: str) -> Iterator[Picture]:
 
 def draw(found: pd.DataFrame) -> Figure:
     """Draw a panel per metric: every seed a faint point, means joined, 95 % intervals as bars."""
-    metrics = sorted(found["metric"].unique())
-    figure, axes = base.panels(len(metrics), 1.5)
-    styles = base.styles(found)
-    for panel, metric in zip(axes, metrics, strict=True):
-        logarithmic = _scale(panel, sorted(set(found["x"])))
-        shifts = dict(zip(styles, _shifts(found["x"], len(styles), logarithmic), strict=True))
-        lines = dict([*found[found["metric"] == metric].groupby(["method", "line"])])
-        for key, style in styles.items():
-            if key in lines:
-                line, shift = lines[key].sort_values("x"), shifts[key]
-                x = line["x"] * shift if logarithmic else line["x"] + shift
-                _line(panel, line.assign(x=x), style)
-        base.titled(panel, metric)
-        panel.set_xlabel(str(found["setting"].iloc[0]))
-    figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
-    base.legend(figure, styles.values())
-    return figure
+    xs, styles = sorted(set(found["x"])), base.styles(found)
+    found = found.sort_values(["metric", "x"], kind="stable")
+    draw_lines = partial(_draw_lines, xs=xs)
+    return base.panel_each(found, "metric", str(found["setting"].iloc[0]), styles, draw_lines)
+
+
+def _draw_lines(axes: Axes, found: pd.DataFrame, styles: Styles, xs: Sequence[float]) -> None:
+    logarithmic = _scale(axes, xs)
+    shifts: dict[Any, float]
+    shifts = dict(zip(styles, _shifts(xs, len(styles), logarithmic), strict=True))
+    for key, line in found.groupby(["method", "line"]):
+        x = line["x"] * shifts[key] if logarithmic else line["x"] + shifts[key]
+        _draw_line(axes, line.assign(x=x), styles[key])
 
 
 def _scale(axes: Axes, xs: Sequence[float]) -> bool:
@@ -178,14 +174,14 @@ def _scale(axes: Axes, xs: Sequence[float]) -> bool:
     return logarithmic
 
 
-def _shifts(xs: "pd.Series[float]", count: int, logarithmic: bool) -> NDArray[np.float64]:
+def _shifts(xs: Sequence[float], count: int, logarithmic: bool) -> NDArray[np.float64]:
     """Return what each line is shifted by, that none hides another: a factor, or a summand."""
-    span = np.log(xs.max() / xs.min()) if logarithmic else xs.max() - xs.min()
+    span = np.log(xs[-1] / xs[0]) if logarithmic else xs[-1] - xs[0]
     shifts = 0.02 * span * (np.arange(count) - (count - 1) / 2) / max(1, count / 4)
     return np.asarray(np.exp(shifts) if logarithmic else shifts)
 
 
-def _line(axes: Axes, line: pd.DataFrame, style: base.Style) -> None:
+def _draw_line(axes: Axes, line: pd.DataFrame, style: Style) -> None:
     how, most = style.line(), line["n"].max()
     every = line[["x", "values"]].explode("values").astype(float)
     points = how | {"linestyle": "", "markersize": 2, "markeredgewidth": 0}

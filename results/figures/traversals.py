@@ -78,8 +78,8 @@ def _per_run(
 def sorted_traversal(folder: Folder) -> Traversal:
     """Return a run's traversal, rows by falling KL divergence or information.
 
-    Each row is named after the factor that the code tells most of, and which share of that factor's
-    entropy it tells. A run that keeps no information has its rows as they are.
+    Each row is named after the factor that the code informs about most, and which share of that
+    factor's entropy it holds. A run that keeps no information has its rows as they are.
     """
     found, known = folder.traversal(), read_information(folder)
     rows = _sorted(found.names, known)
@@ -95,7 +95,7 @@ def _sorted(names: Sequence[str], known: Information | None) -> list[int]:
 
 
 def named(code: str, known: Information | None) -> str:
-    """Return "z3: scale 0.62": a code and what it tells most of; the code alone if of nothing."""
+    """Return "z3: scale 0.62": a code and the factor that it informs about most, if any."""
     moved = None if known is None else known.moved(code)
     return code if moved is None else f"{code}: {moved[0]} {moved[1]:.2f}"
 
