@@ -1,15 +1,13 @@
 """The files that data sets are made of, as their authors publish them: found, fetched, verified."""
 
-import fcntl
 import hashlib
-import os
 import re
 import sys
 import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
@@ -20,7 +18,7 @@ from rich.console import Console
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
 from benchmark.registry import UserError
-from datasets import packed_file
+from datasets import locks, packed_file
 
 TIMEOUT = 20
 """Seconds without a byte: a firewall that swallows packets would keep the user for minutes."""
@@ -141,7 +139,7 @@ def fetch(dataset: str, one: Original, path: Path, lacking: Sequence[Original] =
     for url in one.urls:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(path.parent):
+            with locks.of_folder(path.parent):
                 if not path.is_file():  # another process fetched it while this one waited
                     print(f"{dataset}: fetching {url}{_size(one)} to {path}", file=sys.stderr)
                     _fetch(url, one, path)
@@ -157,18 +155,6 @@ def _reason(error: Exception) -> str:
     """Return what went wrong in one short line: a server may say pages."""
     said = str(getattr(error, "strerror", None) or error) or type(error).__name__
     return textwrap.shorten(said, 200, placeholder="...")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process downloads to the folder: celeba and celeba_32 need one file."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _fetch(url: str, one: Original, path: Path) -> None:

@@ -1,6 +1,5 @@
 """Where prepared data sets lie: one HDF5 file each, written by one process, whole or not at all."""
 
-import fcntl
 import hashlib
 import os
 import sys
@@ -19,7 +18,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
-from datasets import image_chunks
+from datasets import image_chunks, locks
 from datasets.base import Images, Spec, Table
 from datasets.image_chunks import Chunks
 
@@ -269,7 +268,7 @@ def _prepare(
     path: Path, size: int, make: Callable[[], Contents], facts: Mapping[str, Fact]
 ) -> Packed:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(path.with_suffix(".lock")) as alone:
+    with locks.of_file(path.with_suffix(".lock")) as alone:
         found = open_packed(path, size, **facts)
         if found is not None:  # another process prepared it while this one waited
             return found
@@ -283,23 +282,3 @@ def _prepare(
     if found is None:
         raise OSError(f"{path.name} does not read back as it was written")
     return found
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[bool]:
-    """Wait until no other process holds the lock; yield False where the file system has no locks.
-
-    The kernel frees the lock of a process that dies. Without locks, each process prepares the file
-    and the last rename wins.
-    """
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alone = True
-        except BlockingIOError:
-            print(f"waiting for another process that prepares {path.stem}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-            alone = True
-        except OSError:
-            alone = False
-        yield alone

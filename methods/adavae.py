@@ -1,7 +1,7 @@
 """Ada-GVAE and Ada-ML-VAE: Locatello et al., Weakly-Supervised Disentanglement, ICML 2020.
 
 https://arxiv.org/abs/2002.02886, sections 4.1 and 4.2. The images of a pair differ in one factor;
-which one, the method is not told.
+which one, the method does not know.
 """
 
 from collections.abc import Iterator

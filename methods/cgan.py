@@ -29,7 +29,7 @@ BETAS = (0.5, 0.999)
     version=1,
 )
 class CGAN(Method):
-    """A GAN of which both players are told the label; its first code is the label.
+    """A GAN of which both players are conditioned on the label, which is its first code.
 
     Args:
         spec: the data set; it has a label.

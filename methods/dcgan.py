@@ -99,7 +99,7 @@ def generator(shape: Shape, inputs: int, width: int) -> nn.Sequential:
 
 
 def features(shape: Shape, width: int) -> nn.Sequential:
-    """Return (B, C, H, W) -> (B, width 2^(n-1), h, w), what D sees before it judges."""
+    """Return (B, C, H, W) -> (B, width 2^(n-1), h, w), the input of D's last layer."""
     n = halvings(shape)
     layers: list[nn.Module] = [Pad(shape, n), nn.Conv2d(shape[0], width, 4, 2, 1, bias=False)]
     layers.append(nn.LeakyReLU(0.2, inplace=True))

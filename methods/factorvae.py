@@ -34,7 +34,7 @@ class FactorVAE(VAE):
         shared: the settings of `VAE`.
 
     A step takes two batches: the first trains the VAE, and the codes of the second are permuted, so
-    that the discriminator sees two that are independent.
+    that the discriminator has two that are independent.
     """
 
     batches = 2

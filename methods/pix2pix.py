@@ -101,7 +101,7 @@ class Pix2Pix(Method):
 
 
 class UNet(nn.Module):
-    """An encoder to an image of one pixel or so, and a decoder that sees every stage of it.
+    """An encoder to an image of one pixel or so, and a decoder with every stage of it as input.
 
     Args:
         shape: (C, H, W) of an image.

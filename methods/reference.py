@@ -44,7 +44,7 @@ class Truth(Method):
 
 @METHODS.register("random", source="the floor: codes that know nothing of the image", version=1)
 class Random(Method):
-    """Codes drawn from the prior without a look at the image: what chance scores."""
+    """Codes drawn from the prior, whatever the image: what chance scores."""
 
     reference = True
 

@@ -68,8 +68,9 @@ def sap(
     varied = np.ptp(table[:train], axis=0) > 0
     if not varied.any():
         raise ValueError("every factor has a single value in the drawn rows: sap is not defined")
+    table = table[:, varied]
     # Each takes its own rows: those of all codes, as float64, may be much memory.
-    fits = (delayed(_accuracies)(code, rows, table[:, varied], train, C) for code in codes.T)
+    fits = (delayed(_accuracies)(code, rows, table, train, C) for code in codes.T)
     with warnings.catch_warnings():
         # ConvergenceWarning, of codes far from unit scale: that is the protocol.
         warnings.filterwarnings("ignore", "Liblinear failed to converge")
@@ -95,6 +96,5 @@ def _accuracies(
 
     x = code[rows, None].astype(np.float64)
     machine = LinearSVC(C=C, class_weight="balanced", dual=False, random_state=0)
-    return np.array(
-        [machine.fit(x[:train], y[:train]).score(x[train:], y[train:]) for y in table.T]
-    )
+    fitted = (machine.fit(x[:train], y[:train]).score(x[train:], y[train:]) for y in table.T)
+    return np.fromiter(fitted, np.float64)

@@ -29,7 +29,7 @@ WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
 """torch-fidelity's name of them: what follows the last hyphen is the beginning of their SHA-256."""
 URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{WEIGHTS}"
 LACKING = "needs the weights of torch-fidelity's Inception"
-UNSEEN = "needs what Inception sees in its images: the command that made the run has it look"
+UNSEEN = "needs Inception's features of its images: the command that made the run computes them"
 IMAGES = 10_000
 BATCH = {"cpu": 32, "cuda": 256}
 
@@ -37,7 +37,7 @@ Features = NDArray[np.float32]
 
 
 def shows(method: type[Method]) -> bool:
-    """Return whether a method has images to look at; a reference row's are other real ones."""
+    """Return whether a method has images to score; a reference row's are other real ones."""
     return method.decode is not Method.decode or method.reference
 
 
