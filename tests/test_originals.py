@@ -145,7 +145,8 @@ def left(place: Path, content: bytes) -> None:
 
 
 def files(place: Path) -> list[str]:
-    return sorted(path.name for path in place.rglob("*") if path.is_file())
+    files = (path for path in place.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return sorted(path.name for path in files)
 
 
 def assert_fetched(one: Original, place: Path, content: bytes = CONTENT) -> None:
