@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.options import DataDir
 from benchmark.config.parse import names as named
 from benchmark.registry import DATASETS, METHODS, METRICS, UserError
 
 data = typer.Typer(help="List, fetch, check and look at data sets.", no_args_is_help=True)
-
-DataDir = Annotated[Path | None, typer.Option(help="Where you keep original files.")]
 
 
 @data.command(name="list")
