@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.cli import data_sets
 from benchmark.comparison import ask, run
 from benchmark.config.grid import Grid as Runs
 from benchmark.config.score import Scoring
 from benchmark.config.study import Study
+from benchmark.evaluation import contact_sheet
 from benchmark.registry import DATASETS
 from benchmark.speed import packing
 from datasets import Dataset, Grid, Spec, Table, load
@@ -165,7 +165,7 @@ def test_a_contact_sheet_has_a_row_per_factor(command: Command, tmp_path: Path) 
 
 
 def test_in_a_row_only_its_factor_varies(toy: Dataset) -> None:
-    found = data_sets.sheet(toy, np.random.default_rng(0))
+    found = contact_sheet.sheet(toy, np.random.default_rng(0))
     assert found.names == ["shape", "size", "x", "y"]
     whole = {
         toy.images(np.array([row])).tobytes(): toy.factors(np.array([row]))[0] for row in range(96)
@@ -182,7 +182,7 @@ def test_a_row_of_a_labelled_set_shows_each_label() -> None:
     table = np.arange(30)[:, None] % 3
     packed = np.repeat(table.astype(np.uint8) * 40, 4, axis=1)
     dataset = Table(spec, packed, table, np.arange(20), np.arange(20, 30))
-    found = data_sets.sheet(dataset, np.random.default_rng(0))
+    found = contact_sheet.sheet(dataset, np.random.default_rng(0))
     assert (found.strips[0, :, 0, 0, 0] == 40 * found.values[0]).all()
     assert set(found.values[0]) == {0, 1, 2}
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmark.config.applicable import check_fits, misfit
-from benchmark.config.grid import Grid, select
+from benchmark.config.grid import Grid
+from benchmark.config.plan import select
 from benchmark.registry import METHODS, UserError
 from datasets import Spec, Table
 from datasets.toy import toy

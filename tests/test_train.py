@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from benchmark.config.grid import Grid
+from benchmark.config.plan import Plan
 from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.registry import METHODS
@@ -162,7 +162,9 @@ class TestProcess:
         steps, out = 150, tmp_path / "parts"
         command = f"run --methods betavae --datasets toy --metrics mig --steps {steps} --seeds 3"
         command += f" --no-reference --set betavae.batch_size=4 --out {out}"
-        (run,) = Grid.parse("betavae", "toy", 3, ["betavae.batch_size=4"], steps=steps).runs()
+        setting = ["betavae.batch_size=4"]
+        plan = Plan("betavae", "toy", 3, steps=steps, settings=setting, reference=False)
+        (run,) = plan.parse().runs()
         whole = execute(
             run, toy, [Score("mig")], Bench(tmp_path / "whole", hardware.device("auto"))
         )

@@ -6,36 +6,69 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.options import DataDir
 from benchmark.config.parse import names as named
-from benchmark.registry import DATASETS, UserError
+from benchmark.registry import DATASETS, METHODS, METRICS, UserError
 
 data = typer.Typer(help="List, fetch, check and look at data sets.", no_args_is_help=True)
-
-DataDir = Annotated[Path | None, typer.Option(help="Where you keep original files.")]
 
 
 @data.command(name="list")
 def data_list(data_dir: DataDir = None) -> None:
     """List data sets: size, factors, licence, and what of them is here."""
-    from benchmark.cli.data_sets import listed
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from datasets import inventory
     from results.terminal import console
 
-    console().print(listed(data_dir))
+    columns = ("name", "images", "factors", "size", "MB", "licence", "here")
+    table = Table(*columns, box=box.SIMPLE)
+    table.columns[0].no_wrap = True
+    table.columns[0].min_width = max(map(len, DATASETS.names()))
+    for name in DATASETS.names():
+        facts = DATASETS[name].facts
+        shape = "x".join(map(str, facts["spec"].shape)) if facts.get("spec") else "-"
+        licence = facts.get("licence", "not stated")
+        texts = (inventory.factors(name), shape, inventory.megabytes(name), licence)
+        cells = [Text(text, overflow="fold") for text in texts]
+        here = inventory.state(name, data_dir)
+        table.add_row(name, f"{facts['images']:,}", *cells, here)
+    console().print(table)
 
 
 @data.command(name="about")
 def data_about(name: str, data_dir: DataDir = None) -> None:
     """Print a data set's source, files and checksums, and what does not apply to it."""
-    from benchmark.cli.data_sets import about
+    from benchmark.config.applicable import misfit, unscored
+    from benchmark.config.score import Score
+    from datasets import inventory
 
-    for line in about(name, data_dir):
-        print(line)
+    entry, path = DATASETS[name], inventory.packed(name)
+    print(f"{name}: {entry.source}")
+    licence = entry.facts.get("licence", "not stated")
+    print(f"images: {entry.facts['images']:,}; licence: {licence}")
+    print(f"factors: {inventory.factors(name)}")
+    for one in inventory.files(name):
+        published = f"not here; published at {' or '.join(one.urls) or '-'}"
+        where = inventory.find(name, one, data_dir) or published
+        print(f"file {one.name}: {where}; MD5 {one.md5 or 'not published'}")
+    if path is not None:
+        print(f"packed file: {path}{'' if path.is_file() else ', not there yet'}")
+    if (spec := entry.facts.get("spec")) is not None:
+        for method in METHODS.names():
+            if why := misfit(method, spec):
+                print(f"method {method}: {why}")
+        for metric in METRICS.names():
+            if why := unscored(Score(metric), spec):
+                print(f"metric {metric}: {why}")
 
 
 @data.command(name="get")
 def data_get(names: list[str], data_dir: DataDir = None) -> None:
     """Fetch and pack data sets, so that runs need no network; on a cluster, on the login node."""
-    from benchmark.cli.data_sets import get
+    from datasets.inventory import get
 
     lost = []
     for line, failed in get(named(names, "data set", DATASETS.names()), data_dir):
@@ -55,7 +88,7 @@ def data_check(
     data_dir: DataDir = None,
 ) -> None:
     """Verify all files of data sets that are here; exit code 1 if one is damaged."""
-    from benchmark.cli.data_sets import check, here
+    from datasets.inventory import check, here
 
     chosen = named(names, "data set", DATASETS.names()) if names else here(data_dir)
     found = [one for name in chosen for one in check(name, data_dir)]
@@ -80,9 +113,9 @@ def data_show(
     data_dir: DataDir = None,
 ) -> None:
     """Draw a contact sheet: one row per factor, in which only that factor varies."""
-    from benchmark.cli.data_sets import show
+    from benchmark.evaluation.contact_sheet import draw
 
-    print(f"wrote {show(name, data_dir, to or Path(f'{name}.png'), seed)}", file=sys.stderr)
+    print(f"wrote {draw(name, data_dir, to or Path(f'{name}.png'), seed)}", file=sys.stderr)
 
 
 @data.command(name="speed")

@@ -3,7 +3,6 @@
 Only the commands that train import torch: a laptop can draw what a cluster computed.
 """
 
-import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +12,14 @@ from rich.console import Console
 
 from benchmark.cli.cite import cite, registered_sources
 from benchmark.cli.data import data
-from benchmark.cli.options import AsJson, Factors, Names, Out, Scores, Side, StudyName, Supervision
+from benchmark.cli.options import AsJson, Names, Out, Seeds, StudyName, Supervision, To
+from benchmark.cli.reproduce import reproduce
 from benchmark.cli.run import run, status
+from benchmark.cli.score import score
+from benchmark.cli.speed import speed
 from benchmark.config import parse
 from benchmark.exit_code import exit_with
-from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry, UserError
+from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry
 
 app = typer.Typer(
     name="benchmark",
@@ -98,12 +100,9 @@ def table(
     methods: Names = None,
     datasets: Names = None,
     metrics: Names = None,
-    seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
+    seeds: Seeds = None,
     sees: Supervision = None,
-    to: Annotated[
-        list[Path] | None,
-        typer.Option(help="Write the table there, too: .tex, .md, .csv, .parquet; repeatable."),
-    ] = None,
+    to: To = None,
     rows: Annotated[
         Path | None,
         typer.Option("--rows", "--csv", help="Write each run's scores there: .csv, .parquet."),
@@ -151,10 +150,7 @@ def best(
     methods: Names = None,
     datasets: Names = None,
     sees: Supervision = None,
-    to: Annotated[
-        list[Path] | None,
-        typer.Option(help="Write the table there, too: .tex, .md, .csv, .parquet; repeatable."),
-    ] = None,
+    to: To = None,
     json: AsJson = False,
 ) -> None:
     """Choose hyper-parameters per method on some seeds, and report them on the others."""
@@ -171,7 +167,7 @@ def plot(
     methods: Names = None,
     datasets: Names = None,
     metrics: Names = None,
-    seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
+    seeds: Seeds = None,
     sees: Supervision = None,
     to: Annotated[
         Path | None, typer.Option(help="Where to write; <out>/figures if not given.")
@@ -196,7 +192,7 @@ def report(
     methods: Names = None,
     datasets: Names = None,
     metrics: Names = None,
-    seeds: Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")] = None,
+    seeds: Seeds = None,
     sees: Supervision = None,
     to: Annotated[
         Path | None, typer.Option(help="The page; <out>/report.html if not given.")
@@ -211,126 +207,8 @@ def report(
     print(pages.write(runs, to or out / "report.html", registered_sources(runs.frame)))
 
 
-@app.command()
-def speed(
-    methods: Annotated[str, typer.Option(help="Comma-separated names, or all.")] = "all",
-    dataset: Annotated[str, typer.Option(help="The data set that batches come from.")] = "dsprites",
-    rounds: Annotated[str, typer.Option(help="Rounds of each; the median is reported.")] = "7",
-    warm: Annotated[str, typer.Option(help="Steps before the first round.")] = "300",
-    data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    json: AsJson = False,
-    metrics: Annotated[
-        bool, typer.Option("--metrics", help="Measure scoring and encoding of dSprites instead.")
-    ] = False,
-) -> None:
-    """Measure training steps per second beside a plain float32 loop of the same network."""
-    from benchmark.speed import training
-
-    if metrics:
-        from benchmark.speed.bars import table as lines
-        from benchmark.speed.metrics import measure
-        from results.terminal import console
-
-        found = list(measure(data_dir))
-        console().print(lines(found))
-        raise typer.Exit(not all(one.holds for one in found))
-    turns = training.Rounds(parse.count("--rounds", rounds), parse.count("--warm", warm, 0))
-    training.measure_all(methods, dataset, turns, data_dir, device, json)
-
-
-@app.command()
-def score(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Folders of finished runs.")] = None,
-    codes: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="An .npy of (N, L) numbers, an .npz (codes, index or factors, std) or a .pt of "
-            "tensors; repeatable."
-        ),
-    ] = None,
-    dataset: Annotated[
-        str, typer.Option(help="The data set that --codes without factors are of.")
-    ] = "dsprites",
-    metrics: Scores = None,
-    side: Side = "encoder",
-    factors: Factors = "all",
-    json: Annotated[Path | None, typer.Option(help="Write the scores there.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of --codes.")] = 0,
-    reference: Annotated[bool, typer.Option(help="Score floor and ceiling beside --codes.")] = True,
-    data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
-) -> None:
-    """Score codes that are there: finished runs', without the model, or any other program's."""
-    from functools import cache
-
-    from benchmark.config.score import Scoring
-    from benchmark.evaluation import external_codes
-    from benchmark.evaluation import score as scores
-    from datasets import load
-    from results.files import write_json
-    from results.store import Folder
-    from results.terminal import console
-
-    if bool(runs) == bool(codes):
-        raise UserError("score needs either folders of runs or --codes FILE")
-    if codes and side != "encoder":
-        raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
-    if codes:
-        usual = external_codes.usual_without_c1()
-        chosen = Scoring(metrics, factors=factors).scores(default=usual)
-        images = cache(lambda: load(dataset, data_dir))
-        found = dict(external_codes.score_files(codes, images, chosen, seed, reference))
-    else:
-        chosen = Scoring(metrics, side, factors).scores()
-        found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
-    console().print(scores.table(found))
-    for said in scores.reasons(found):
-        print(said, file=sys.stderr)
-    if json is not None:
-        write_json(json, scores.as_json(found))
-        print(f"wrote {json}", file=sys.stderr)
-
-
-@app.command()
-def reproduce(
-    claims: Annotated[list[str] | None, typer.Argument(help="Names; all if none.")] = None,
-    seeds: Annotated[str, typer.Option(help="Like 0-4 or 0,2,7.")] = "0-2",
-    out: Out = Path("runs"),
-    to: Annotated[
-        Path | None, typer.Option(help="The CSV of results; results/reproduced.csv if not given.")
-    ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where you keep original files.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    stored: Annotated[
-        bool, typer.Option("--stored", help="Print what the CSV holds, as Markdown; make nothing.")
-    ] = False,
-) -> None:
-    """Make the studies that show what papers claim; exit code 1 if one does not hold."""
-    from benchmark import comparison
-    from benchmark.claims import reproduce as studies
-    from benchmark.claims.base import Lab
-    from benchmark.training import hardware
-
-    names = parse.names(claims or "all", "claim", CLAIMS.names())
-    chosen, where = parse.seeds(seeds), hardware.device(device)
-    path = to or studies.REPRODUCED
-    before = studies.stored(path)
-    if stored and not before:
-        raise UserError(f"there is no table of claims in {path}")
-    if stored:
-        print(studies.markdown([row for row in before if row["claim"] in names]))
-        return
-    minutes = len(chosen) * sum(CLAIMS[name].facts["minutes"] for name in names)
-    print(
-        f"about {math.ceil(minutes)} minutes on two cores, less what is trained already",
-        file=sys.stderr,
-    )
-    with comparison.stoppable() as stop:
-        rows = studies.reproduce(names, chosen, Lab(out, where, data_dir, stop), path)
-    studies.show(rows)
-    print(f"wrote {path}", file=sys.stderr)
-    if studies.failed(rows):
-        raise typer.Exit(1)
+for command in (speed, score, reproduce):
+    app.command()(command)
 
 
 def main() -> None:

@@ -1,14 +1,16 @@
 """`python -m benchmark run` and `status`: runs here, or as jobs, and what became of them."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchmark.cli.options import (
     AsJson,
     DataDir,
+    Device,
     Factors,
     Out,
     Rows,
@@ -17,76 +19,69 @@ from benchmark.cli.options import (
     StudyName,
     Supervision,
 )
-from benchmark.registry import UserError
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:  # these import torch, which `status` does without
+    from benchmark.cluster.submit import How
+    from benchmark.config.study import Study
 
 JOBS = "Jobs (with --on)"
+REFERENCE = "Add what untrained, random and true codes score."
+SBATCH = "Any option of sbatch, like qos=low; repeated."
+TIME = "Minutes until a job is interrupted and requeued."
+
+Datasets = Annotated[
+    str | None, typer.Option(help="Comma-separated names; dsprites, or those of the study.")
+]
+Seeds = Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; 0, or those of the study.")]
+Budget = Annotated[
+    str | None, typer.Option(help="quick (the default), or paper: the steps of each paper.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Like betavae.beta=1,4,16; can be repeated.")
+]
+Precision = Annotated[str | None, typer.Option(help="auto (the default), float32 or bfloat16.")]
+Track = Annotated[
+    int, typer.Option(help="Score every so many training steps, too; 0: never.", min=0)
+]
 
 
-def _count(text: str) -> Any:
-    return typer.Option(help=text, min=1, rich_help_panel=JOBS)
+def _job(text: str, *names: str, **more: Any) -> Any:
+    """Return an option that is about jobs."""
+    return typer.Option(*names, help=text, rich_help_panel=JOBS, **more)
 
 
 def run(
     methods: Annotated[str | None, typer.Option(help="Comma-separated names, or all.")] = None,
-    datasets: Annotated[
-        str | None, typer.Option(help="Comma-separated names; dsprites, or those of the study.")
-    ] = None,
+    datasets: Datasets = None,
     metrics: Scores = None,
     side: Side = "encoder",
     factors: Factors = "all",
     rows: Rows = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Like 0-4 or 0,2,7; 0, or those of the study.")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="quick (the default), or paper: the steps of each paper.")
-    ] = None,
+    seeds: Seeds = None,
+    budget: Budget = None,
     steps: Annotated[str | None, typer.Option(help="Training steps, instead of a budget.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Like betavae.beta=1,4,16; can be repeated.")
-    ] = None,
+    set_: Set = None,
     study: StudyName = None,
     out: Out = Path("runs"),
     data_dir: DataDir = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[
-        str | None, typer.Option(help="auto (the default), float32 or bfloat16.")
-    ] = None,
+    device: Device = "auto",
+    precision: Precision = None,
     sees: Supervision = None,
-    reference: Annotated[
-        bool, typer.Option(help="Add what untrained, random and true codes score.")
-    ] = True,
-    track: Annotated[
-        int, typer.Option(help="Score every so many training steps, too; 0: never.", min=0)
-    ] = 0,
+    reference: Annotated[bool, typer.Option(help=REFERENCE)] = True,
+    track: Track = 0,
     json: AsJson = False,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            help="slurm, local (processes of this machine) or debug.", rich_help_panel=JOBS
-        ),
-    ] = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Submit and return.", rich_help_panel=JOBS)
-    ] = False,
-    retry: Annotated[
-        bool, typer.Option("--retry", help="Runs that failed, too.", rich_help_panel=JOBS)
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what there is to do.", rich_help_panel=JOBS)
-    ] = False,
-    pack: Annotated[int, _count("Runs a job.")] = 1,
-    beside: Annotated[int, _count("How many of a job's runs train at once.")] = 1,
-    parallel: Annotated[int | None, _count("Jobs, or local processes, at once.")] = None,
-    partition: Annotated[str | None, typer.Option(help="Of Slurm.", rich_help_panel=JOBS)] = None,
-    gpus: Annotated[
-        str | None, typer.Option(help="GPUs a job, like 1 or a100:1.", rich_help_panel=JOBS)
-    ] = None,
-    time: Annotated[int | None, _count("Minutes until a job is interrupted and requeued.")] = None,
-    slurm: Annotated[
-        list[str] | None,
-        typer.Option(help="Any option of sbatch, like qos=low; repeated.", rich_help_panel=JOBS),
-    ] = None,
+    on: Annotated[str | None, _job("slurm, local (processes of this machine) or debug.")] = None,
+    detach: Annotated[bool, _job("Submit and return.", "--detach")] = False,
+    retry: Annotated[bool, _job("Runs that failed, too.", "--retry")] = False,
+    dry_run: Annotated[bool, _job("Say what there is to do.", "--dry-run")] = False,
+    pack: Annotated[int, _job("Runs a job.", min=1)] = 1,
+    beside: Annotated[int, _job("How many of a job's runs train at once.", min=1)] = 1,
+    parallel: Annotated[int | None, _job("Jobs, or local processes, at once.", min=1)] = None,
+    partition: Annotated[str | None, _job("Of Slurm.")] = None,
+    gpus: Annotated[str | None, _job("GPUs a job, like 1 or a100:1.")] = None,
+    time: Annotated[int | None, _job(TIME, min=1)] = None,
+    slurm: Annotated[list[str] | None, _job(SBATCH)] = None,
 ) -> None:
     """Train and score methods on data sets; the same command again does only what is missing."""
     from benchmark import comparison
@@ -94,43 +89,65 @@ def run(
     from benchmark.config.score import Scoring
 
     plan = Plan(methods, datasets, seeds, study, budget, steps, set_, precision, sees, reference)
+    jobs = Jobs(on, detach, retry, pack, beside, parallel, partition, gpus, time, slurm or ())
     found = plan.parse()
-    scoring = Scoring(metrics, side, factors, rows)
-    asked = comparison.ask(found, scoring, "auto" if on == "slurm" else device, track)
-    slurms = {"partition": partition, "time": time, "gpus": None if gpus == "0" else gpus}
+    where = "auto" if on == "slurm" else device
+    asked = comparison.ask(found, Scoring(metrics, side, factors, rows), where, track)
     if on is None and not dry_run:
-        jobs = {**slurms, "detach": detach, "parallel": parallel, "slurm": slurm}
-        _refuse(jobs | {"pack": pack > 1, "beside": beside > 1})
+        jobs.refuse()
         failed = comparison.run(asked, out, data_dir, retry)
         comparison.show(asked, out, json)
     else:
-        from benchmark.cluster import launch, sbatch_options
-        from benchmark.cluster.submit import How
+        from benchmark.cluster import launch
 
-        tables = [sbatch_options.user_table(), found.slurm]
-        told = [f"{name}={value}" for name, value in slurms.items() if value is not None]
-        how = How(
-            on or "local",
-            study or "",
-            pack=max(pack, beside),
-            beside=beside,
-            parallel=parallel,
-            retry=retry,
-            detach=detach,
-            options=sbatch_options.options(tables, [*told, *(slurm or [])]),
-            setup=sbatch_options.setup(tables),
-            data_dir=data_dir,
-            device=device,
-        )
+        how = replace(jobs.how(found), data_dir=data_dir, device=device)
         failed = launch.launch(asked, out, how, dry_run=dry_run, json=json)
     if failed:
         raise typer.Exit(1)
 
 
-def _refuse(jobs: Mapping[str, object]) -> None:
-    """Raise UserError if an option that is for jobs is given."""
-    for name in (name for name, value in jobs.items() if value):
-        raise UserError(f"--{name}: it is for jobs; add --on slurm or --on local")
+@dataclass(frozen=True)
+class Jobs:
+    """The options about jobs, as given."""
+
+    on: str | None
+    detach: bool
+    retry: bool
+    pack: int
+    beside: int
+    parallel: int | None
+    partition: str | None
+    gpus: str | None
+    time: int | None
+    slurm: Sequence[str]
+
+    def refuse(self) -> None:
+        """Raise UserError if one is given that means nothing without jobs."""
+        for name in ("partition", "time", "gpus", "detach", "parallel", "slurm", "pack", "beside"):
+            value = getattr(self, name)
+            if value and value != (1 if name in ("pack", "beside") else "0"):
+                raise UserError(f"--{name}: it is for jobs; add --on slurm or --on local")
+
+    def how(self, study: "Study") -> "How":
+        """Return how jobs run: by the user's own file, then the study, then these options."""
+        from benchmark.cluster import sbatch_options
+        from benchmark.cluster.submit import How
+
+        tables = [sbatch_options.user_table(), study.slurm]
+        gpus = None if self.gpus == "0" else self.gpus
+        ours = {"partition": self.partition, "time": self.time, "gpus": gpus}
+        told = [f"{name}={value}" for name, value in ours.items() if value is not None]
+        return How(
+            self.on or "local",
+            study.name,
+            pack=max(self.pack, self.beside),
+            beside=self.beside,
+            parallel=self.parallel,
+            retry=self.retry,
+            detach=self.detach,
+            options=sbatch_options.options(tables, [*told, *self.slurm]),
+            setup=sbatch_options.setup(tables),
+        )
 
 
 def status(

@@ -3,20 +3,16 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
 
-from benchmark.config import settings as hyper_parameters
-from benchmark.config.parse import Names, Seeds, count, names, seeds
 from benchmark.config.run import Run
-from benchmark.config.settings import Given, Settings
-from benchmark.errors import UserError, unknown
-from benchmark.registry import DATASETS, METHODS
-from methods.base import Method, Sees, defaults
+from benchmark.config.settings import Settings
+from benchmark.errors import UserError
+from benchmark.registry import METHODS
+from methods.base import Method, defaults
 
 BUDGETS = ("quick", "paper")
 PRECISIONS = ("auto", "float32", "bfloat16")
 QUICK_STEPS = 1_000
-REFERENCES = ("untrained", "random", "truth")
 
 
 @dataclass(frozen=True)
@@ -40,33 +36,6 @@ class Grid:
     steps: int | None = None
     precision: str = "auto"
 
-    @classmethod
-    def parse(
-        cls,
-        methods: Names,
-        datasets: Names = "dsprites",
-        given_seeds: Seeds = 0,
-        given_settings: Given = (),
-        budget: str = "quick",
-        steps: str | int | None = None,
-        precision: str = "auto",
-    ) -> "Grid":
-        """Return the grid that a user asks for, in text or in values.
-
-        Raises:
-            UserError: a name or a value that cannot be.
-        """
-        chosen = names(methods, "method", METHODS.names())
-        return cls(
-            chosen,
-            names(datasets, "data set", DATASETS.names()),
-            seeds(given_seeds),
-            hyper_parameters.parse(given_settings, chosen),
-            one_of("budget", budget, BUDGETS),
-            None if steps is None else count("--steps", steps),
-            one_of("precision", precision, PRECISIONS),
-        )
-
     @property
     def quick(self) -> bool:
         """Whether its budget is the quick one."""
@@ -86,35 +55,6 @@ class Grid:
                 chosen = usual | dict(zip(tried, values, strict=True))
                 for seed in self.seeds:
                     yield Run(dataset, method, seed, n, chosen, budget, self.precision)
-
-
-def one_of(kind: str, name: str, known: Sequence[str]) -> str:
-    """Return `name`; UserError if it is not known."""
-    if name not in known:
-        raise unknown(kind, name, known)
-    return name
-
-
-def select(methods: Names, sees: Names | None = None, reference: bool = False) -> list[str]:
-    """Return the methods of these names, with what else is asked for.
-
-    Args:
-        methods: names, or all.
-        sees: only those whose supervision is one of these.
-        reference: whether the rows that others are compared with are added.
-
-    Raises:
-        UserError: a name is not known, or no method is left.
-    """
-    found = names(methods, "method", METHODS.names())
-    if sees is not None:
-        kinds = names(sees, "supervision", get_args(Sees))
-        there = {method: METHODS[method].value.sees for method in found}
-        found = [method for method in found if there[method] in kinds]
-        if not found:
-            said = ", ".join(f"{method} sees {kind}" for method, kind in there.items())
-            raise UserError(f"--sees {sees}: no such method is asked for; {said}")
-    return list(dict.fromkeys([*found, *(REFERENCES if reference else ())]))
 
 
 def steps(method: str, dataset: str, budget: str, given: int | None) -> tuple[int, str]:

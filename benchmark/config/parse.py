@@ -88,3 +88,10 @@ def count(option: str, given: str | int, least: int = 1) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < least:
         raise UserError(f"{option} {given!r} is not a whole number of at least {least}")
     return int(text)
+
+
+def one_of(kind: str, name: str, known: Sequence[str]) -> str:
+    """Return `name`; UserError if it is not known."""
+    if name not in known:
+        raise unknown(kind, name, known)
+    return name

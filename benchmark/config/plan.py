@@ -1,12 +1,18 @@
 """What the user asks to be trained: on the command line, or in a notebook."""
 
 from dataclasses import dataclass
+from typing import get_args
 
-from benchmark.config.grid import Grid, select
+from benchmark.config import parse, settings
+from benchmark.config.grid import BUDGETS, PRECISIONS, Grid
 from benchmark.config.parse import Names, Seeds
 from benchmark.config.settings import Given
 from benchmark.config.study import Study, find
 from benchmark.errors import UserError
+from benchmark.registry import DATASETS, METHODS
+from methods.base import Sees
+
+REFERENCES = ("untrained", "random", "truth")
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,35 @@ class Plan:
 
     def _grid(self) -> Grid:
         methods = select(self.methods or "", self.sees, self.reference)
-        return Grid.parse(
+        datasets = "dsprites" if self.datasets is None else self.datasets
+        return Grid(
             methods,
-            "dsprites" if self.datasets is None else self.datasets,
-            0 if self.seeds is None else self.seeds,
-            self.settings or (),
-            self.budget or "quick",
-            self.steps,
-            self.precision or "auto",
+            parse.names(datasets, "data set", DATASETS.names()),
+            parse.seeds(0 if self.seeds is None else self.seeds),
+            settings.parse(self.settings or (), methods),
+            parse.one_of("budget", self.budget or "quick", BUDGETS),
+            None if self.steps is None else parse.count("--steps", self.steps),
+            parse.one_of("precision", self.precision or "auto", PRECISIONS),
         )
+
+
+def select(methods: Names, sees: Names | None = None, reference: bool = False) -> list[str]:
+    """Return the methods of these names, with what else is asked for.
+
+    Args:
+        methods: names, or all.
+        sees: only those whose supervision is one of these.
+        reference: whether the rows that others are compared with are added.
+
+    Raises:
+        UserError: a name is not known, or no method is left.
+    """
+    found = parse.names(methods, "method", METHODS.names())
+    if sees is not None:
+        kinds = parse.names(sees, "supervision", get_args(Sees))
+        there = {method: METHODS[method].value.sees for method in found}
+        found = [method for method in found if there[method] in kinds]
+        if not found:
+            said = ", ".join(f"{method} sees {kind}" for method, kind in there.items())
+            raise UserError(f"--sees {sees}: no such method is asked for; {said}")
+    return list(dict.fromkeys([*found, *(REFERENCES if reference else ())]))

@@ -37,7 +37,7 @@ from pydantic import (
 )
 
 from benchmark.config import parse, settings
-from benchmark.config.grid import BUDGETS, PRECISIONS, Grid, one_of
+from benchmark.config.grid import BUDGETS, PRECISIONS, Grid
 from benchmark.config.parse import Names, Seeds
 from benchmark.config.run import Run
 from benchmark.errors import UserError, unknown
@@ -170,7 +170,7 @@ def _known(kind: str, known: Callable[[], list[str]]) -> AfterValidator:
 
 
 def _one_of(kind: str, known: Sequence[str]) -> AfterValidator:
-    return AfterValidator(_checked(lambda value: one_of(kind, value, known)))
+    return AfterValidator(_checked(lambda value: parse.one_of(kind, value, known)))
 
 
 def _option(value: Any) -> Any:

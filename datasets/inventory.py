@@ -1,25 +1,13 @@
-"""`python -m benchmark data`: what data sets there are, and whether they are here and whole."""
+"""Which data sets are here, in packed or published files, and whether these are whole."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
-from benchmark.registry import DATASETS, METHODS, METRICS, UserError
-from datasets import Dataset, Grid, downloads, load, packed_file
+from benchmark.registry import DATASETS, UserError
+from datasets import downloads, load, packed_file
 from datasets.downloads import Original
 from datasets.image_chunks import damaged
 
-if TYPE_CHECKING:
-    from results.store import Traversal
-
-COLUMNS = 10
-"""Images in a row of a contact sheet."""
 GET = "python -m benchmark data get"
 
 
@@ -72,23 +60,8 @@ def find(name: str, one: Original, folder: Path | None) -> Path | None:
     return downloads.find(facts.get("folder", name), one, folder)
 
 
-def listed(folder: Path | None) -> Table:
-    """Return the table of all data sets."""
-    columns = ("name", "images", "factors", "size", "MB", "licence", "here")
-    table = Table(*columns, box=box.SIMPLE)
-    table.columns[0].no_wrap = True
-    table.columns[0].min_width = max(map(len, DATASETS.names()))
-    for name in DATASETS.names():
-        facts = DATASETS[name].facts
-        spec = facts.get("spec")
-        shape = "-" if spec is None else "x".join(map(str, spec.shape))
-        texts = (_factors(name), shape, _megabytes(name), facts.get("licence", "not stated"))
-        cells = [Text(text, overflow="fold") for text in texts]
-        table.add_row(name, f"{facts['images']:,}", *cells, state(name, folder))
-    return table
-
-
-def _factors(name: str) -> str:
+def factors(name: str) -> str:
+    """Return how many factors a data set has, as the list says it."""
     facts = DATASETS[name].facts
     spec = facts.get("spec")
     if "factors" in facts or spec is None:
@@ -96,7 +69,7 @@ def _factors(name: str) -> str:
     return str(spec.factors)
 
 
-def _megabytes(name: str) -> str:
+def megabytes(name: str) -> str:
     """Return what the packed file takes, or would."""
     facts, path = DATASETS[name].facts, packed(name)
     spec = facts.get("spec")
@@ -107,28 +80,6 @@ def _megabytes(name: str) -> str:
     if spec is None:
         return "-"
     return f"{facts['images'] * spec.size / 1e6:,.0f}"
-
-
-def about(name: str, folder: Path | None) -> Iterator[str]:
-    """Yield lines on a data set: its source, its files, and what does not apply to it."""
-    from benchmark.config.applicable import misfit, unscored
-    from benchmark.config.score import Score
-
-    entry, path = DATASETS[name], packed(name)
-    spec = entry.facts.get("spec")
-    yield f"{name}: {entry.source}"
-    yield f"images: {entry.facts['images']:,}; licence: {entry.facts.get('licence', 'not stated')}"
-    yield f"factors: {_factors(name)}"
-    for one in files(name):
-        where = find(name, one, folder) or f"not here; published at {' or '.join(one.urls) or '-'}"
-        yield f"file {one.name}: {where}; MD5 {one.md5 or 'not published'}"
-    if path is not None:
-        yield f"packed file: {path}{'' if path.is_file() else ', not there yet'}"
-    if spec is not None:
-        yield from (f"method {m}: {why}" for m in METHODS.names() if (why := misfit(m, spec)))
-        yield from (
-            f"metric {m}: {why}" for m in METRICS.names() if (why := unscored(Score(m), spec))
-        )
 
 
 def get(names: Sequence[str], folder: Path | None) -> Iterator[tuple[str, bool]]:
@@ -192,57 +143,3 @@ def _verified(path: Path, one: Original) -> tuple[bool, str]:
     except UserError as error:
         return False, str(error)
     return True, f"{path}: whole, its MD5 is the published one"
-
-
-def show(name: str, folder: Path | None, to: Path, seed: int) -> Path:
-    """Draw a contact sheet: one row per factor, in which only that factor varies."""
-    from results.figures import image_grid, style
-
-    if to.suffix not in style.KINDS:
-        raise UserError(f"--to {to}: a picture's name ends in {', '.join(style.KINDS)}")
-    found = sheet(load(name, folder), np.random.default_rng(seed))
-    path: Path = style.save_as(image_grid.draw_grid(found, f"{name}\n{found.title}"), to)
-    return path
-
-
-def sheet(dataset: Dataset, rng: np.random.Generator) -> "Traversal":
-    """Return a row of images per factor. On a grid all rows have one image in common.
-
-    Elsewhere a row is of random images with each value of the factor: the others vary, too.
-    """
-    from results.store import Traversal
-
-    base = dataset.factors(dataset.sample(1, rng))[0]
-    names, values, strips = [], [], []
-    for factor, (factor_name, size) in enumerate(
-        zip(dataset.factor_names, dataset.factor_sizes, strict=True)
-    ):
-        shown = np.linspace(0, size - 1, COLUMNS).round().astype(int)
-        shown = np.unique(shown) if dataset.spec.grid else shown
-        rows = _row(dataset, base, factor, shown, rng)
-        lacking = COLUMNS - len(shown)
-        blank = np.full((lacking, *dataset.shape), 255, np.uint8)
-        images = dataset.images(rows) * np.uint8(255 // (dataset.levels - 1))
-        strips.append(np.concatenate([images, blank]))
-        values.append([*shown.tolist(), *[np.nan] * lacking])
-        names.append(factor_name)
-    alone = "only that factor varies" if dataset.spec.grid else "random images with that value"
-    return Traversal(
-        strips=np.array(strips), values=np.array(values, float), names=names, title=alone
-    )
-
-
-def _row(
-    dataset: Dataset,
-    base: NDArray[np.int64],
-    factor: int,
-    values: NDArray[np.int64],
-    rng: np.random.Generator,
-) -> NDArray[np.int64]:
-    if not isinstance(dataset, Grid):
-        return np.concatenate(
-            [dataset.sample_fixed(factor, int(value), 1, rng) for value in values]
-        )
-    factors = np.repeat(base[None], len(values), 0)
-    factors[:, factor] = values
-    return dataset.index(factors)
