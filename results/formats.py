@@ -48,10 +48,6 @@ _LATEX = {
     **{"`": "{`}", "±": r"\ensuremath{\pm}", "×": r"\ensuremath{\times}"},
 }
 _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"'}
-_GREEK = (
-    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
-    *("lamda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"),
-)
 
 
 def printed(table: Table, width: int) -> RenderableType:
@@ -253,9 +249,9 @@ def latex_text(text: str) -> str:
 def _latex_character(character: str) -> str:
     if character in _LATEX or character.isascii():
         return _LATEX.get(character, character)
-    *kind, letter = unicodedata.name(character, "?").split()
-    if kind == ["GREEK", "SMALL", "LETTER"] and letter.lower() in _GREEK:
-        return rf"\ensuremath{{\{letter.lower().replace('lamda', 'lambda')}}}"
+    if "α" <= character <= "ω" and character not in "ος":
+        letter = unicodedata.name(character).rpartition(" ")[2].lower()
+        return rf"\ensuremath{{\{letter.replace('lamda', 'lambda')}}}"
     plain, accent = (*unicodedata.normalize("NFD", character), "", "")[:2]
     if plain.isascii() and plain.isalpha() and accent in _ACCENTS:
         return rf"\{_ACCENTS[accent]}{{{plain}}}"

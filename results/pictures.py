@@ -80,7 +80,7 @@ def write_pictures(folder: Folder, found: Pictures) -> None:
         raise ValueError(f"{len(found.names)} names, {len(found.values)} codes")
     if found.originals.shape != found.reconstructions.shape:
         raise ValueError(f"{found.originals.shape} images, {found.reconstructions.shape} again")
-    _write(folder, "pictures.h5", found, packed=True)
+    write_arrays(folder.path / "pictures.h5", packed=True, **found._asdict())
 
 
 def read_pictures(folder: Folder) -> Pictures | None:
@@ -95,17 +95,13 @@ def write_information(folder: Folder, found: Information) -> None:
         raise ValueError(f"{found.information.shape} is not codes x factors")
     if found.means.shape != (found.sizes.sum(), len(found.codes)):
         raise ValueError(f"means {found.means.shape} of sizes {found.sizes.tolist()}")
-    _write(folder, "information.h5", found)
+    write_arrays(folder.path / "information.h5", **found._asdict())
 
 
 def read_information(folder: Folder) -> Information | None:
     """Read `information.h5`; None where there is none, UserError if it is damaged."""
     found = _read(folder, "information.h5", Information._fields)
     return None if found is None else Information(**found)
-
-
-def _write(folder: Folder, name: str, found: NamedTuple, packed: bool = False) -> None:
-    write_arrays(folder.path / name, packed=packed, **found._asdict())
 
 
 def _read(folder: Folder, name: str, fields: Sequence[str]) -> dict[str, Any] | None:

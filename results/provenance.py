@@ -1,6 +1,7 @@
 """Where results come from: whom to cite, the commands that make them again, the versions used."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -56,12 +57,12 @@ def commands(runs: Runs) -> list[str]:
 
 def versions(runs: Runs) -> list[tuple[str, str, int]]:
     """Return what the runs were made with: name, version, and how many runs record it."""
-    counts: dict[tuple[str, str], int] = {}
-    for record in _asked(runs):
-        for part in ("versions", "machine"):
-            for name, value in record.get(part, {}).items():
-                key = str(name), str(value)
-                counts[key] = counts.get(key, 0) + 1
+    counts = Counter(
+        (str(name), str(value))
+        for record in _asked(runs)
+        for part in ("versions", "machine")
+        for name, value in record.get(part, {}).items()
+    )
     return [(name, value, n) for (name, value), n in sorted(counts.items())]
 
 

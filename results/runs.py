@@ -1,6 +1,5 @@
 """The runs of a folder as figures and the page need them."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -44,11 +43,8 @@ class Runs:
         facts: of each row of scores.
     """
 
-    def __init__(
-        self, out: Path, frame: pd.DataFrame, facts: Mapping[str, Fact] | None = None
-    ) -> None:
-        self.out, self.frame = Path(out), frame
-        self.facts = metric_facts() if facts is None else facts
+    def __init__(self, out: Path, frame: pd.DataFrame) -> None:
+        self.out, self.frame, self.facts = Path(out), frame, metric_facts()
 
     @cached_property
     def lines(self) -> pd.DataFrame:

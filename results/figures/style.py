@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import matplotlib as mpl
 import seaborn as sns
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from results.files import written
 
+PAPER = Path(__file__).with_name("paper.mplstyle")
 SINGLE, DOUBLE = 3.3, 6.9
 """Widths of one and of two columns of a paper, in inches."""
 
@@ -45,26 +46,9 @@ def method_style(method: str) -> MethodStyle:
 @contextmanager
 def paper() -> Iterator[None]:
     """Draw and save with the settings of a paper; nothing global is changed."""
-    style: dict[Any, Any] = {
-        **sns.axes_style("whitegrid"),
-        **sns.plotting_context("paper", font_scale=0.8),
-        "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans"],
-        "axes.edgecolor": "0.3",
-        "axes.linewidth": 0.6,
-        "xtick.major.pad": 2,
-        "ytick.major.pad": 2,
-        "figure.constrained_layout.h_pad": 0.03,
-        "figure.constrained_layout.w_pad": 0.03,
-        "grid.linewidth": 0.5,
-        "grid.color": "0.88",
-        "pdf.fonttype": 42,
-        "ps.fonttype": 42,
-        "savefig.dpi": 300,
-        # A name from a run folder may hold a $.
-        "text.parse_math": False,
-    }
-    with mpl.rc_context(style):
+    seaborn = sns.axes_style("whitegrid") | sns.plotting_context("paper", font_scale=0.8)
+    ours = mpl.rc_params_from_file(PAPER, use_default_template=False)
+    with mpl.rc_context({**seaborn, **ours}):
         yield
 
 
