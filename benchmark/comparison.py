@@ -12,7 +12,7 @@ import torch
 
 from benchmark.cluster import follow
 from benchmark.cluster.holders import settle
-from benchmark.cluster.leases import Locks, Owner
+from benchmark.cluster.leases import Leases, Lost, Owner
 from benchmark.cluster.status import survey
 from benchmark.config.applicable import check_fits, unscored
 from benchmark.config.run import Run
@@ -98,8 +98,9 @@ def _bring(
 ) -> list[Run]:
     """Bring each run to its end; return those that another process holds."""
     others = []
-    with stoppable() as stop, Locks(out).owner(Owner()) as mine:
-        bench = Bench(out, asked.device, stop, Track(asked.track, asked.scores))
+    with stoppable() as stop, Leases(out).owner(Owner()) as mine:
+        track = Track(asked.track, asked.scores)
+        bench = Bench(out, asked.device, stop, track, mine.verify)
         remaining = _remaining(todo, out)
         for one in todo:
             name = one.folder(out).name
@@ -111,6 +112,8 @@ def _bring(
                 with progress.bar(one, remaining) as begin:
                     folder = execute(one, loaded[one.dataset], asked.scores, bench, begin)
                 print(folder.summary(), file=sys.stderr, flush=True)
+            except Lost:
+                others.append(one)
             finally:
                 mine.release([name])
     return others

@@ -46,12 +46,15 @@ class Bench:
         device: where they train.
         stop: asked after every step whether to save and stop.
         track: the scores to take while methods train.
+        verify: called with a run's name before its checkpoint, model or scores are written; raises
+            if the run is no longer this process's.
     """
 
     out: Path
     device: torch.device
     stop: Callable[[], bool] = lambda: False
     track: Track = NEVER
+    verify: Callable[[str], None] = lambda run: None
 
 
 def wanted(scores: Iterable[Score]) -> Wanted:
@@ -95,6 +98,7 @@ def execute(
     except (Stopped, UserError):
         raise
     except Exception as error:
+        bench.verify(folder.name)
         folder.fail("failed", f"{type(error).__name__}: {error}", log=last_words())
     return folder
 
@@ -135,6 +139,7 @@ class Execution:
             self.look()
         subjects = Subjects(self.folder, self.dataset)
         rows = [row for one in todo for row in scored(one, subjects.of(one), self.run.seed)]
+        self.verify()
         self.folder.finish({**before, "rows": replaced(before["rows"], rows)})
 
     def learn(self, encoded: bool) -> dict[str, float]:
@@ -199,10 +204,15 @@ class Execution:
         self.seed(stage)
         train = self.steps(method, stage, steps) if method.optimisers() else self.closed(method)
         train["parameters"] = sum(p.numel() for p in method.parameters())
+        self.verify()
         with written(model) as path:
             torch.save({"method": method.state_dict(), "train": train}, path)
         self.folder.checkpoint(stage).unlink(missing_ok=True)
         return train
+
+    def verify(self) -> None:
+        """Raise if another process has taken the run over."""
+        self.bench.verify(self.folder.name)
 
     def closed(self, method: Method) -> dict[str, float]:
         """Fit a method that has no steps; one that has nothing to fit is given no images."""
@@ -233,6 +243,7 @@ class Execution:
             told,
             track.of(method, self.dealer, self.precision, self.run.seed, self.folder.tracked),
             track.every,
+            self.verify,
         )
         training.run()
         rate = training.steps_per_second

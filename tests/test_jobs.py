@@ -19,7 +19,7 @@ from torch import Tensor
 
 from benchmark.cluster.holders import settle
 from benchmark.cluster.job import Stop, Task, work
-from benchmark.cluster.leases import Locks, Owner
+from benchmark.cluster.leases import Leases, Owner
 from benchmark.cluster.sbatch_options import options, setup
 from benchmark.cluster.submission import Submission, submissions
 from benchmark.config.run import Run
@@ -76,7 +76,7 @@ def test_workers_share_the_runs(command: Command, study: Path, tmp_path: Path) -
     again = command(*words, "--dry-run")
     assert again.out.splitlines()[0] == "4 runs: 2 done, 2 missing"
     assert "hours of one device" in again.out
-    assert Locks(tmp_path / "runs").held() == {}
+    assert Leases(tmp_path / "runs").all() == {}
     told = command("status", "--study", study, "--out", tmp_path / "runs", "--json")
     counts = json.loads(told.out)["counts"]
     assert (counts["done"], counts["missing"]) == (2, 2)
@@ -163,7 +163,7 @@ def test_a_run_in_other_hands_is_waited_for(command: Command, study: Path, tmp_p
     assert done.code == 0, done.err
     (pca, vae) = (folder.name for folder in folders(out))
     (out / vae / "scores.json").unlink()
-    with Locks(out).owner(Owner()) as mine:
+    with Leases(out).owner(Owner()) as mine:
         mine.take([vae], {})
         told = json.loads(command("status", "--out", out, "--json").out)
         assert {run["run"]: run["state"] for run in told["runs"]} == {pca: "done", vae: "running"}
@@ -186,7 +186,7 @@ def job(tmp_path: Path) -> Submission:
     ).write()
     name, asked = run.folder(submission.out).name, run.record("auto")
     submission.write_tasks([[{"name": name, "run": asdict(run), "asked": asked}]])
-    with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:
+    with Leases(submission.out).owner(Owner(submission=submission.id)) as mine:
         mine.take([name], {})
     return submission
 
@@ -231,7 +231,7 @@ def test_what_comes_back_without_progress_failed(
     monkeypatch.setattr(VAE, "losses", step)
     folder = live(job, Stop())
     assert folder.reason.startswith("it came back 3 times with no step and no stage done")
-    assert Locks(job.out).held() == {}
+    assert Leases(job.out).all() == {}
     assert not list(job.folder.glob("toy-*"))
 
 
@@ -243,7 +243,7 @@ def test_what_submitit_calls_needs_no_torch_where_all_is_done(job: Submission) -
     code = f"import pickle, sys; pickle.loads({pickled!r})(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
-    assert Locks(job.out).held() == {}
+    assert Leases(job.out).all() == {}
 
 
 def test_hours_are_told_by_runs_under_way(job: Submission, command: Command, study: Path) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from benchmark.cluster.holders import NOT_SHOWN, settle
-from benchmark.cluster.leases import Locks, Owner
+from benchmark.cluster.leases import Leases, Owner
 from benchmark.cluster.processes import Process
 from benchmark.cluster.slurm import Record, records
 from benchmark.cluster.submission import Submission, submissions
@@ -23,7 +23,7 @@ from tests.command import ROOT, Command, Result, served
 from tests.one_node import cluster, lacking
 from tests.scenes import SLOW, Scene, slurm_says, study, until, words
 from tests.supervisor import die_with_parent
-from tests.test_locks import ASKED
+from tests.test_leases import ASKED
 from tests.test_train import assert_same
 
 pytestmark = [
@@ -119,8 +119,8 @@ def disturb(of: dict[str, Scene]) -> None:
         if name == "cancelled":
             slurm_says("scancel", of[name].job())
         if name == "killed":
-            (lock,) = Locks(of[name].out).held().values()
-            os.kill(lock.owner.process.pid, 9)
+            (lease,) = Leases(of[name].out).all().values()
+            os.kill(lease.owner.process.pid, 9)
         if name == "preempted":
             high = ("--partition=high", "--gres=gpu:2", "--mem=50", "--output=/dev/null")
             slurm_says("sbatch", *high, "--wrap", "sleep 3")
@@ -153,7 +153,7 @@ def test_what_slurm_refuses(command: Command, tmp_path: Path) -> None:
     (line,) = (line for line in refused.err.splitlines() if "error" in line)
     assert line.startswith("error: sbatch: error: Batch job submission failed: ")
     assert line.endswith("; 0 of 1 runs are submitted")
-    assert Locks(tmp_path / "runs").held() == {}
+    assert Leases(tmp_path / "runs").all() == {}
 
 
 def test_another_cluster(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,15 +203,15 @@ def test_a_job_that_no_query_shows(begun: Scenes, tmp_path: Path) -> None:
     far = Process("elsewhere", 1, "1")
     submission = Submission(tmp_path, "slurm", submitter=far, cluster="tests", arrays=("7",))
     submission.write().write_tasks([[{"name": name, "asked": ASKED} for name in names]])
-    locks, job = Locks(tmp_path), Owner(process=far, submission=submission.id, task=0, job="7")
-    with locks.owner(Owner(process=far, submission=submission.id)) as submitter:
+    leases, job = Leases(tmp_path), Owner(process=far, submission=submission.id, task=0, job="7")
+    with leases.owner(Owner(process=far, submission=submission.id)) as submitter:
         submitter.take(names, {})
     assert {hold.place for hold in settle(tmp_path).values()} == {"queued"}
-    with locks.owner(job) as mine:
-        mine.take(names[:1], locks.held())
+    with leases.owner(job) as mine:
+        mine.take(names[:1], leases.all())
         places = [hold.place for hold in settle(tmp_path).values()]
         assert sorted(places) == ["queued", "running"]
-        os.utime(locks.file(names[0], 1), (1e9, 1e9))
+        os.utime(leases.file(names[0], 1), (1e9, 1e9))
         assert settle(tmp_path) == {}
     assert Folder(tmp_path / names[0]).reason == "job 7 ended: no word of how"
     assert not (tmp_path / names[1]).exists()
@@ -376,7 +376,7 @@ def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> N
     until(lambda: not set(jobs) & set(slurm_says("squeue", "-h", "-o", "%F").split()), 2400)
     found = json.loads(command("status", "--out", out, "--json").out)
     assert found["counts"]["done"] == 2000
-    assert Locks(out).held() == {}
+    assert Leases(out).all() == {}
     rows = json.loads(command("table", "--out", out, "--json").out)
     assert len(rows) == 2000
     assert {row["state"] for row in rows} == {"done"}

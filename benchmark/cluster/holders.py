@@ -1,6 +1,6 @@
 """In whose hands each run is: waiting for a job, being trained, or held by somebody who is gone.
 
-The locks say who took a run, Slurm's queue and the processes whether he is still there. What a
+The leases say who took a run, Slurm's queue and the processes whether he is still there. What a
 query does not show is not dead: it may be on a cluster that was not asked. A run is gone when Slurm
 has its job on record as ended, when its process on this host ended, or when it gives no sign of
 life.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmark.cluster import slurm
-from benchmark.cluster.leases import Lock, Locks, Owner, silent
+from benchmark.cluster.leases import Lease, Leases, Owner, stale
 from benchmark.cluster.processes import Process
 from benchmark.cluster.submission import Submission, submissions
 from benchmark.registry import UserError
@@ -22,7 +22,7 @@ from results.store import Folder
 Place = Literal["queued", "running", "gone"]
 Queue = Mapping[tuple[str, int], slurm.Task] | None
 Records = Callable[[str, str, str], Mapping[int, slurm.Record]]
-NOT_SHOWN = "its Slurm does not show job {}; if that is over, remove the run's files in .locks"
+NOT_SHOWN = "its Slurm does not show job {}; if that is over, remove the run's files in .leases"
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Hold:
     """A run in somebody's hands.
 
     Attributes:
-        lock: the run's lock.
+        lease: the run's lease.
         place: queued, running, or gone: whoever held it is no more.
         why: why it waits or who has it, for people; "" if there is nothing to say.
         submission: what it was submitted with, if it was.
         ending: how its job ended, as far as Slurm says.
     """
 
-    lock: Lock
+    lease: Lease
     place: Place
     why: str = ""
     submission: Submission | None = None
@@ -47,39 +47,39 @@ class Hold:
     def task(self) -> int:
         """Its task in the submission."""
         assert self.submission is not None
-        return _task(self.lock, self.submission)
+        return _task(self.lease, self.submission)
 
 
 def look(out: Path) -> dict[str, Hold]:
     """Return who holds what among the runs in `out`; nothing is changed.
 
     Raises:
-        UserError: the locks cannot be read.
+        UserError: the leases cannot be read.
     """
-    # In this order: a job that ends in between has given its locks back, and whoever takes one of
+    # In this order: a job that ends in between has given its leases back, and whoever takes one of
     # these now will fail; a job that is submitted in between says so before it is in the queue.
-    locks = Locks(out).held()
-    named = {lock.owner.submission for lock in locks.values()} - {""}
+    leases = Leases(out).all()
+    named = {lease.owner.submission for lease in leases.values()} - {""}
     known = {s.id: s for s in submissions(out) if s.id in named} if named else {}
     queues, records = _queues(known.values()), cache(slurm.records)
     holds: dict[str, Hold] = {}
-    jobs: dict[tuple[str, int], list[Lock]] = {}
-    for lock in locks.values():
-        submission = known.get(lock.owner.submission)
+    jobs: dict[tuple[str, int], list[Lease]] = {}
+    for lease in leases.values():
+        submission = known.get(lease.owner.submission)
         if submission is None or submission.on == "local":
-            holds[lock.run] = _hold(lock, submission)
+            holds[lease.run] = _hold(lease, submission)
         else:
-            jobs.setdefault((submission.id, _task(lock, submission)), []).append(lock)
+            jobs.setdefault((submission.id, _task(lease, submission)), []).append(lease)
     for (name, task), those in jobs.items():
         submission = known[name]
         queue = queues[submission.clusters]
-        holds |= {hold.lock.run: hold for hold in _of_job(those, submission, task, queue, records)}
+        holds |= {hold.lease.run: hold for hold in _of_job(those, submission, task, queue, records)}
     return holds
 
 
-def _task(lock: Lock, submission: Submission) -> int:
+def _task(lease: Lease, submission: Submission) -> int:
     """Return the task of a run; -1 if it is not written down yet."""
-    return lock.owner.task if lock.trains else submission.task_of.get(lock.run, -1)
+    return lease.owner.task if lease.trains else submission.task_of.get(lease.run, -1)
 
 
 def _queues(submissions: Iterable[Submission]) -> dict[str, Queue]:
@@ -92,25 +92,27 @@ def _queues(submissions: Iterable[Submission]) -> dict[str, Queue]:
     return {clusters: slurm.queue(arrays, clusters) for clusters, arrays in names.items()}
 
 
-def _hold(lock: Lock, submission: Submission | None) -> Hold:
-    if not lock.owner.submission:
-        return Hold(lock, "running" if _there(lock.owner.process, lock) else "gone", _who(lock))
+def _hold(lease: Lease, submission: Submission | None) -> Hold:
+    if not lease.owner.submission:
+        return Hold(lease, "running" if _there(lease.owner.process, lease) else "gone", _who(lease))
     if submission is None:
-        return Hold(lock, "gone", "the record of its submission is lost")
-    there = _there(lock.owner.process, lock) if lock.trains else _worked_on(submission, lock)
-    place: Place = "gone" if not there else "running" if lock.trains else "queued"
-    return Hold(lock, place, _who(lock) if lock.trains else "", submission)
+        return Hold(lease, "gone", "the record of its submission is lost")
+    there = _there(lease.owner.process, lease) if lease.trains else _worked_on(submission, lease)
+    place: Place = "gone" if not there else "running" if lease.trains else "queued"
+    return Hold(lease, place, _who(lease) if lease.trains else "", submission)
 
 
 def _of_job(
-    locks: Sequence[Lock], submission: Submission, task: int, queue: Queue, records: Records
+    leases: Sequence[Lease], submission: Submission, task: int, queue: Queue, records: Records
 ) -> list[Hold]:
     """Return the holds of the runs of a job that Slurm has or had."""
 
     def all_are(why: str, place: Place | None = None, ending: str = "") -> list[Hold]:
-        places: list[Place] = [place or ("running" if lock.trains else "queued") for lock in locks]
-        pairs = zip(locks, places, strict=True)
-        return [Hold(lock, where, why, submission, ending) for lock, where in pairs]
+        places: list[Place] = [
+            place or ("running" if lease.trains else "queued") for lease in leases
+        ]
+        pairs = zip(leases, places, strict=True)
+        return [Hold(lease, where, why, submission, ending) for lease, where in pairs]
 
     if queue is None or submission.cluster != slurm.site().cluster:
         return all_are("its Slurm does not answer")
@@ -119,44 +121,49 @@ def _of_job(
     if shown is not None:
         job = f"job {shown.job}"
         return all_are(job) if shown.runs else all_are(f"{job}: {shown.reason}", "queued")
-    job = _job(locks, submission, task)
+    job = _job(leases, submission, task)
     if not job:
-        there = _there(submission.submitter, locks[0])
+        there = _there(submission.submitter, leases[0])
         return all_are("being submitted", "queued") if there else all_are("", "gone")
     record = records(job.partition("_")[0], name, submission.clusters).get(index)
     if record is None:
-        return all_are("", "gone") if _abandoned(locks) else all_are(NOT_SHOWN.format(job))
+        return all_are("", "gone") if _abandoned(leases) else all_are(NOT_SHOWN.format(job))
     if record.ended:
         return all_are("", "gone", str(record))
     return all_are(f"job {job}: {record.state}", None if record.runs else "queued")
 
 
-def _job(locks: Iterable[Lock], submission: Submission, task: int) -> str:
+def _job(leases: Iterable[Lease], submission: Submission, task: int) -> str:
     """Return Slurm's number of a task's job; "" if it has none yet."""
-    told = next((lock.owner.job for lock in locks if lock.owner.job), "")
+    told = next((lease.owner.job for lease in leases if lease.owner.job), "")
     submitted = 0 <= task // submission.size < len(submission.arrays)
     return told or (submission.job(task) if submitted else "")
 
 
-def _abandoned(locks: Iterable[Lock]) -> bool:
+def _abandoned(leases: Iterable[Lease]) -> bool:
     """Whether all who trained runs of a job are gone; while none did, nobody can tell."""
-    trained = [lock for lock in locks if lock.trains]
-    return bool(trained) and not any(_there(lock.owner.process, lock) for lock in trained)
+    trained = [lease for lease in leases if lease.trains]
+    return bool(trained) and not any(_there(lease.owner.process, lease) for lease in trained)
 
 
-def _worked_on(submission: Submission, ticket: Lock) -> bool:
-    """Whether a run that waits for local processes has any; these beat for its ticket."""
+def _worked_on(submission: Submission, waiting: Lease) -> bool:
+    """Whether a run that waits for local processes has any; these renew the submission's ticket."""
     there = submission.workers or (submission.submitter,)
-    return any(_there(process, ticket) for process in there)
+    heartbeat = submission.heartbeat or waiting.heartbeat
+    return any(_lives(process, heartbeat) for process in there)
 
 
-def _there(process: Process, lock: Lock) -> bool:
-    """Whether a process is; of another host's, whether it gave a sign of life of late."""
-    return process.alive if process.is_here else not silent(lock)
+def _there(process: Process, lease: Lease) -> bool:
+    return _lives(process, lease.heartbeat)
 
 
-def _who(lock: Lock) -> str:
-    return f"process {lock.owner.process.pid} on {lock.owner.process.host}"
+def _lives(process: Process, heartbeat: float) -> bool:
+    """Whether a process lives; of another host's, whether its heartbeat is recent."""
+    return process.alive if process.is_here else not stale(heartbeat)
+
+
+def _who(lease: Lease) -> str:
+    return f"process {lease.owner.process.pid} on {lease.owner.process.host}"
 
 
 def settle(out: Path) -> dict[str, Hold]:
@@ -166,17 +173,17 @@ def settle(out: Path) -> dict[str, Hold]:
     waited for its turn is free again, unless its job died before it did anything.
 
     Raises:
-        UserError: the locks cannot be read or written.
+        UserError: the leases cannot be read or written.
     """
     holds = look(out)
     gone = {run: hold for run, hold in holds.items() if hold.place == "gone"}
     if not gone:
         return holds
-    locks = Locks(out)
-    began = {(h.submission.id, h.task) for h in gone.values() if h.submission and h.lock.trains}
+    leases = Leases(out)
+    began = {(h.submission.id, h.task) for h in gone.values() if h.submission and h.lease.trains}
     left = {run: hold for run, hold in holds.items() if run not in gone}
-    with locks.owner(Owner()) as mine:
-        held = {run: hold.lock for run, hold in gone.items()}
+    with leases.owner(Owner()) as mine:
+        held = {run: hold.lease for run, hold in gone.items()}
         for run in mine.take(gone, held):
             failure = _failure(gone[run], began)
             if failure:
@@ -199,14 +206,14 @@ def _failure(hold: Hold, began: set[tuple[str, int]]) -> str:
     if submission is None:
         return ""  # a `run` that was killed: the same command continues
     if submission.on == "local":
-        return f"its process ({_who(hold.lock)}) died" if hold.lock.trains else ""
-    job = _job([hold.lock], submission, hold.task)
+        return f"its process ({_who(hold.lease)}) died" if hold.lease.trains else ""
+    job = _job([hold.lease], submission, hold.task)
     if not job:
         return ""  # it was never submitted
-    if not hold.lock.trains and (submission.id, hold.task) in began:
+    if not hold.lease.trains and (submission.id, hold.task) in began:
         return ""
     how = hold.ending or "no word of how"
-    return f"job {job} ended" + (f": {how}" if hold.lock.trains else f" before it began: {how}")
+    return f"job {job} ended" + (f": {how}" if hold.lease.trains else f" before it began: {how}")
 
 
 def bury(folder: Folder, hold: Hold, reason: str) -> None:
@@ -227,13 +234,13 @@ def bury(folder: Folder, hold: Hold, reason: str) -> None:
 
 def bury_dead(submission: Submission, pid: int, reason: str) -> None:
     """Record the failure of what a process of this host was training when it died."""
-    locks = Locks(submission.out)
+    leases = Leases(submission.out)
     held = {
-        run: lock
-        for run, lock in locks.held().items()
-        if lock.trains and lock.owner.process.is_here and lock.owner.process.pid == pid
+        run: lease
+        for run, lease in leases.all().items()
+        if lease.trains and lease.owner.process.is_here and lease.owner.process.pid == pid
     }
-    with locks.owner(Owner()) as mine:
+    with leases.owner(Owner()) as mine:
         for run in mine.take(held, held):
             bury(Folder(submission.out / run), Hold(held[run], "gone", "", submission), reason)
             mine.release([run])

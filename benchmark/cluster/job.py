@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from benchmark.cluster import slurm
-from benchmark.cluster.leases import Locks, Mine, Owner
+from benchmark.cluster.leases import Held, Leases, Owner
 from benchmark.cluster.submission import Submission, read
 from benchmark.registry import UserError
 from results.state import lacking
@@ -173,14 +173,14 @@ def beside(submission: Submission, number: int, runs: Sequence[Any], stop: Stop)
 def work(submission: Submission, number: int, runs: Sequence[dict[str, Any]], stop: Stop) -> int:
     """Bring the runs of a task to their ends, one after another; return the exit code."""
     owner = Owner(submission=submission.id, task=number, job=job())
-    locks, code = Locks(submission.out), 0
-    with locks.owner(owner, submission.ticket) as mine:
+    leases, code = Leases(submission.out), 0
+    with leases.owner(owner, submission.ticket) as mine:
         for run in runs:
-            if not take(run["name"], submission, number, locks, mine):
+            if not take(run["name"], submission, number, leases, mine):
                 continue
             state = "done"
             if lacking(submission.out / run["name"], submission.wanted):
-                state = _train(run, submission, stop)
+                state = _train(run, submission, stop, mine)
             if state != "done":
                 code = 1
             if stop():
@@ -192,26 +192,26 @@ def work(submission: Submission, number: int, runs: Sequence[dict[str, Any]], st
     return code
 
 
-def take(name: str, submission: Submission, number: int, locks: Locks, mine: Mine) -> bool:
+def take(name: str, submission: Submission, number: int, leases: Leases, mine: Held) -> bool:
     """Take a run over from its ticket, or from this task's own former life.
 
     A run without a ticket is over: it was done, or its failure is recorded.
     """
-    lock = locks.of(name)
-    if lock is None or lock.owner.submission != submission.id:
+    lease = leases.of(name)
+    if lease is None or lease.owner.submission != submission.id:
         return False
-    if lock.trains and lock.owner.task != number:
+    if lease.trains and lease.owner.task != number:
         return False
-    return bool(mine.take([name], {name: lock}))
+    return bool(mine.take([name], {name: lease}))
 
 
-def _train(run: dict[str, Any], submission: Submission, stop: Stop) -> str:
+def _train(run: dict[str, Any], submission: Submission, stop: Stop, mine: Held) -> str:
     """Train and score a run; return its state, or "" if not even a failure could be recorded."""
     from benchmark.cluster.job_run import bring
 
     print(f"{run['name']}: begins, in job {job() or os.getpid()}", flush=True)
     try:
-        state = bring(run, submission, stop)
+        state = bring(run, submission, stop, mine.verify)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return ""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from benchmark.cluster.leases import Lost
 from benchmark.cluster.submission import Submission
 from benchmark.config.applicable import check_fits
 from benchmark.config.run import Run
@@ -28,15 +29,26 @@ TOO_SHORT = (
 )
 
 
-def bring(asked: dict[str, Any], submission: Submission, stop: Callable[[], bool]) -> str:
+def bring(
+    asked: dict[str, Any],
+    submission: Submission,
+    stop: Callable[[], bool],
+    verify: Callable[[str], None],
+) -> str:
     """Bring a run to its end; return its state. When stopped, it is saved and unfinished.
 
+    Args:
+        asked: the run, as it was submitted.
+        submission: what it was submitted with.
+        stop, verify: see `Bench`.
+
     Raises:
+        Lost: another process has taken it over.
         UserError: its folder cannot be written to, not even why.
     """
     run, folder = Run(**asked["run"]), Folder(submission.out / asked["name"])
     track = Track(submission.track, submission.metrics)
-    bench = Bench(submission.out, hardware.device(submission.device), stop, track)
+    bench = Bench(submission.out, hardware.device(submission.device), stop, track, verify)
     begin = lines(f"{run.dataset} {run.method} seed {run.seed}")
     reason = log = ""
     lives = submission.folder / f"{folder.name}.json"
@@ -50,6 +62,8 @@ def bring(asked: dict[str, Any], submission: Submission, stop: Callable[[], bool
         execute(run, dataset, submission.metrics, bench, begin)
     except Stopped:
         pass
+    except Lost:
+        raise
     except UserError as error:
         reason, log = str(error), last_words()
     if reason:

@@ -1,13 +1,15 @@
-"""Who holds which run, so that none is trained twice: files in `<out>/.locks/`.
+"""Who holds which run, so that none is trained twice: files in `<out>/.leases/`.
 
-`<run>.<n>` is a hard link to the file of its owner: there whole or not at all, and made by one
-only, on network file systems, too. The largest n counts. Who finds an owner gone makes n + 1, which
-again only one can, and looks once more: when there is now a lock of the run that he had not seen,
-he was too slow and gives his back. Of two who take a run at once, at most one keeps it.
+`<run>.<n>` is created exclusively (O_EXCL, which network file systems keep, too), so by one process
+only, and says who that is. The largest n owns the run. Who finds its owner gone creates n + 1,
+which again only one can, and lists the files once more: when there is now a lease of the run that
+it had not seen, it was too slow and gives its own back. Of two who take a run at once, at most one
+keeps it. An owner verifies that nobody followed it before it writes to the run's folder.
 
 Whether an owner is gone is not decided here: `holders` asks Slurm and the processes.
 """
 
+import errno
 import json
 import os
 import secrets
@@ -21,9 +23,13 @@ from pathlib import Path
 from benchmark.cluster.processes import Process, process
 from benchmark.registry import UserError
 
-BEAT_SECONDS = 30.0
-SILENT_SECONDS = 600.0
+HEARTBEAT_SECONDS = 30.0
+STALE_SECONDS = 600.0
 TRIES = 100
+
+
+class Lost(UserError):
+    """The run was taken over by another process, which found this one gone."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,9 @@ class Owner:
     Attributes:
         process: who wrote this.
         submission: the submission that it belongs to; "" for a `run` that trains by itself.
-        task: its task of the submission, while it trains; -1 for the ticket of a run that waits.
+        task: its task of the submission, while it trains; -1 while the run waits for its job.
         job: Slurm's number of the job, "12_3" for example; "" outside Slurm.
-        name: of its file.
+        name: a random one.
     """
 
     process: Process = field(default_factory=process)
@@ -46,20 +52,20 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Lock:
-    """The lock of a run.
+class Lease:
+    """The lease of a run.
 
     Attributes:
         run: the name of the run's folder.
-        turns: the name of the owner of each of its files, by n.
+        owners: the name of the owner of each of its files, by n.
         owner: who holds it: that of the largest n.
-        beat: when the owner last gave a sign of life, in seconds since 1970.
+        heartbeat: when the owner last renewed it, in seconds since 1970.
     """
 
     run: str
-    turns: Mapping[int, str]
+    owners: Mapping[int, str]
     owner: Owner
-    beat: float
+    heartbeat: float
 
     @property
     def trains(self) -> bool:
@@ -67,191 +73,166 @@ class Lock:
         return not self.owner.submission or self.owner.task >= 0
 
 
-class Locks:
-    """The locks of the runs in one folder."""
+class Leases:
+    """The leases of the runs in one folder."""
 
     def __init__(self, out: Path) -> None:
-        self.folder = Path(out) / ".locks"
+        self.folder = Path(out) / ".leases"
 
-    def held(self) -> dict[str, Lock]:
-        """Return the locks by run, of every one that has one.
+    def all(self) -> dict[str, Lease]:
+        """Return the leases by run.
 
         Raises:
             UserError: the folder cannot be read.
         """
-        # The links to one owner's file share its inode, so that it is read once.
-        owners: dict[int, tuple[Owner, float] | None] = {}
-        found = {}
-        for run, entries in self._files().items():
-            for entry in entries.values():
-                if entry.inode() not in owners:
-                    owners[entry.inode()] = _read(Path(entry.path))
-            lock = _lock(run, {turn: owners[entry.inode()] for turn, entry in entries.items()})
-            if lock is not None:
-                found[run] = lock
-        return found
+        found = ((run, self._lease(run, numbers)) for run, numbers in self.numbers().items())
+        return {run: lease for run, lease in found if lease is not None}
 
-    def of(self, run: str) -> Lock | None:
-        """Return the lock of one run, None if nobody holds it."""
-        turns = self.turns().get(run, set())
-        return _lock(run, {turn: _read(self.file(run, turn)) for turn in turns})
+    def of(self, run: str) -> Lease | None:
+        """Return the lease of one run, None if nobody holds it."""
+        return self._lease(run, self.numbers().get(run, set()))
+
+    def _lease(self, run: str, numbers: Iterable[int]) -> Lease | None:
+        """Return the lease of these files; None if the last one is being created or given back."""
+        found = {n: _read(self.file(run, n)) for n in numbers}
+        last = found[max(found)] if found else None
+        if last is None:
+            return None
+        return Lease(run, {n: one[0].name for n, one in found.items() if one}, *last)
 
     @contextmanager
-    def owner(self, owner: Owner, *others: Path) -> Iterator["Mine"]:
-        """Let `owner` take locks; it gives a sign of life until the end.
+    def owner(self, owner: Owner, *others: Path) -> Iterator["Held"]:
+        """Let `owner` take runs; it renews its leases until the end.
 
         Args:
             owner: who.
-            others: files of owners that it gives signs of life for, too, those that are there.
-
-        Raises:
-            UserError: the folder cannot be written to.
+            others: files that are renewed with them, those that are there.
         """
-        file = self.folder / f".{owner.name}"
-        _write(file, owner)
-        ended = threading.Event()
-        threading.Thread(target=_beat, args=((file, *others), ended), daemon=True).start()
+        held, ended = Held(self, owner), threading.Event()
+        threading.Thread(target=_renew, args=(held, others, ended), daemon=True).start()
         try:
-            yield Mine(self, file)
+            yield held
         finally:
             ended.set()
             with suppress(OSError):
-                file.unlink()
                 self.folder.rmdir()  # unless somebody holds something
 
-    def file(self, run: str, turn: int) -> Path:
-        """Return the file of a lock."""
-        return self.folder / f"{run}.{turn}"
+    def file(self, run: str, number: int) -> Path:
+        """Return the file of a lease."""
+        return self.folder / f"{run}.{number}"
 
-    def turns(self) -> dict[str, set[int]]:
-        """Return every n that there is, by run."""
-        return {run: set(entries) for run, entries in self._files().items()}
-
-    def remove(self, run: str, turns: Iterable[int]) -> None:
-        """Remove locks of one's own, or of an owner whose run one has taken."""
-        for turn in turns:
-            with suppress(OSError):
-                self.file(run, turn).unlink()
-
-    def _files(self) -> dict[str, dict[int, "os.DirEntry[str]"]]:
-        found: dict[str, dict[int, os.DirEntry[str]]] = {}
+    def numbers(self) -> dict[str, set[int]]:
+        """Return every n that there is, by run; UserError if the folder cannot be read."""
+        found: dict[str, set[int]] = {}
         try:
-            with os.scandir(self.folder) as entries:
-                for entry in entries:
-                    run, _, turn = entry.name.rpartition(".")
-                    if run and turn.isdigit():
-                        found.setdefault(run, {})[int(turn)] = entry
+            for name in os.listdir(self.folder):
+                run, _, number = name.rpartition(".")
+                if run and number.isdigit():
+                    found.setdefault(run, set()).add(int(number))
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise UserError(f"cannot list {self.folder}: {error.strerror}") from error
         return found
 
+    def remove(self, run: str, numbers: Iterable[int]) -> None:
+        """Remove leases of one's own, or of an owner whose run one has taken."""
+        for number in numbers:
+            with suppress(OSError):
+                self.file(run, number).unlink()
+
 
 @dataclass
-class Mine:
-    """What an owner holds.
+class Held:
+    """The runs that an owner holds.
 
     Attributes:
-        locks: among which.
-        owner: the owner's file.
-        turns: of the locks that it holds, by run.
+        leases: among which.
+        owner: who.
+        numbers: of its leases, by run.
     """
 
-    locks: Locks
-    owner: Path
-    turns: dict[str, int] = field(default_factory=dict)
+    leases: Leases
+    owner: Owner
+    numbers: dict[str, int] = field(default_factory=dict)
 
-    def take(self, runs: Iterable[str], held: Mapping[str, Lock]) -> list[str]:
-        """Take these runs, those among `held` from their owners; return those that it now holds.
+    def take(self, runs: Iterable[str], seen: Mapping[str, Lease]) -> list[str]:
+        """Take these runs, those among `seen` from their owners; return those that it now holds.
 
-        A run that another has taken since `held` was read stays the other's.
+        A run that another has taken since `seen` was read stays the other's.
 
         Raises:
             UserError: the folder cannot be written to.
         """
-        seen = {run: held[run].turns if run in held else dict[int, str]() for run in runs}
-        taken = [run for run, turns in seen.items() if self._link(run, max(turns, default=-1) + 1)]
-        now = self.locks.turns() if taken else {}
-        self.release([run for run in taken if self._unseen(run, now.get(run, set()), seen[run])])
-        kept = [run for run in taken if run in self.turns]
+        before = {run: seen[run].owners if run in seen else dict[int, str]() for run in runs}
+        taken = [run for run, there in before.items() if self._create(run, max(there, default=-1))]
+        now = self.leases.numbers() if taken else {}
+        self.release([run for run in taken if self._late(run, now.get(run, set()), before[run])])
+        kept = [run for run in taken if run in self.numbers]
         for run in kept:
-            self.locks.remove(run, seen[run])
+            self.leases.remove(run, before[run])
         return kept
 
-    def _unseen(self, run: str, turns: set[int], seen: Mapping[int, str]) -> bool:
-        """Whether there is a lock of the run beside ours that is not among those seen."""
-        others = turns - {self.turns[run]}
-        found = ((turn, _read(self.locks.file(run, turn))) for turn in others)
-        return any(one is None or seen.get(turn) != one[0].name for turn, one in found)
+    def _late(self, run: str, numbers: set[int], seen: Mapping[int, str]) -> bool:
+        """Whether there is a lease of the run beside ours that is not among those seen."""
+        others = numbers - {self.numbers[run]}
+        found = ((number, _read(self.leases.file(run, number))) for number in others)
+        return any(one is None or seen.get(number) != one[0].name for number, one in found)
 
-    def _link(self, run: str, turn: int) -> bool:
-        file = self.locks.file(run, turn)
+    def _create(self, run: str, last: int) -> bool:
+        """Create the lease that follows number `last`; return whether nobody else has."""
+        file = self.leases.file(run, last + 1)
         try:
-            os.link(self.owner, file)
+            _write(file, self.owner)
         except FileExistsError:
-            if not _same(file, self.owner):  # else the answer to the first try was lost on its way
+            there = _read(file)
+            # It may be ours: the answer to the first try was lost on its way.
+            if there is None or there[0] != self.owner:
                 return False
         except OSError as error:
             raise UserError(f"cannot write {file}: {error.strerror}") from error
-        self.turns[run] = turn
+        self.numbers[run] = last + 1
         return True
 
-    def leave_at(self, path: Path) -> None:
-        """Have the owner's file there, too: for others, to give signs of life when it has ended.
-
-        Raises:
-            UserError: the file cannot be written.
-        """
-        try:
-            os.link(self.owner, path)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
+    def verify(self, run: str) -> None:
+        """Raise Lost unless the run is still this owner's."""
+        file, number = self.leases.file, self.numbers[run]
+        if file(run, number + 1).exists() or not file(run, number).exists():
+            raise Lost(f"{run} was taken over by another process, which found this one gone")
 
     def release(self, runs: Iterable[str]) -> None:
         """Give these runs back."""
         for run in runs:
-            self.locks.remove(run, [self.turns.pop(run)])
+            self.leases.remove(run, [self.numbers.pop(run)])
 
 
-def silent(lock: Lock) -> bool:
-    """Whether the owner has given no sign of life for so long that it must be gone."""
-    return time.time() - lock.beat > SILENT_SECONDS
+def stale(heartbeat: float) -> bool:
+    """Whether a lease was last renewed so long ago that its owner must be gone."""
+    return time.time() - heartbeat > STALE_SECONDS
 
 
-def _lock(run: str, found: Mapping[int, tuple[Owner, float] | None]) -> Lock | None:
-    """Return the lock whose files say so much; None if the last one is being given back."""
-    last = found[max(found)] if found else None
-    if last is None:
-        return None
-    return Lock(run, {turn: one[0].name for turn, one in found.items() if one}, *last)
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False
-
-
-def _beat(files: Iterable[Path], ended: threading.Event) -> None:
-    while not ended.wait(BEAT_SECONDS):
-        for file in files:
+def _renew(held: Held, others: Iterable[Path], ended: threading.Event) -> None:
+    while not ended.wait(HEARTBEAT_SECONDS):
+        own = [held.leases.file(run, number) for run, number in list(held.numbers.items())]
+        for file in (*own, *others):
             with suppress(OSError):
                 os.utime(file)
 
 
 def _write(file: Path, owner: Owner) -> None:
+    """Create a lease; OSError if it is there, or cannot be written."""
     for _ in range(TRIES):
-        try:
+        if not file.parent.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(asdict(owner)))
-            return
-        except FileNotFoundError:
-            continue  # another, who held the last lock, has just removed the folder
-        except OSError as error:
-            raise UserError(f"cannot write {file}: {error.strerror}") from error
-    raise UserError(f"cannot write {file}: its folder vanishes")
+        with suppress(FileNotFoundError):  # who held the last lease has just removed the folder
+            descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            break
+    else:
+        raise OSError(errno.ENOENT, "its folder vanishes")
+    try:
+        os.write(descriptor, json.dumps(asdict(owner)).encode())
+    finally:
+        os.close(descriptor)
 
 
 def _read(file: Path) -> tuple[Owner, float] | None:
@@ -259,4 +240,4 @@ def _read(file: Path) -> tuple[Owner, float] | None:
         record = json.loads(file.read_bytes())
         return Owner(**{**record, "process": Process(**record["process"])}), file.stat().st_mtime
     except (OSError, ValueError, TypeError, KeyError):
-        return None  # given back, just now
+        return None  # being created or given back, just now

@@ -72,8 +72,16 @@ class Submission:
 
     @property
     def ticket(self) -> Path:
-        """The file of the owner of runs that wait for local processes, which keep it fresh."""
+        """A file that local processes renew for all runs that wait for them."""
         return self.folder / "ticket"
+
+    @property
+    def heartbeat(self) -> float:
+        """When local processes last renewed the ticket, in seconds since 1970; 0 if never."""
+        try:
+            return self.ticket.stat().st_mtime
+        except OSError:
+            return 0.0
 
     def write(self) -> "Submission":
         """Write `submission.json`; UserError if that cannot be."""

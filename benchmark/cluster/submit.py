@@ -14,7 +14,7 @@ import torch
 from benchmark import ROOT
 from benchmark.cluster import slurm
 from benchmark.cluster.job import WITH_STDIN
-from benchmark.cluster.leases import Locks, Mine, Owner
+from benchmark.cluster.leases import Held, Leases, Owner
 from benchmark.cluster.processes import Process, process
 from benchmark.cluster.submission import Submission
 from benchmark.comparison import Comparison
@@ -23,6 +23,7 @@ from benchmark.config.run import Run
 from benchmark.registry import UserError
 from benchmark.runner import wanted
 from datasets import load
+from results.atomic import write_text
 from results.state import state_of
 
 PLACES = ("slurm", "local", "debug")
@@ -92,13 +93,13 @@ def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submi
         clusters=_clusters(dict(how.options)),
         size=site.max_array_size,
     ).write()
-    with Locks(submission.out).owner(Owner(submission=submission.id)) as mine:
+    with Leases(submission.out).owner(Owner(submission=submission.id)) as mine:
         taken = _take(runs, submission, mine, how.retry)
         if not taken:
             shutil.rmtree(submission.folder, ignore_errors=True)
             return None
         if how.on == "local":
-            mine.leave_at(submission.ticket)
+            write_text(submission.ticket, "")
         submission.write_tasks([[_record(r, out) for r in part] for part in parts(taken, how.pack)])
         start = _start_arrays if how.on == "slurm" else _start_workers
         try:
@@ -125,7 +126,7 @@ class Refused(UserError):
         self.tasks = tasks
 
 
-def _take(runs: Sequence[Run], submission: Submission, mine: Mine, retry: bool) -> list[Run]:
+def _take(runs: Sequence[Run], submission: Submission, mine: Held, retry: bool) -> list[Run]:
     """Take those runs that nobody holds and that are still left to do."""
     out = submission.out
     by_name = {run.folder(out).name: run for run in runs}

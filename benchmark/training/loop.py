@@ -91,6 +91,7 @@ class Training:
         stop: asked after every step but the last; True saves and raises `Stopped`.
         report: told the step and the means at every row of the log.
         watch: told every `every`-th step, and free to take its time: that is no training.
+        verify: called before a checkpoint is written; raises if it must not be.
     """
 
     method: Method
@@ -103,6 +104,7 @@ class Training:
     report: Report = lambda step, means: None
     watch: Callable[[int], None] = lambda step: None
     every: int = 0
+    verify: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.device = next(self.method.parameters()).device
@@ -156,6 +158,7 @@ class Training:
 
     def save(self, step: int) -> None:
         """Write the checkpoint."""
+        self.verify()
         state = {
             "step": step,
             "method": self.method.state_dict(),

@@ -1,4 +1,4 @@
-"""Locks: of all who take a run at once one gets it, and who is gone holds nothing."""
+"""Leases: of all who take a run at once one gets it, and who is gone holds nothing."""
 
 import multiprocessing
 import os
@@ -9,13 +9,21 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmark.cluster.holders import look, settle
-from benchmark.cluster.leases import Locks, Owner
+from benchmark.cluster.leases import Leases, Lost, Owner
 from benchmark.cluster.processes import Process, process
 from benchmark.cluster.submission import Submission
+from benchmark.config.run import Run
+from benchmark.config.score import Score
 from benchmark.registry import UserError
+from benchmark.runner import Bench, execute
+from datasets import Dataset
+from methods.base import defaults
+from methods.vae import VAE
 from results.store import Folder
+from tests.command import ROOT
 from tests.supervisor import die_with_parent
 
 RUN, OTHER = "toy-vae-0-0123456789", "toy-vae-1-0123456789"
@@ -36,25 +44,25 @@ ASKED = {
 
 
 def test_one_of_two_gets_it(tmp_path: Path) -> None:
-    locks = Locks(tmp_path)
-    with locks.owner(Owner()) as one, locks.owner(Owner()) as other:
+    leases = Leases(tmp_path)
+    with leases.owner(Owner()) as one, leases.owner(Owner()) as other:
         assert one.take([RUN], {}) == [RUN]
         assert other.take([RUN], {}) == []
-        assert locks.held()[RUN].owner.process == process()
+        assert leases.all()[RUN].owner.process == process()
         one.release([RUN])
         assert other.take([RUN], {}) == [RUN]
-        assert locks.of(RUN) is not None
+        assert leases.of(RUN) is not None
         other.release([RUN])
-    assert locks.held() == {}
-    assert not locks.folder.exists()
+    assert leases.all() == {}
+    assert not leases.folder.exists()
 
 
 def test_many_at_once(tmp_path: Path) -> None:
-    """Each lock of a dead owner goes to at most one of those who find him gone; so new ones."""
+    """Each lease of a dead owner goes to at most one of those who find him gone; so new ones."""
     rounds = 40
-    with Locks(tmp_path).owner(Owner()) as dead:
+    with Leases(tmp_path).owner(Owner()) as dead:
         dead.take([f"toy-vae-{i}-0123456789" for i in range(0, rounds, 2)], {})
-    before = Locks(tmp_path).held()
+    before = Leases(tmp_path).all()
     context = multiprocessing.get_context("fork")
     with context.Pool(4) as pool:
         won = pool.starmap(take_all, [(tmp_path, rounds)] * 4)
@@ -66,9 +74,11 @@ def test_many_at_once(tmp_path: Path) -> None:
 
 def take_all(out: Path, rounds: int) -> list[int]:
     """Take what nobody of this test's processes has, as it was seen before any began."""
-    locks = Locks(out)
-    held = {run: lock for run, lock in locks.held().items() if set(lock.turns) == {0} and even(run)}
-    with locks.owner(Owner()) as mine:
+    leases = Leases(out)
+    held = {
+        run: lease for run, lease in leases.all().items() if set(lease.owners) == {0} and even(run)
+    }
+    with leases.owner(Owner()) as mine:
         runs = [f"toy-vae-{i}-0123456789" for i in range(rounds)]
         return [int(run.split("-")[2]) for run in mine.take(runs, held)]
 
@@ -78,22 +88,26 @@ def even(run: str) -> bool:
 
 
 def test_who_saw_too_little_gives_it_back(tmp_path: Path) -> None:
-    """One saw a dead owner's lock, and slept while others took the run, ended and retook it."""
-    locks = Locks(tmp_path)
-    with locks.owner(Owner()) as dead, locks.owner(Owner()) as quick, locks.owner(Owner()) as slow:
+    """One saw a dead owner's lease, and slept while others took the run, ended and retook it."""
+    leases = Leases(tmp_path)
+    with (
+        leases.owner(Owner()) as dead,
+        leases.owner(Owner()) as quick,
+        leases.owner(Owner()) as slow,
+    ):
         dead.take([RUN], {})
-        seen = locks.held()
+        seen = leases.all()
         assert quick.take([RUN], seen) == [RUN]
         quick.release([RUN])
         assert quick.take([RUN], {}) == [RUN]
         assert slow.take([RUN], seen) == []
-        assert set(locks.held()[RUN].turns) == {0}
+        assert set(leases.all()[RUN].owners) == {0}
 
 
 def test_a_process_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from benchmark.cluster.leases import *\n"
-        "with Locks(Path(sys.argv[1])).owner(Owner()) as mine:\n"
+        "with Leases(Path(sys.argv[1])).owner(Owner()) as mine:\n"
         f"    print(mine.take(['{RUN}'], {{}}), flush=True); time.sleep(60)"
     )
     words = [sys.executable, "-c", code, str(tmp_path)]
@@ -107,16 +121,16 @@ def test_a_process_that_was_killed_holds_nothing(tmp_path: Path) -> None:
         other.wait()
     assert look(tmp_path)[RUN].place == "gone"
     assert settle(tmp_path) == {}
-    assert Locks(tmp_path).held() == {}
+    assert Leases(tmp_path).all() == {}
 
 
 def test_a_process_of_another_host_is_there_while_it_beats(tmp_path: Path) -> None:
-    locks = Locks(tmp_path)
+    leases = Leases(tmp_path)
     far = Owner(process=process().__class__("elsewhere", 1, "1"))
-    with locks.owner(far) as mine:
+    with leases.owner(far) as mine:
         mine.take([RUN], {})
         assert look(tmp_path)[RUN].place == "running"
-        os.utime(locks.file(RUN, 0), (1e9, 1e9))
+        os.utime(leases.file(RUN, 0), (1e9, 1e9))
         assert look(tmp_path)[RUN].place == "gone"
 
 
@@ -124,23 +138,23 @@ def test_what_waits_for_processes_of_another_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They beat for all that waits; once silent, it is free, and what they trained failed."""
-    locks, far = Locks(tmp_path), Process("elsewhere", 1, "1")
+    leases, far = Leases(tmp_path), Process("elsewhere", 1, "1")
     submission = Submission(tmp_path, "local", submitter=far, workers=(far,)).write()
     submission.write_tasks([[{"name": name, "asked": ASKED}] for name in (RUN, OTHER)])
-    with locks.owner(Owner(process=far, submission=submission.id)) as submitter:
+    with leases.owner(Owner(process=far, submission=submission.id)) as submitter:
         submitter.take([RUN, OTHER], {})
-        submitter.leave_at(submission.ticket)
+        submission.ticket.touch()
     assert places(tmp_path) == {RUN: "queued", OTHER: "queued"}
     os.utime(submission.ticket, (1e9, 1e9))
     assert places(tmp_path) == {RUN: "gone", OTHER: "gone"}
-    monkeypatch.setattr("benchmark.cluster.leases.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("benchmark.cluster.leases.HEARTBEAT_SECONDS", 0.01)
     worker = Owner(process=far, submission=submission.id, task=0)
-    with locks.owner(worker, submission.ticket) as mine:
-        mine.take([RUN], locks.held())
+    with leases.owner(worker, submission.ticket) as mine:
+        mine.take([RUN], leases.all())
         while submission.ticket.stat().st_mtime == 1e9:
             time.sleep(0.01)
         assert places(tmp_path) == {RUN: "running", OTHER: "queued"}
-    for file in (submission.ticket, locks.file(RUN, 1)):
+    for file in (submission.ticket, leases.file(RUN, 1)):
         os.utime(file, (1e9, 1e9))
     assert settle(tmp_path) == {}
     assert Folder(tmp_path / RUN).reason == "its process (process 1 on elsewhere) died"
@@ -152,6 +166,45 @@ def places(out: Path) -> dict[str, str]:
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
-    (tmp_path / ".locks").write_text("in the way")
-    with pytest.raises(UserError, match=r"cannot write .*\.locks"), Locks(tmp_path).owner(Owner()):
-        pass
+    (tmp_path / ".leases").write_text("in the way")
+    with (
+        Leases(tmp_path).owner(Owner()) as mine,
+        pytest.raises(UserError, match=r"cannot write .*\.leases"),
+    ):
+        mine.take([RUN], {})
+
+
+def test_who_was_followed_writes_no_more(tmp_path: Path, toy: Dataset) -> None:
+    """It was suspended until another took it for dead; its run's folder is the other's now."""
+    leases, run = Leases(tmp_path), Run("toy", "vae", 0, 60, defaults(VAE, "toy"))
+    name = run.folder(tmp_path).name
+    with leases.owner(Owner()) as slow, leases.owner(Owner()) as other:
+        slow.take([name], {})
+        slow.verify(name)
+        other.take([name], leases.all())
+        bench = Bench(tmp_path, torch.device("cpu"), verify=slow.verify)
+        with pytest.raises(Lost, match=f"{name} was taken over"):
+            execute(run, toy, [Score("mig")], bench)
+        other.verify(name)
+    assert not run.folder(tmp_path).model().exists()
+    assert run.folder(tmp_path).failure is None
+
+
+def test_two_commands_share_the_runs_without_fcntl(tmp_path: Path) -> None:
+    """Where the system has no fcntl, as on Windows: no module of ours needs it."""
+    code = "import sys; sys.modules['fcntl'] = None\nfrom benchmark.cli.main import main\nmain()"
+    words = ["run", "--methods", "pca", "--datasets", "toy", "--metrics", "mig", "--no-reference"]
+    done = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, *words, "--out", str(tmp_path)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=die_with_parent,
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate()[0] for process in done]
+    assert [process.returncode for process in done] == [0, 0], said
+    assert all("pca" in text for text in said)
