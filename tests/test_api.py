@@ -30,6 +30,7 @@ def test_it_is_imported_when_it_is_used() -> None:
     assert done.stdout.split() == ["False", "True", "False"]
     with pytest.raises(AttributeError, match="'benchmark' has no attribute 'rum'"):
         _ = benchmark.rum
+    assert {"run", "table", "load_run", "score"} <= {*dir(benchmark)}
 
 
 @pytest.mark.parametrize(

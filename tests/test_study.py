@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.config.study import find, names, read
-from benchmark.registry import UserError
+from benchmark.registry import METHODS, UserError
 
 GOOD = """# whose it is
 title = "t"
@@ -54,6 +54,14 @@ def test_it_is_a_union_of_products(tmp_path: Path) -> None:
 def test_the_same_run_twice_is_one(tmp_path: Path) -> None:
     grid = '[[grid]]\nmethod = "vae"\ndatasets = "toy"\n'
     assert len(read(written(tmp_path, 2 * grid)).runs()) == 1
+
+
+def test_a_method_without_a_papers_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METHODS["betavae"].value, "paper_steps", {})
+    file = written(tmp_path, GOOD)
+    with pytest.raises(UserError) as error:
+        read(file)
+    assert str(error.value).startswith(f"{file}: grid[1].budget: betavae does not say its paper")
 
 
 def test_a_part_of_it(tmp_path: Path) -> None:

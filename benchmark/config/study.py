@@ -71,11 +71,7 @@ class Study:
         return all(grid.quick for grid in self.grids)
 
     def runs(self) -> list[Run]:
-        """Return the runs of all grids, each once.
-
-        Raises:
-            UserError: a method does not say what the paper's budget is.
-        """
+        """Return the runs of all grids, each once; UserError as `Grid.runs`."""
         return list({run.key: run for grid in self.grids for run in grid.runs()}.values())
 
     def part(self, methods: Names | None, datasets: Names | None, only: Seeds | None) -> "Study":
@@ -239,10 +235,15 @@ class _File(_Common):
     slurm: _Slurm | None = None
 
     @model_validator(mode="after")
-    def _has_datasets(self) -> "_File":
+    def _has_runs(self) -> "_File":
         for number, table in enumerate(self.grid):
-            if not (table.datasets or self.datasets):
+            grid = self._grid(table)
+            if not grid.datasets:
                 raise ValueError(f"grid[{number}] has no datasets, and neither has the top")
+            try:
+                list(grid.runs())
+            except UserError as error:
+                raise ValueError(f"grid[{number}].budget: {error}") from error
         return self
 
     def study(self, name: str) -> Study:
@@ -256,4 +257,4 @@ class _File(_Common):
         for one, other in (("steps", "budget"), ("budget", "steps")):
             if one in own:
                 top.pop(other, None)
-        return Grid(table.method, settings=table.set, **{**top, **own})
+        return Grid(table.method, settings=table.set, **{"datasets": [], **top, **own})
