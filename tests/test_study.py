@@ -100,7 +100,7 @@ def test_a_part_of_it(tmp_path: Path) -> None:
         (("seeds = [5]", 'seeds = ["a"]'), "grid[1].seeds[0]", "Input should be a valid integer"),
         (('"paper"', '"papre"'), "grid[1].budget", "unknown budget 'papre'; did you mean 'paper'?"),
         (('budget = "paper"', 'budgt = "paper"'), "grid[1].budgt", "unknown key 'budgt'"),
-        (('"gpu"', '["gpu"]'), "slurm.partition", "['gpu'] is not what sbatch can be told"),
+        (('"gpu"', '["gpu"]'), "slurm.partition", "['gpu'] is not an option of sbatch"),
         (('["module load cuda"]', '"module"'), "slurm.setup", "Input should be a valid list"),
         (("[[grid]]", "[[gird]]"), "gird", "unknown key 'gird'; did you mean 'grid'?"),
         (('datasets = ["toy"]', ""), "", "grid[0] has no datasets, and neither has the top"),
