@@ -65,6 +65,8 @@ def test_codes_and_factors_must_fit(toy: Dataset) -> None:
         benchmark.score(np.ones((3, 2)), dataset="toy", metrics="mig")
     with pytest.raises(UserError, match="codes: codes are a table"):
         benchmark.score(np.ones(3), dataset="toy", metrics="mig")
+    with pytest.raises(UserError, match="unknown array 'idx'"):
+        benchmark.score(np.ones((3, 2)), dataset="toy", metrics="mig", idx=np.arange(3))
     found = benchmark.score(toy.factors(np.arange(96)), dataset="toy", metrics=["mig", "fid"])
     assert found["value"].round(1).tolist()[0] == 1
     assert found["reason"][1].startswith("needs")
