@@ -34,3 +34,7 @@ def __getattr__(name: str) -> Any:
     from benchmark import api
 
     return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

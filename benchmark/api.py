@@ -197,6 +197,8 @@ def score(
 
     usual = external_codes.usual_without_c1()
     scores = Scoring(metrics).scores(default=usual)
+    for name in {*more} - {"index", "std"}:
+        raise unknown("array", name, ["index", "std"])
     given = {"codes": codes, "factors": factors, **more}
     arrays = {name: np.asarray(array) for name, array in given.items() if array is not None}
     images, found = external_codes.matched("codes", arrays, lambda: load(dataset))

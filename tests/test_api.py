@@ -30,6 +30,7 @@ def test_it_is_imported_when_it_is_used() -> None:
     assert done.stdout.split() == ["False", "True", "False"]
     with pytest.raises(AttributeError, match="'benchmark' has no attribute 'rum'"):
         _ = benchmark.rum
+    assert {"run", "table", "load_run", "score"} <= {*dir(benchmark)}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,8 @@ def test_codes_and_factors_must_fit(toy: Dataset) -> None:
         benchmark.score(np.ones((3, 2)), dataset="toy", metrics="mig")
     with pytest.raises(UserError, match="codes: codes are a table"):
         benchmark.score(np.ones(3), dataset="toy", metrics="mig")
+    with pytest.raises(UserError, match="unknown array 'idx'"):
+        benchmark.score(np.ones((3, 2)), dataset="toy", metrics="mig", idx=np.arange(3))
     found = benchmark.score(toy.factors(np.arange(96)), dataset="toy", metrics=["mig", "fid"])
     assert found["value"].round(1).tolist()[0] == 1
     assert found["reason"][1].startswith("needs")

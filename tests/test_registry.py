@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,6 +130,13 @@ def test_a_plug_in_that_does_not_say_what_it_must_is_named() -> None:
 @given(st.sets(st.integers(0, 300), min_size=1))
 def test_spans_are_read_as_the_seeds_that_they_are_of(numbers: set[int]) -> None:
     assert seeds(spans(numbers)) == sorted(numbers)
+
+
+def test_seeds_as_numbers() -> None:
+    assert seeds(3) == [3]
+    assert seeds(np.arange(3)) == seeds([0, 1, 1, 2]) == [0, 1, 2]
+    with pytest.raises(UserError, match="--seeds names none"):
+        seeds([])
 
 
 def test_spans_join_neighbours() -> None:

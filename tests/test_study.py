@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.config.study import find, names, read
-from benchmark.registry import UserError
+from benchmark.registry import METHODS, UserError
 
 GOOD = """# whose it is
 title = "t"
@@ -56,6 +56,14 @@ def test_the_same_run_twice_is_one(tmp_path: Path) -> None:
     assert len(read(written(tmp_path, 2 * grid)).runs()) == 1
 
 
+def test_a_method_without_a_papers_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METHODS["betavae"].value, "paper_steps", {})
+    file = written(tmp_path, GOOD)
+    with pytest.raises(UserError) as error:
+        read(file)
+    assert str(error.value).startswith(f"{file}: grid[1].budget: betavae does not say its paper")
+
+
 def test_a_part_of_it(tmp_path: Path) -> None:
     study = read(written(tmp_path, GOOD))
     assert len(study.part("gan", None, "1-9").runs()) == 4
@@ -92,7 +100,7 @@ def test_a_part_of_it(tmp_path: Path) -> None:
         (("seeds = [5]", 'seeds = ["a"]'), "grid[1].seeds[0]", "Input should be a valid integer"),
         (('"paper"', '"papre"'), "grid[1].budget", "unknown budget 'papre'; did you mean 'paper'?"),
         (('budget = "paper"', 'budgt = "paper"'), "grid[1].budgt", "unknown key 'budgt'"),
-        (('"gpu"', '["gpu"]'), "slurm.partition", "['gpu'] is not what sbatch can be told"),
+        (('"gpu"', '["gpu"]'), "slurm.partition", "['gpu'] is not an option of sbatch"),
         (('["module load cuda"]', '"module"'), "slurm.setup", "Input should be a valid list"),
         (("[[grid]]", "[[gird]]"), "gird", "unknown key 'gird'; did you mean 'grid'?"),
         (('datasets = ["toy"]', ""), "", "grid[0] has no datasets, and neither has the top"),

@@ -4,11 +4,11 @@ Only the commands that train import torch: a laptop can draw what a cluster comp
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmark.cli.cite import cite, registered_sources
 from benchmark.cli.data import data
@@ -18,8 +18,9 @@ from benchmark.cli.run import run, status
 from benchmark.cli.score import score
 from benchmark.cli.speed import speed
 from benchmark.config import parse
+from benchmark.errors import unknown
 from benchmark.exit_code import exit_with
-from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Registry
+from benchmark.registry import CLAIMS, DATASETS, METHODS, METRICS, Entry, Registry
 
 app = typer.Typer(
     name="benchmark",
@@ -48,49 +49,36 @@ def list_(
         "claims": CLAIMS,
     }
     if kind not in (*rooms, "studies", "all"):
-        from benchmark.registry import unknown
-
         raise unknown("kind", kind, [*rooms, "studies", "all"])
-    from results.terminal import console
-
-    screen = console()
     for room, registry in rooms.items():
         if kind in (room, "all"):
-            _list(screen, room, registry)
+            more = {"methods": ["sees"], "claims": ["minutes"]}.get(room, [])
+            lines = [_line(registry[name], more) for name in registry.names()]
+            _print(room, ["name", "what", *more, "source"], lines)
     if kind in ("studies", "all"):
-        _list_studies(screen)
+        from benchmark.config.study import find, names
+
+        lines = [[study.name, study.title, study.source] for study in map(find, names())]
+        _print("studies", ["name", "what", "source"], lines)
 
 
-def _list_studies(console: Console) -> None:
+def _line(entry: Entry[object], more: Sequence[str]) -> list[str]:
+    what = entry.facts.get("says") or (entry.value.__doc__ or "").strip().splitlines()[0]
+    told = [str(entry.facts.get(name) or getattr(entry.value, name)) for name in more]
+    return [entry.name, what, *told, entry.source]
+
+
+def _print(title: str, columns: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    from benchmark.config.study import find, names
+    from results.terminal import console
 
-    columns = ["name", "what", "source"]
-    table = Table(*columns, title="studies", title_justify="left", box=box.SIMPLE)
-    for study in map(find, names()):
-        texts = (study.name, study.title, study.source)
-        table.add_row(*(Text(text, overflow="fold") for text in texts))
-    console.print(table)
-
-
-def _list(console: Console, room: str, registry: Registry[object]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    more = {"methods": ["sees"], "claims": ["minutes"]}.get(room, [])
-    columns = ["name", "what", *more, "source"]
-    table = Table(*columns, title=room, title_justify="left", box=box.SIMPLE)
-    for name in registry.names():
-        entry = registry[name]
-        what = entry.facts.get("says") or (entry.value.__doc__ or "").strip().splitlines()[0]
-        told = [str(entry.facts.get(c) or getattr(entry.value, c)) for c in more]
-        texts = (name, what, *told, entry.source)
-        table.add_row(*(Text(text, overflow="fold") for text in texts))
-    console.print(table)
+    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE)
+    for line in lines:
+        table.add_row(*(Text(text, overflow="fold") for text in line))
+    console().print(table)
 
 
 @app.command()

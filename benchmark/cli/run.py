@@ -136,7 +136,7 @@ class Jobs:
         tables = [sbatch_options.user_table(), study.slurm]
         gpus = None if self.gpus == "0" else self.gpus
         ours = {"partition": self.partition, "time": self.time, "gpus": gpus}
-        told = [f"{name}={value}" for name, value in ours.items() if value is not None]
+        options = [f"{name}={value}" for name, value in ours.items() if value is not None]
         return How(
             self.on or "local",
             study.name,
@@ -145,7 +145,7 @@ class Jobs:
             parallel=self.parallel,
             retry=self.retry,
             detach=self.detach,
-            options=sbatch_options.options(tables, [*told, *self.slurm]),
+            options=sbatch_options.options(tables, [*options, *self.slurm]),
             setup=sbatch_options.setup(tables),
         )
 

@@ -18,7 +18,7 @@ HINT = "; --sees images leaves out what needs more than images"
 
 
 def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
-    """Raise UserError if a method cannot take the data set: said before anything trains."""
+    """Raise UserError if a method cannot take the data set; called before anything trains."""
     for method in dict.fromkeys(run.method for run in runs):
         reason = misfit(method, dataset.spec)
         if reason is not None:
@@ -55,7 +55,7 @@ def unscored(score: Score, spec: Spec) -> str | None:
 
 
 def _try_sampling(sees: Sees, dataset: Dataset) -> None:
-    """Raise ValueError if batches of that kind cannot be dealt."""
+    """Raise ValueError if batches of that kind cannot be drawn."""
     rng = np.random.default_rng(0)
     if sees == "one-factor":
         for factor in range(len(dataset.factor_sizes)):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from operator import index
 
 from benchmark.errors import UserError, unknown
 
@@ -43,7 +44,7 @@ def seeds(given: Seeds) -> list[int]:
     if isinstance(given, str):
         found = [seed for part in given.split(",") for seed in _span(part.strip(), given)]
     else:
-        found = [given] if isinstance(given, int) else list(given)
+        found = [given] if isinstance(given, int) else [index(seed) for seed in given]
     for seed in found:
         if not 0 <= seed < SEEDS_BELOW:
             raise UserError(f"--seeds {seed}: a seed is at least 0 and below {SEEDS_BELOW}")

@@ -17,7 +17,7 @@ REFERENCES = ("untrained", "random", "truth")
 
 @dataclass(frozen=True)
 class Plan:
-    """The options of `run` that say what is trained, as given; None where one is not given.
+    """The options of `run` about what is trained, as given; None where one is not given.
 
     Attributes:
         methods, datasets: names.
@@ -46,7 +46,7 @@ class Plan:
         """Return the study, or the part of it, or one of a single grid.
 
         Raises:
-            UserError: a name or a value that cannot be, or one that the study says itself.
+            UserError: a name or a value that cannot be, or one that the study states itself.
         """
         if self.study is None:
             return Study([self._grid()])
@@ -87,6 +87,6 @@ def select(methods: Names, sees: Names | None = None, reference: bool = False) -
         there = {method: METHODS[method].value.sees for method in found}
         found = [method for method in found if there[method] in kinds]
         if not found:
-            said = ", ".join(f"{method} sees {kind}" for method, kind in there.items())
-            raise UserError(f"--sees {sees}: no such method is asked for; {said}")
+            each = ", ".join(f"{method} sees {kind}" for method, kind in there.items())
+            raise UserError(f"--sees {sees}: no such method is asked for; {each}")
     return list(dict.fromkeys([*found, *(REFERENCES if reference else ())]))

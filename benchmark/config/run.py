@@ -56,16 +56,16 @@ class Run:
         return place(out, self.dataset, self.method, self.seed, self.key)
 
     def record(self, precision: str) -> dict[str, Any]:
-        """Return what its `run.json` says of it: what was asked, and what its method is.
+        """Return what its `run.json` holds: what was asked, and what its method is.
 
         Args:
             precision: what it trains in: auto is float32 or bfloat16 there.
         """
         usual = defaults(self.cls, self.dataset)
         given = {k: v for k, v in self.settings.items() if v != usual[k]}
-        told = {"settings": given, "defaults": usual, "precision": precision}
+        stated = {"settings": given, "defaults": usual, "precision": precision}
         return {
-            "run": asdict(self) | told | {"version": self.version},
+            "run": asdict(self) | stated | {"version": self.version},
             "key": self.key,
             "sees": self.cls.sees,
             "representation": self.cls.representation(),

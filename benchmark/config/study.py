@@ -1,4 +1,4 @@
-"""Studies: which runs a comparison is made of, and TOML files that say so.
+"""Studies: which runs a comparison is made of, read from TOML files.
 
     title = "..."                       # and source: whose study it is
     datasets = ["dsprites", "shapes3d"]
@@ -9,7 +9,7 @@
     [[grid]]                            # as many as you like; each is a product
     method = "betavae"                  # or several: ["vae", "pca"]
     set = { beta = [1, 4, 16] }
-    seeds = "0-9"                       # what is said above, otherwise for this grid
+    seeds = "0-9"                       # instead of the value at the top, for this grid
 
     [slurm]                             # options of sbatch
     partition = "gpu"
@@ -48,7 +48,7 @@ SHIPPED = Path(__file__).parent / "studies"
 
 @dataclass(frozen=True)
 class Study:
-    """Grids, and what a file of TOML says beside them.
+    """Grids, and what a file of TOML states beside them.
 
     Attributes:
         grids: of runs.
@@ -71,11 +71,7 @@ class Study:
         return all(grid.quick for grid in self.grids)
 
     def runs(self) -> list[Run]:
-        """Return the runs of all grids, each once.
-
-        Raises:
-            UserError: a method does not say what the paper's budget is.
-        """
+        """Return the runs of all grids, each once; UserError as `Grid.runs`."""
         return list({run.key: run for grid in self.grids for run in grid.runs()}.values())
 
     def part(self, methods: Names | None, datasets: Names | None, only: Seeds | None) -> "Study":
@@ -136,10 +132,10 @@ def read(file: Path) -> Study:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: {error}") from error
     except ValidationError as error:
-        raise UserError(f"{file}: {_said(error)}") from error
+        raise UserError(f"{file}: {_message(error)}") from error
 
 
-def _said(error: ValidationError) -> str:
+def _message(error: ValidationError) -> str:
     """Return the first error of a file in one line: the key's path, and what is wrong."""
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
@@ -175,7 +171,7 @@ def _one_of(kind: str, known: Sequence[str]) -> AfterValidator:
 
 def _option(value: Any) -> Any:
     if not isinstance(value, bool | int | float | str):
-        raise ValueError(f"{value!r} is not what sbatch can be told")
+        raise ValueError(f"{value!r} is not an option of sbatch")
     return value
 
 
@@ -184,7 +180,7 @@ SPAN = BeforeValidator(_checked(lambda v: parse.seeds(v) if isinstance(v, str | 
 
 
 class _Common(BaseModel):
-    """What a grid may say, and the top of the file for all grids."""
+    """The keys of a grid, and of the top of the file for all grids."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -201,8 +197,8 @@ class _Common(BaseModel):
         return self
 
     @property
-    def said(self) -> dict[str, Any]:
-        """What it says of the keys that grids and the top share."""
+    def given(self) -> dict[str, Any]:
+        """The values that it has of the keys that grids and the top share."""
         keys = self.model_fields_set & _Common.model_fields.keys()
         return {key: getattr(self, key) for key in keys}
 
@@ -239,21 +235,26 @@ class _File(_Common):
     slurm: _Slurm | None = None
 
     @model_validator(mode="after")
-    def _has_datasets(self) -> "_File":
+    def _has_runs(self) -> "_File":
         for number, table in enumerate(self.grid):
-            if not (table.datasets or self.datasets):
+            grid = self._grid(table)
+            if not grid.datasets:
                 raise ValueError(f"grid[{number}] has no datasets, and neither has the top")
+            try:
+                list(grid.runs())
+            except UserError as error:
+                raise ValueError(f"grid[{number}].budget: {error}") from error
         return self
 
     def study(self, name: str) -> Study:
-        """Return the study: each grid with what the top says where it says nothing itself."""
+        """Return the study; a grid has the values of the top where it has none itself."""
         slurm = self.slurm.model_dump(exclude_unset=True) if self.slurm else {}
         grids = [self._grid(table) for table in self.grid]
         return Study(grids, self.metrics, name, self.title, self.source, slurm)
 
     def _grid(self, table: _Table) -> Grid:
-        top, own = self.said, table.said
+        top, own = self.given, table.given
         for one, other in (("steps", "budget"), ("budget", "steps")):
             if one in own:
                 top.pop(other, None)
-        return Grid(table.method, settings=table.set, **{**top, **own})
+        return Grid(table.method, settings=table.set, **{"datasets": [], **top, **own})
