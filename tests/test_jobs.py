@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmark.cluster.holders import settle
-from benchmark.cluster.job import Stop, Task, work
+from benchmark.cluster.job import AGAIN, Stop, Task, work
 from benchmark.cluster.leases import Leases, Owner
 from benchmark.cluster.sbatch_options import options, setup
 from benchmark.cluster.submission import Submission, submissions
@@ -27,7 +27,7 @@ from benchmark.config.score import Score
 from benchmark.registry import METHODS, UserError
 from methods.base import Batch, defaults
 from methods.vae import VAE
-from results.state import Wanted
+from results.state import Wanted, state_of
 from results.store import Folder, folders
 from tests.command import ROOT, Command
 from tests.supervisor import die_with_parent
@@ -233,6 +233,30 @@ def test_what_comes_back_without_progress_failed(
     assert folder.reason.startswith("it came back 3 times with no step and no stage done")
     assert Leases(job.out).all() == {}
     assert not list(job.folder.glob("toy-*"))
+
+
+def test_a_job_without_scontrol_leaves_its_run_to_the_next_command(tmp_path: Path) -> None:
+    """Time is short, and Slurm cannot be told to queue the job again: the run is saved and free."""
+    run = Run("toy", "vae", 0, 10**6, defaults(VAE, "toy"))
+    submission = Submission(tmp_path, "slurm", metrics=(Score("mig"),)).write()
+    name = run.folder(tmp_path).name
+    record = {"name": name, "run": asdict(run), "asked": run.record("auto")}
+    submission.write_tasks([[record]])
+    with Leases(tmp_path).owner(Owner(submission=submission.id)) as mine:
+        mine.take([name], {})
+    words = [sys.executable, "-m", "benchmark.cluster.job", str(submission.folder), "0"]
+    env = os.environ | {"SLURM_JOB_ID": "7", "PATH": "/nowhere"}
+    with subprocess.Popen(
+        words, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent
+    ) as job:
+        until(lambda: Folder(tmp_path / name).log().exists())
+        job.send_signal(signal.SIGUSR2)
+        said = job.communicate()[1]
+    assert job.returncode == AGAIN
+    assert "scontrol does not answer" in said
+    assert Leases(tmp_path).all() == {}
+    assert state_of(tmp_path / name, submission.wanted).is_left(retry=False)
+    assert Folder(tmp_path / name).checkpoint().exists()
 
 
 def test_what_submitit_calls_needs_no_torch_where_all_is_done(job: Submission) -> None:

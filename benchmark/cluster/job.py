@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -55,10 +55,15 @@ class Task:
 
 
 class Stop:
-    """Whether Slurm wants the job to end, and whether it is to come back."""
+    """Whether Slurm wants the job to end, and whether it is to come back.
 
-    def __init__(self) -> None:
+    Args:
+        give_back: called when it cannot come back, so that others may continue its runs.
+    """
+
+    def __init__(self, give_back: Callable[[], None] = lambda: None) -> None:
         self.asked = self.again = False
+        self.give_back = give_back
 
     def __call__(self) -> bool:
         """Return whether to stop."""
@@ -81,7 +86,11 @@ class Stop:
 def leave(stop: Stop) -> int:
     """Return the exit code of a stopped part; put the job back into the queue if it is to be."""
     if stop.again and "BENCHMARK_PART" not in os.environ and "SLURM_JOB_ID" in os.environ:
-        slurm.requeue(job())
+        try:
+            slurm.requeue(job())
+        except UserError as error:  # scontrol may be absent on compute nodes
+            print(f"error: {error}; the same command continues", file=sys.stderr, flush=True)
+            stop.give_back()
     return AGAIN if stop.again else 128 + signal.SIGTERM
 
 
@@ -93,15 +102,15 @@ def job() -> str:
 
 def main(words: Sequence[str]) -> int:
     """Do what the words of the command line say; return the exit code."""
-    stop = Stop()
-    for which, handler in _handlers(stop).items():
-        signal.signal(which, handler)
-    if WITH_STDIN in words:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
     submission, number = read(Path(words[0])), int(words[1])
     if submission is None:
         print(f"error: cannot read the submission in {words[0]}", file=sys.stderr)
         return 2
+    stop = Stop(lambda: give_back(submission, number))
+    for which, handler in _handlers(stop).items():
+        signal.signal(which, handler)
+    if WITH_STDIN in words:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     runs = _runs(submission, number)
     set_threads(submission.beside)
     if "BENCHMARK_PART" not in os.environ and min(submission.beside, len(runs)) > 1:
@@ -109,6 +118,15 @@ def main(words: Sequence[str]) -> int:
     part = int(os.environ.get("BENCHMARK_PART", 0))
     step = submission.beside if "BENCHMARK_PART" in os.environ else 1
     return work(submission, number, runs[part::step], stop)
+
+
+def give_back(submission: Submission, number: int) -> None:
+    """Give back all runs that a job of Slurm holds or that wait for it."""
+    leases = Leases(submission.out)
+    for run in submission.task(number):
+        lease = leases.of(run["name"])
+        if lease is not None and lease.owner.submission == submission.id:
+            leases.remove(lease.run, lease.owners)
 
 
 def _end_with_stdin() -> None:
