@@ -138,9 +138,14 @@ def _remaining(todo: Sequence[Run], out: Path) -> Remaining:
 
 
 def _to_do(asked: Comparison, out: Path, retry: bool) -> list[Run]:
-    """Return the runs of which something is missing, and those that another process holds."""
+    """Return the runs that are left or held by another process; say which are not run again."""
     names = [one.folder(out).name for one in asked.runs]
     states = survey(names, out, settle(out), wanted(asked.scores))
+    for now in states:
+        if now.damaged:
+            print(f"left out: {now.why}", file=sys.stderr)
+        elif now.state == "failed" and not retry:
+            print(f"{now.run} failed before; --retry runs it again", file=sys.stderr)
     pairs = zip(asked.runs, states, strict=True)
     return [one for one, now in pairs if now.is_left(retry) or now.state in HELD]
 

@@ -24,7 +24,7 @@ from benchmark.cluster import slurm
 from benchmark.cluster.leases import Held, Leases, Owner
 from benchmark.cluster.submission import Submission, read
 from benchmark.registry import UserError
-from results.state import lacking
+from results.state import state_of
 
 AGAIN = 75
 """The exit code of a part of a job that is to be done again: EX_TEMPFAIL of sysexits.h."""
@@ -196,8 +196,8 @@ def work(submission: Submission, number: int, runs: Sequence[dict[str, Any]], st
         for run in runs:
             if not take(run["name"], submission, number, leases, mine):
                 continue
-            state = "done"
-            if lacking(submission.out / run["name"], submission.wanted):
+            state: str = state_of(submission.out / run["name"], submission.wanted).state
+            if state != "done":
                 state = _train(run, submission, stop, mine)
             if state != "done":
                 code = 1
