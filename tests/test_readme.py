@@ -67,7 +67,10 @@ def test_the_method_is_short_and_trains(toy: Dataset) -> None:
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_examples_run(code: str, dsprites: Dataset) -> None:
+def test_examples_run(
+    code: str, dsprites: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     exec(compile(code, "example", "exec"), {"__name__": "example"})
 
 
