@@ -74,7 +74,9 @@ def stamp(folder: Folder) -> str:
 def _code() -> str:
     """Return a checksum of the code that reads run folders: another might read something else."""
     here = Path(__file__).parent
-    sources = (here / f"{name}.py" for name in ("frame_cache", "frame", "store", "files"))
+    sources = (
+        here / f"{name}.py" for name in ("frame_cache", "frame", "store", "records", "files")
+    )
     return f"{zlib.crc32(b''.join(source.read_bytes() for source in sources)):08x}"
 
 

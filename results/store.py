@@ -17,96 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
+from results.arrays import Codes as Codes
+from results.arrays import Generated as Generated
+from results.arrays import Traversal as Traversal
+from results.arrays import check_table
 from results.atomic import SCORES
-from results.files import Shape, check, plain, read_arrays, read_record, write_arrays, write_record
+from results.files import check, plain, read_arrays, read_record, write_arrays, write_record
 from results.files import written as written
+from results.records import ASKED, FAILURE, ROW, SCORED
 
 State = Literal["done", "failed", "diverged", "unfinished", "broken"]
 STATES: tuple[State, ...] = ("done", "failed", "diverged", "unfinished", "broken")
 RUN_NAME = re.compile(r"(?P<dataset>.+)-(?P<method>.+)-\d+-[0-9a-f]{10}")
 RECORDS = ("run.json", "scores.json", "failure.json")
 """What a run's state and scores are read from."""
-
-_NUMBER = (int, float)
-_ASKED: Shape = {
-    "run": {
-        "dataset": str,
-        "method": str,
-        "seed": int,
-        "steps": int,
-        "budget": str,
-        "settings": dict,
-        "precision": str,
-    },
-    "key": str,
-    "sees": str,
-    "representation": str,
-}
-_FAILURE: Shape = {"state": str, "reason": str}
-_SCORES: Shape = {"rows": list, "train": dict}
-_ROW: Shape = {
-    "metric": str,
-    "value": (*_NUMBER, type(None)),
-    "reason": (str, type(None)),
-    "protocol": str,
-    "seconds": _NUMBER,
-    "images": int,
-}
-
-
-class Codes(NamedTuple):
-    """The codes of M images.
-
-    Attributes:
-        codes: (M, L) float32, or uint8 where the code is the image itself.
-        rows: (M,) int64, the row of the data set that each line encodes.
-        names: the L codes' names.
-        kinds: the L codes' kinds (normal, uniform, categorical, noise, ...).
-        std: (M, L) float16, the standard deviations of the codes' posteriors, if they have any.
-        squared_errors: (n,) float32, of images that were encoded and decoded again, the mean over
-            pixels, if the method decodes.
-    """
-
-    codes: NDArray[Any]
-    rows: NDArray[np.int64]
-    names: Sequence[str]
-    kinds: Sequence[str]
-    std: NDArray[Any] | None = None
-    squared_errors: NDArray[Any] | None = None
-
-
-class Generated(NamedTuple):
-    """Codes drawn from the prior, and what an oracle reads in the images made of them.
-
-    Attributes:
-        codes: (M, L) float32, without noise.
-        factors: (M, K) int64, as the oracle reads them.
-        names, kinds: of the L codes.
-        accuracy: (K,), how often the oracle reads each factor rightly in real images.
-    """
-
-    codes: NDArray[Any]
-    factors: NDArray[np.int64]
-    names: Sequence[str]
-    kinds: Sequence[str]
-    accuracy: NDArray[np.float64]
-
-
-class Traversal(NamedTuple):
-    """Images along each of R codes.
-
-    Attributes:
-        strips: (R, V, C, H, W) uint8, 0..255.
-        names: the R codes' names.
-        values: (R, V), the value that the code takes in each image, in the code's own unit; NaN
-            where there is no image.
-        title: what the pictures show.
-    """
-
-    strips: NDArray[np.uint8]
-    names: list[str]
-    values: NDArray[np.float64]
-    title: str
 
 
 class Account(NamedTuple):
@@ -192,21 +116,21 @@ class Folder:
     @property
     def asked(self) -> dict[str, Any]:
         """What was asked (`run.json`); UserError if there is none."""
-        record = read_record(self.path / "run.json", _ASKED)
+        record = read_record(self.path / "run.json", ASKED)
         if record is None:
             raise UserError(f"{self.path} has no run.json")
         return record
 
     def ask(self, record: dict[str, Any]) -> None:
         """Write `run.json`; ValueError if `record` lacks something a table needs."""
-        write_record(self.path / "run.json", record, _ASKED)
+        write_record(self.path / "run.json", record, ASKED)
 
     @property
     def scores(self) -> dict[str, Any] | None:
         """The scores (`scores.json`), or None while the run is not done."""
-        record = read_record(self.path / SCORES, _SCORES)
+        record = read_record(self.path / SCORES, SCORED)
         for row in [] if record is None else record["rows"]:
-            check(row, _ROW, f"{self.path / 'scores.json'}: a row")
+            check(row, ROW, f"{self.path / 'scores.json'}: a row")
         return record
 
     def finish(self, record: dict[str, Any]) -> None:
@@ -223,10 +147,10 @@ class Folder:
         """
         rows = [plain(_with_reason(row)) for row in record["rows"]]
         for row in rows:
-            check(row, _ROW, "a row of scores", ValueError)
+            check(row, ROW, "a row of scores", ValueError)
         # In this order a crash in between leaves an unfinished run, never a done one that failed.
         self.forget_failure()
-        write_record(self.path / SCORES, {**record, "rows": rows}, _SCORES)
+        write_record(self.path / SCORES, {**record, "rows": rows}, SCORED)
 
     @property
     def failure(self) -> dict[str, Any] | None:
@@ -234,7 +158,7 @@ class Folder:
 
         The log is the end of what it said (`failure.json`).
         """
-        return read_record(self.path / "failure.json", _FAILURE)
+        return read_record(self.path / "failure.json", FAILURE)
 
     def fail(
         self,
@@ -247,7 +171,7 @@ class Folder:
         if state not in ("failed", "diverged"):
             raise ValueError(f"a run ends as 'failed' or 'diverged', not as {state!r}")
         record = {"state": state, "reason": reason, "step": step, "log": log}
-        write_record(self.path / "failure.json", record, _FAILURE)
+        write_record(self.path / "failure.json", record, FAILURE)
 
     def forget_failure(self) -> None:
         """Remove `failure.json`, before another attempt."""
@@ -271,7 +195,7 @@ class Folder:
         """Return all that tables need, reading each file once; what is broken is no error."""
         asked = None
         try:
-            asked = read_record(self.path / "run.json", _ASKED)
+            asked = read_record(self.path / "run.json", ASKED)
             if asked is None:
                 lost = self._begun()
                 reason = f"{self.path} has no run.json" if lost else ""
@@ -311,7 +235,7 @@ class Folder:
         codes, rows = np.asarray(found.codes), np.asarray(found.rows, np.int64)
         if codes.dtype != np.uint8:
             codes = codes.astype(np.float32, copy=False)
-        _check_table(codes, found.names, found.kinds, rows=rows)
+        check_table(codes, found.names, found.kinds, rows=rows)
         if found.std is not None and np.shape(found.std) != codes.shape:
             raise ValueError(f"std {np.shape(found.std)} is not that of codes {codes.shape}")
         arrays = found._replace(codes=codes, rows=rows)._asdict()
@@ -326,7 +250,7 @@ class Folder:
 
     def write_generated(self, found: Generated) -> None:
         """Write `generated.h5`; ValueError if the shapes are not those of `Generated`."""
-        _check_table(found.codes, found.names, found.kinds, factors=found.factors[:, 0])
+        check_table(found.codes, found.names, found.kinds, factors=found.factors[:, 0])
         write_arrays(self.path / "generated.h5", **found._asdict())
 
     def generated(self) -> Generated:
@@ -371,17 +295,6 @@ class Folder:
             return False
         except OSError as error:
             raise UserError(f"cannot read {self.path}: {error.strerror or error}") from error
-
-
-def _check_table(
-    codes: NDArray[Any], names: Sequence[str], kinds: Sequence[str], **column: NDArray[Any]
-) -> None:
-    """Raise ValueError unless codes (M, L) have a column (M,) beside them, L names and L kinds."""
-    ((what, beside),) = column.items()
-    if codes.ndim != 2 or beside.shape != codes.shape[:1]:
-        raise ValueError(f"codes {codes.shape} and {what} {beside.shape} are not (M, L) and (M,)")
-    if not len(names) == len(kinds) == codes.shape[1]:
-        raise ValueError(f"{len(names)} names and {len(kinds)} kinds, {codes.shape[1]} codes")
 
 
 def _staged(name: str, stage: str) -> str:

@@ -1,0 +1,29 @@
+"""What the JSON records of a run must have: `run.json`, `failure.json`, `scores.json`."""
+
+from results.files import Shape
+
+NUMBER = (int, float)
+ASKED: Shape = {
+    "run": {
+        "dataset": str,
+        "method": str,
+        "seed": int,
+        "steps": int,
+        "budget": str,
+        "settings": dict,
+        "precision": str,
+    },
+    "key": str,
+    "sees": str,
+    "representation": str,
+}
+FAILURE: Shape = {"state": str, "reason": str}
+SCORED: Shape = {"rows": list, "train": dict}
+ROW: Shape = {
+    "metric": str,
+    "value": (*NUMBER, type(None)),
+    "reason": (str, type(None)),
+    "protocol": str,
+    "seconds": NUMBER,
+    "images": int,
+}
