@@ -9,13 +9,13 @@ import pandas as pd
 
 from benchmark.config.parse import seeds as parsed
 from benchmark.registry import UserError, unknown
-from results.formats import SUFFIXES, printed, write_table
 from results.frame import as_json, only, suffix, tidy, write_rows
 from results.published import numbers_with_published, published, with_published
 from results.runs import Runs, metric_facts, rows_of
 from results.significance import compared
 from results.store import Folder
 from results.table import tables
+from results.table_formats import SUFFIXES, printed, write_table
 from results.terminal import console
 from results.trained import rich_trained, trained
 

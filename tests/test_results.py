@@ -15,12 +15,12 @@ from rich.console import Console
 
 from benchmark.registry import UserError
 from results.aggregate import label, natural, records, summary, with_lines
-from results.formats import printed as printable_table
 from results.frame import COLUMNS, as_json, settings_text, tidy, write_rows
 from results.output import chosen
 from results.significance import compared
 from results.store import Codes, Folder, Generated, folders, place, written
 from results.table import tables
+from results.table_formats import printed as printable_table
 from results.trained import rich_trained, trained
 from tests.studies import TEN, ask, done, row, small_study
 

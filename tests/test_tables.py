@@ -15,13 +15,13 @@ from statsmodels.stats.multitest import multipletests
 
 from benchmark.cli.main import main
 from benchmark.registry import UserError
-from results.formats import latex, latex_text, markdown, write_table
 from results.frame import tidy, write_rows
 from results.published import PUBLISHED, numbers_with_published, published, with_published
 from results.significance import compared
 from results.statistics import interval, paired_test
 from results.table import Table
 from results.table import tables as tables_of
+from results.table_formats import latex, latex_text, markdown, write_table
 from tests.command import Command, Result
 from tests.studies import ask, done, row
 from tests.tables import rng

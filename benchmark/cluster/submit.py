@@ -152,7 +152,7 @@ def _start_arrays(submission: Submission, how: How) -> Submission:
 
     A limit on how many run at once holds for all of them: each waits for the one before it.
     """
-    from benchmark.cluster import arrays  # which takes a moment, and is for Slurm only
+    from benchmark.cluster import slurm_arrays  # which takes a moment, and is for Slurm only
 
     for number in range(submission.number_of_arrays):
         options = dict(how.options)
@@ -160,7 +160,7 @@ def _start_arrays(submission: Submission, how: How) -> Submission:
             after = f"afterany:{submission.arrays[-1]}"
             options["dependency"] = ",".join(filter(None, (options.get("dependency"), after)))
         try:
-            job = arrays.submit(submission, number, options, how.setup, how.parallel)
+            job = slurm_arrays.submit(submission, number, options, how.setup, how.parallel)
             submission = submission.change(arrays=(*submission.arrays, job))
         except UserError as error:
             raise Refused(str(error), number * submission.size) from error

@@ -4,15 +4,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from benchmark.config.budget import steps
 from benchmark.config.run import Run
 from benchmark.config.settings import Settings
-from benchmark.errors import UserError
 from benchmark.registry import METHODS
-from methods.base import Method, defaults
+from methods.base import defaults
 
-BUDGETS = ("quick", "paper")
 PRECISIONS = ("auto", "float32", "bfloat16")
-QUICK_STEPS = 1_000
 
 
 @dataclass(frozen=True)
@@ -55,22 +53,3 @@ class Grid:
                 chosen = usual | dict(zip(tried, values, strict=True))
                 for seed in self.seeds:
                     yield Run(dataset, method, seed, n, chosen, budget, self.precision)
-
-
-def steps(method: str, dataset: str, budget: str, given: int | None) -> tuple[int, str]:
-    """Return the training steps of a run and the name of the budget; 0 for what has none.
-
-    Raises:
-        UserError: the budget is the paper's, and the method does not say what that is.
-    """
-    cls: type[Method] = METHODS[method].value
-    if not cls.trains():
-        return 0, "none"
-    if given is not None:
-        return given, "steps"
-    if budget == "quick":
-        return QUICK_STEPS, budget
-    published = cls.paper_steps.get(dataset, cls.paper_steps.get(""))
-    if published is None:
-        raise UserError(f"{method} does not say its paper's steps (paper_steps); give --steps")
-    return published, budget

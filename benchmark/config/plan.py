@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from benchmark.config import parse, settings
-from benchmark.config.grid import BUDGETS, PRECISIONS, Grid
+from benchmark.config.budget import BUDGETS
+from benchmark.config.grid import PRECISIONS, Grid
 from benchmark.config.parse import Names, Seeds
 from benchmark.config.settings import Given
 from benchmark.config.study import Study, find

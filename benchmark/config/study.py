@@ -37,7 +37,8 @@ from pydantic import (
 )
 
 from benchmark.config import parse, settings
-from benchmark.config.grid import BUDGETS, PRECISIONS, Grid
+from benchmark.config.budget import BUDGETS
+from benchmark.config.grid import PRECISIONS, Grid
 from benchmark.config.parse import Names, Seeds
 from benchmark.config.run import Run
 from benchmark.errors import UserError, unknown
