@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap, norm, t
 
 Matrix = NDArray[np.float64]
 Samples = Sequence[Sequence[float] | NDArray[Any]] | NDArray[np.floating]
@@ -85,6 +84,8 @@ def _counts(n: int, rng: np.random.Generator) -> Matrix:
 
 def _bca(values: Matrix, drawn: Matrix, level: float) -> Matrix:
     """Return SciPy's intervals (S, 2) of the means; their resamples' come by one product."""
+    from scipy.stats import bootstrap  # half a second, which commands without intervals do without
+
     mean = values.mean(axis=1, keepdims=True)
     means = values @ drawn.T / values.shape[1]
     # Resamples whose mean is the sample's count half for the bias: rounding must not part them.
@@ -104,6 +105,8 @@ def _bca(values: Matrix, drawn: Matrix, level: float) -> Matrix:
 
 def _widened(level: float, n: int) -> float:
     """Return the level at which a bootstrap interval is as wide as Student's (Hesterberg)."""
+    from scipy.stats import norm, t
+
     z = np.sqrt(n / (n - 1)) * t.ppf((1 + level) / 2, n - 1)
     return float(1 - 2 * norm.sf(z))
 

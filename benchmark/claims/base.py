@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.comparison import Comparison, complete
 from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.evaluation.factor_classifier import Oracle, oracle
@@ -112,6 +111,8 @@ class Lab:
         Raises:
             Diverged, UserError: one did not come to its end.
         """
+        from benchmark.comparison import Comparison, complete  # which listing claims does without
+
         asked = Comparison(tuple(runs), tuple(scores), self.device)
         loaded = {run.dataset: self.data(run.dataset) for run in runs}
         found, rows = [run.folder(self.out) for run in runs], wanted(scores)
