@@ -23,7 +23,7 @@ from tests.tables import Array, grid, rng
 
 ENCODES = """
 import numpy as np, torch
-from benchmark import arithmetic
+from benchmark.training import hardware
 from benchmark.training.batches import Dealer
 from benchmark.evaluation.encode import encode
 from benchmark.registry import METHODS
@@ -32,7 +32,7 @@ from datasets.base import Spec, Table
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
 
-arithmetic.prepare()
+hardware.prepare()
 torch.set_num_threads(1)
 rows, spec = np.arange(16_000), Spec("many", (1, 64, 64), 2, ("a",), (2,))
 packed = np.random.default_rng(0).integers(0, 256, (len(rows), spec.size), np.uint8)
