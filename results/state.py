@@ -34,7 +34,7 @@ ANY = Wanted()
 
 
 class Holder(Protocol):
-    """Who holds a run's lock, as far as its state depends on that."""
+    """Who holds a run's lease, as far as its state depends on that."""
 
     @property
     def place(self) -> Literal["queued", "running", "gone"]:
@@ -77,7 +77,7 @@ def state_of(folder: Path, wanted: Wanted, holder: Holder | None = None) -> RunS
     Args:
         folder: the run's.
         wanted: the scores that it should have.
-        holder: who holds its lock, if anybody does.
+        holder: who holds its lease, if anybody does.
     """
     name = folder.name
     if holder is not None and holder.place != "gone":
@@ -108,7 +108,7 @@ def lacking(folder: Path, wanted: Wanted) -> Collection[tuple[str, str]]:
         there = {
             (row["metric"], row["protocol"])
             for row in rows
-            if not (row["reason"] or "").startswith(wanted.again or "\n")
+            if not (row["reason"] or "").startswith(wanted.again)
         }
     except (OSError, ValueError, TypeError, KeyError):
         return wanted.rows
