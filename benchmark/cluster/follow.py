@@ -47,12 +47,12 @@ def follow(names: Sequence[str], out: Path, wanted: Wanted) -> list[RunState]:
                 _print_scores(over, out)
             ended |= over
             states = [ended.get(name) or now[name] for name in names]
-            told = sentence(states)
-            if told != said:
-                said, pause = told, SHORTEST
+            counted = sentence(states)
+            if counted != said:
+                said, pause = counted, SHORTEST
                 if not console.is_terminal:
-                    print(told, file=sys.stderr, flush=True)
-            line.update(Text(_with_progress(told, states, out)))
+                    print(counted, file=sys.stderr, flush=True)
+            line.update(Text(_with_progress(counted, states, out)))
             if not any(s.state in ("queued", "running") for s in states):
                 return states
             time.sleep(pause)
@@ -64,9 +64,9 @@ def _print_scores(names: Iterable[str], out: Path) -> None:
         print(Folder(out / name).summary(), file=sys.stderr, flush=True)
 
 
-def _with_progress(told: str, states: Sequence[RunState], out: Path) -> str:
+def _with_progress(counted: str, states: Sequence[RunState], out: Path) -> str:
     time_left, steps = left(states, out), under_way(states, out)
-    return "; ".join(filter(None, (told, steps, f"about {time_left} left" if time_left else "")))
+    return "; ".join(filter(None, (counted, steps, f"about {time_left} left" if time_left else "")))
 
 
 def replace_process(submission: Submission, json: bool) -> NoReturn:

@@ -135,9 +135,9 @@ def _of_job(
 
 def _job(leases: Iterable[Lease], submission: Submission, task: int) -> str:
     """Return Slurm's number of a task's job; "" if it has none yet."""
-    told = next((lease.owner.job for lease in leases if lease.owner.job), "")
+    number = next((lease.owner.job for lease in leases if lease.owner.job), "")
     submitted = 0 <= task // submission.size < len(submission.arrays)
-    return told or (submission.job(task) if submitted else "")
+    return number or (submission.job(task) if submitted else "")
 
 
 def _abandoned(leases: Iterable[Lease]) -> bool:
@@ -150,15 +150,15 @@ def _worked_on(submission: Submission, waiting: Lease) -> bool:
     """Whether a run that waits for local processes has any; these renew the submission's ticket."""
     there = submission.workers or (submission.submitter,)
     heartbeat = submission.heartbeat or waiting.heartbeat
-    return any(_lives(process, heartbeat) for process in there)
+    return any(_is_alive(process, heartbeat) for process in there)
 
 
 def _there(process: Process, lease: Lease) -> bool:
-    return _lives(process, lease.heartbeat)
+    return _is_alive(process, lease.heartbeat)
 
 
-def _lives(process: Process, heartbeat: float) -> bool:
-    """Whether a process lives; of another host's, whether its heartbeat is recent."""
+def _is_alive(process: Process, heartbeat: float) -> bool:
+    """Whether a process is alive; of another host's, whether its heartbeat is recent."""
     return process.alive if process.is_here else not stale(heartbeat)
 
 
