@@ -100,6 +100,8 @@ def execute(
     except Exception as error:
         bench.verify(folder.name)
         folder.fail("failed", f"{type(error).__name__}: {error}", log=last_words())
+    finally:
+        hardware.release_memory()
     return folder
 
 
@@ -137,6 +139,7 @@ class Execution:
         images = any(score.of_images for score in todo) and inception.weights()
         if images and not self.folder.has_features:
             self.look()
+        hardware.release_memory()
         subjects = Subjects(self.folder, self.dataset)
         rows = [row for one in todo for row in scored(one, subjects.of(one), self.run.seed)]
         self.verify()
@@ -203,6 +206,8 @@ class Execution:
             return dict(state["train"])
         self.seed(stage)
         train = self.steps(method, stage, steps) if method.optimisers() else self.closed(method)
+        method.zero_grad(set_to_none=True)
+        hardware.release_memory()
         train["parameters"] = sum(p.numel() for p in method.parameters())
         self.verify()
         with written(model) as path:

@@ -27,6 +27,12 @@ def prepare() -> None:
     hold_memory(*HELD)
 
 
+def release_memory() -> None:
+    """Give the memory that `prepare` keeps back to the system, between stages that need little."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def hold_memory(mapped: int, trimmed: int) -> None:
     """Have glibc's malloc map blocks from so many bytes on, and give back what exceeds `trimmed`.
 
