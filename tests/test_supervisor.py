@@ -14,8 +14,9 @@ from tests.scenes import until
 from tests.supervisor import die_with_parent
 
 TEST = """
-import time
+import signal, time
 from tests.supervisor import supervised
+signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup's children ignore it
 left = "sleep 600 & echo $!; (setsid sleep 600 & echo $!) ; trap '' TERM INT HUP; echo $$; wait"
 with supervised(["sh", "-c", left]) as command:
     print(*(command.stdout.readline().strip() for _ in range(3)), flush=True)
