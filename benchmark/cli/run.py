@@ -116,13 +116,14 @@ def run(
     json: AsJson = False,
 ) -> None:
     """Train and score methods on data sets; the same command again does only what is missing."""
-    from benchmark import comparison
     from benchmark.config.plan import Plan
     from benchmark.config.score import Scoring
 
     planned = Plan(
         methods, datasets, seeds, study, budget, steps, settings, precision, sees, reference
     ).parse()
+    from benchmark import comparison  # which imports torch
+
     where = "auto" if jobs.on == "slurm" else device
     requested = comparison.ask(planned, Scoring(metrics, side, factors, rows), where, track)
     if jobs.on is None and not jobs.dry_run:
@@ -137,11 +138,7 @@ def run(
     raise typer.Exit(failed > 0)
 
 
-def status(
-    study: StudyName = None,
-    out: Out = RUNS,
-    json: AsJson = False,
-) -> None:
+def status(study: StudyName = None, out: Out = RUNS, json: AsJson = False) -> None:
     """Say what became of runs: done, running, queued, failed, diverged or missing, and why."""
     from benchmark.cluster import status as statuses
     from benchmark.cluster.holders import glance

@@ -56,20 +56,18 @@ class Plan:
         return find(self.study).part(self.methods, self.datasets, self.seeds)
 
     def _grid(self) -> Grid:
-        methods = select(self.methods or "", self.sees, self.reference)
-        datasets = "dsprites" if self.datasets is None else self.datasets
+        # Methods come last: their names need torch, and other mistakes are reported without it.
         budget = parse.one_of("budget", self.budget or "quick", BUDGETS)
         if self.budget and self.steps is not None:
             raise UserError(f"--budget {budget} and --steps {self.steps} exclude each other")
-        return Grid(
-            methods,
-            parse.names(datasets, "data set", DATASETS.names()),
-            parse.seeds(0 if self.seeds is None else self.seeds),
-            settings.parse(self.settings or (), methods),
-            budget,
-            None if self.steps is None else parse.count("--steps", self.steps),
-            parse.one_of("precision", self.precision or "auto", PRECISIONS),
-        )
+        steps = None if self.steps is None else parse.count("--steps", self.steps)
+        precision = parse.one_of("precision", self.precision or "auto", PRECISIONS)
+        seeds = parse.seeds(0 if self.seeds is None else self.seeds)
+        datasets = "dsprites" if self.datasets is None else self.datasets
+        datasets = parse.names(datasets, "data set", DATASETS.names())
+        methods = select(self.methods or "", self.sees, self.reference)
+        chosen = settings.parse(self.settings or (), methods)
+        return Grid(methods, datasets, seeds, chosen, budget, steps, precision)
 
 
 def select(methods: Names, sees: Names | None = None, reference: bool = False) -> list[str]:
