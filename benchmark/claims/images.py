@@ -82,7 +82,6 @@ def dcgan_features(lab: Lab, seed: int) -> dict[str, float]:
 @torch.no_grad()
 def pooled(layers: nn.Sequential, x: Tensor) -> NDArray[np.float32]:
     """Return the features of all convolutions, each max-pooled to 4x4, as in the paper."""
-
     parts = []
     for batch in torch.split(x, 500):
         maps = []
