@@ -1,6 +1,6 @@
 """The Python API, `import benchmark`: what a notebook uses. Torch is imported when it is needed."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +9,23 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from benchmark.config.parse import Names, Seeds
+from benchmark.config.plan import Plan
 from benchmark.config.score import Scoring
 from benchmark.errors import UserError, unknown
+from results.frame import tidy
 from results.store import Codes, Folder
 
 if TYPE_CHECKING:
     from benchmark.evaluation.trained import Trained
+
+
+@dataclass(frozen=True)
+class Options(Plan, Scoring):
+    """The options of `run`: those about runs and about scores, and where it trains."""
+
+    device: str = "auto"
+    track: int = 0
+    data_dir: str | Path | None = None
 
 
 def run(
@@ -36,9 +47,9 @@ def run(
         steps: of training; without, those of `budget`.
         study: the name of a study, or its file, instead of `methods`.
         out: the folder of run folders.
-        options: the other options of the command line: `budget`, `settings` (by method and
-            hyper-parameter, one value or a list), `precision`, `sees`, `reference`, `side`,
-            `factors`, `rows`, `device`, `data_dir`, `track`.
+        options: `budget`, `settings` (by method and hyper-parameter, one value or a list),
+            `precision`, `sees`, `reference`, `side`, `factors`, `rows`, `device`, `data_dir` and
+            `track`, as on the command line.
 
     Returns:
         one row per run and metric: dataset, method, settings, seed, metric, value, reason, ...
@@ -55,25 +66,17 @@ def run(
     4
     """
     from benchmark import comparison
-    from benchmark.config.plan import Plan
-    from results.frame import only, tidy
 
-    named = {"methods": methods, "datasets": datasets, "seeds": seeds, "steps": steps}
-    given = {**options, **named, "study": study, "metrics": metrics}
-    planned, scored = (
-        {field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
-        for kind in (Plan, Scoring)
-    )
-    data_dir, how = given.pop("data_dir", None), ("device", "track")
-    for name in set(given) - set(how):
-        kinds = (*fields(Plan), *fields(Scoring))
-        raise unknown("option", name, [*(field.name for field in kinds), *how, "data_dir"])
-    asked = comparison.ask(Plan(**planned).parse(), Scoring(**scored), **given)
-    out = Path(out)
-    comparison.run(asked, out, None if data_dir is None else Path(data_dir))
-    rows = [row for score in asked.scores for row in score.row_names]
-    frame = only(tidy(out), {"metric": rows})
-    names = [one.folder(out).name for one in asked.runs]
+    known = [field.name for field in fields(Options)]
+    for name in options.keys() - {*known}:
+        raise unknown("option", name, known)
+    options |= {"methods": methods, "datasets": datasets, "metrics": metrics}
+    given = Options(seeds=seeds, steps=steps, study=study, **options)
+    requested = comparison.ask(given.parse(), given, given.device, given.track)
+    comparison.run(requested, Path(out), None if given.data_dir is None else Path(given.data_dir))
+    rows = [row for score in requested.scores for row in score.row_names]
+    frame = tidy(Path(out), {"metric": rows})
+    names = [one.folder(Path(out)).name for one in requested.runs]
     return frame[frame["folder"].isin(names)].reset_index(drop=True)
 
 
@@ -119,7 +122,7 @@ class LoadedRun:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What was asked, with which versions, on which machine: `run.json`."""
+        """The run, with which versions, on which machine: `run.json`."""
         return self.folder.asked
 
     @property

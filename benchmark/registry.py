@@ -23,7 +23,7 @@ T = TypeVar("T")
 PACKAGE = "disentanglement-benchmark"
 """The name of the distribution, under which runs record its version."""
 GENERATOR = "@generator"
-"""Ends the name of a metric, and of its rows, that is asked of the generator's side."""
+"""Ends the name of a metric, and of its rows, on the generator's side."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Entry(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """The plug-ins of one room, imported when first asked for.
+    """The plug-ins of one room, imported when the first is needed.
 
     Args:
         kind: what one is called.
@@ -56,7 +56,7 @@ class Registry(Generic[T]):
         Args:
             name: what the user types.
             source: authors, title, year and URL of what it implements.
-            facts: what the room's contract asks for beyond that (a metric's range, for example).
+            facts: what the contract requires beyond that (a metric's range, for example).
         """
 
         def add(value: T) -> T:

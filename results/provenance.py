@@ -5,12 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from benchmark.config.parse import spans
+from benchmark.config.parse import BUDGETS, spans
 from benchmark.registry import GENERATOR, METRICS, UserError
 from results.frame import settings_text
 from results.runs import Runs, rows_of
-
-BUDGETS = ("quick", "paper")
 
 
 def sources(runs: Runs, known: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:

@@ -61,7 +61,7 @@ def write(runs: Runs, path: Path, known: Sources) -> Path:
 
 def page(runs: Runs, known: Sources) -> dict[str, Any]:
     """Return what the template is filled with."""
-    each = runs.frame.drop_duplicates("folder")
+    each = runs.frame.drop_duplicates("folder").replace({"state": {"broken": "failed"}})
     every = [table for table in tables(runs.frame, compared(runs.frame, {})) if table.dataset]
     metrics = sorted({metric for table in every for metric in table.metrics})
     # The traversals of single runs are in the page's viewer.

@@ -225,7 +225,8 @@ def _missing(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
     alike: dict[tuple[str, ...], list[int]] = {}
     for run in records(rows[rows["state"] != "done"].drop_duplicates("folder")):
         who = label(run["method"], run["settings"]) if run["method"] else run["folder"]
-        seeds = alike.setdefault((who, run["state"], run["reason"]), [])
+        state = "failed" if run["state"] == "broken" else run["state"]  # as `status` says it
+        seeds = alike.setdefault((who, state, run["reason"]), [])
         seeds.extend([] if pd.isna(run["seed"]) else [run["seed"]])
     for (who, state, reason), seeds in alike.items():
         numbers = ", ".join(map(str, sorted(seeds)))

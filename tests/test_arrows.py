@@ -143,17 +143,33 @@ def python(code: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 def test_a_laptop_needs_no_torch(tmp_path: Path) -> None:
     """Not even through a third module: each room in turn, in one process."""
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-    for room in ("benchmark.cli.main", "datasets", "metrics.base", "results.output"):
+    for room in (
+        "benchmark.cli.main",
+        "datasets",
+        "benchmark.api",
+        "metrics.base",
+        "results.output",
+    ):
         code += f"import {room}\nprint({room!r}, 'torch' in sys.modules)\n"
     done = python(code, tmp_path)
     assert done.returncode == 0, done.stderr
     expected = [
         "benchmark.cli.main False",
         "datasets False",
+        "benchmark.api False",
         "metrics.base False",
         "results.output False",
     ]
     assert done.stdout.splitlines() == expected
+
+
+def test_studies_are_listed_without_torch(tmp_path: Path) -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+    code += "from benchmark.cli.listing import list_\nlist_('studies')\n"
+    done = python(code + "print('torch' in sys.modules)", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "locatello2019" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 class TestNames:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.evaluation.selection import Split, as_records, choose, held_out, rule, split
+from benchmark.evaluation.selection import Split, as_records, choose, held_out, rule, show, split
 from benchmark.registry import UserError
 from results.frame import tidy
 from results.significance import compared
@@ -116,9 +116,10 @@ def test_the_rule_is_named() -> None:
 
 
 def test_what_no_run_has_cannot_choose(tmp_path: Path) -> None:
-    sweep(tmp_path, {1.0: [0.1, 0.1]})
-    with pytest.raises(UserError, match="'migg'; did you mean 'mig'"):
-        choose(tidy(tmp_path), tmp_path, "migg", 1, Split((0,), (1,)))
+    """With one seed, too, of which none is left to report: the first mistake comes first."""
+    sweep(tmp_path, {1.0: [0.1]})
+    with pytest.raises(UserError, match=r"'migg'; did you mean 'mig'\? known: mig, udr"):
+        show(tidy(tmp_path), tmp_path, "migg", None, False)
 
 
 def test_the_oracles_factors_are_true_factors_to_the_rule() -> None:

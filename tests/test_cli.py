@@ -38,6 +38,7 @@ class TestMistakes:
             (["--datasets", "dsprite"], ["data set 'dsprite'; did you mean 'dsprites'?", "mnist"]),
             (["--metrics", "mgi"], ["metric 'mgi'; did you mean 'mig'?", "betavae"]),
             (["--budget", "quik"], ["budget 'quik'; did you mean 'quick'?", "paper"]),
+            (["--budget", "paper"], ["--budget paper and --steps 2 exclude each other"]),
             (["--precision", "float16"], ["precision 'float16'", "auto, bfloat16, float32"]),
             (["--device", "tpu"], ["device 'tpu'", "auto", "cpu"]),
             (["--set", "betavae.bta=4"], ["of betavae 'bta'; did you mean 'beta'?", "latents"]),
@@ -330,7 +331,7 @@ class TestTrouble:
             assert found.code in (0, 2)
             if found.code == 2:
                 refused(found)
-        assert "broken" in command("table", "--out", tmp_path, COLUMNS="200").out
+        assert "failed: " in command("table", "--out", tmp_path, COLUMNS="200").out
         again = command(*words)
         assert "Traceback" not in again.err
         assert again.code == 1

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from benchmark.claims.reproduce import REPRODUCED, markdown, stored
 from benchmark.cli.main import app
-from benchmark.config.budget import QUICK_STEPS, steps
+from benchmark.config.grid import QUICK_STEPS, steps
 from benchmark.config.study import find
 from benchmark.registry import METHODS, UserError
 from benchmark.training.batches import Dealer

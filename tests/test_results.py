@@ -115,7 +115,7 @@ def test_an_unreadable_record_is_broken_and_the_rest_is_shown(
     frame = tidy(study)
     assert (frame["state"] == "broken").sum() == 1
     assert (frame["state"] == "done").sum() == 14
-    assert "broken: cannot read" in printed(study, 300) or "broken: " in printed(study, 300)
+    assert "failed: cannot read" in printed(study, 300) or "failed: " in printed(study, 300)
 
 
 def test_a_run_folder_without_run_json_is_broken(tmp_path: Path) -> None:

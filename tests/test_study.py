@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config.study import find, names, read
+from benchmark.config.study import find, names, read, shipped
 from benchmark.registry import METHODS, UserError
 
 GOOD = """# whose it is
@@ -147,6 +147,7 @@ def test_betavae2017_and_infogan2016() -> None:
 
 def test_every_shipped_study_says_whose_it_is() -> None:
     assert names() == ["betavae2017", "infogan2016", "locatello2019"]
-    for name in names():
-        assert "https://" in find(name).source
-        assert find(name).title
+    for name, title, source in shipped():
+        assert find(name).name == name
+        assert "https://" in source
+        assert title

@@ -1,13 +1,14 @@
-"""What a study of a claim is given, and what it must come to."""
+"""What studies of claims share: training, images, and what a quantity should be."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.config.run import Run
@@ -22,6 +23,9 @@ from datasets import Dataset, load
 from methods.base import Method, defaults
 from results.state import state_of
 from results.store import Folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Study = Callable[["Lab", int], dict[str, float]]
 
@@ -38,6 +42,10 @@ class Expected:
     published: str
     low: float = -math.inf
     high: float = math.inf
+
+    def verdict(self, value: float) -> str:
+        """Return whether a value is in the range; one that is not a number is not."""
+        return "holds" if self.low <= value <= self.high else "does not hold"
 
 
 def claim(
@@ -58,13 +66,13 @@ def claim(
 
 @dataclass
 class Lab:
-    """Where studies are made: what they train is kept in run folders, and continues if stopped.
+    """What studies train with: it is kept in run folders, and continues if stopped.
 
     Attributes:
         out: the folder of run folders.
         device: where they train.
         data_dir: where the user keeps original files.
-        stop: asked after every step whether to save and stop.
+        stop: called after every step; returns whether to save and stop.
     """
 
     out: Path
@@ -87,7 +95,7 @@ class Lab:
     def train(
         self, method: str, dataset: str, seed: int, steps: int, **given: Any
     ) -> tuple[Method, Folder]:
-        """Return a trained method, ready to be asked, and its folder; trained once per folder.
+        """Return a trained method, in evaluation mode, and its folder; trained once per folder.
 
         Gradients are on within, so that a whole study may be without.
 
@@ -113,12 +121,12 @@ class Lab:
         """
         from benchmark.comparison import Comparison, complete  # which listing claims does without
 
-        asked = Comparison(tuple(runs), tuple(scores), self.device)
+        comparison = Comparison(tuple(runs), tuple(scores), self.device)
         loaded = {run.dataset: self.data(run.dataset) for run in runs}
         found, rows = [run.folder(self.out) for run in runs], wanted(scores)
         pairs = zip(runs, found, strict=True)
         left = [run for run, one in pairs if state_of(one.path, rows).is_left(retry=True)]
-        complete(left, loaded, asked, self.out)
+        complete(left, loaded, comparison, self.out)
         for folder in found:
             failure = folder.failure
             if failure is not None and failure["state"] == "diverged":
@@ -127,16 +135,17 @@ class Lab:
                 raise UserError(f"{folder.name} failed: {failure['reason']}")
         return found
 
-    def images(self, dataset: str, n: int, seed: int) -> Tensor:
-        """Return n random training images (n, C, H, W) in [0, 1]."""
-        found = self.data(dataset)
-        return Dealer(found, self.device).images(found.sample(n, np.random.default_rng(seed)))
+    def images(self, dataset: str, rows: NDArray[np.int64]) -> Tensor:
+        """Return images (n, C, H, W) in [0, 1]."""
+        return Dealer(self.data(dataset), self.device).images(rows)
+
+    def sample(self, dataset: str, n: int, seed: int) -> NDArray[np.int64]:
+        """Return the rows (n,) of random training images."""
+        return self.data(dataset).sample(n, np.random.default_rng(seed))
 
 
-def last(folder: Folder, until: float = math.inf, rows: int = 5) -> dict[str, float]:
-    """Return the means of the log's last rows up to a step, 50 steps each."""
+def log(folder: Folder) -> "pd.DataFrame":
+    """Return the log of a run: a row every 50 steps."""
     import pandas as pd  # which listing claims does without
 
-    log = pd.read_csv(folder.log())
-    means = log[log["step"] <= until].tail(rows).mean()
-    return {str(name): float(value) for name, value in means.items()}
+    return pd.read_csv(folder.log())

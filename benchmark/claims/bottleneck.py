@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.claims.base import Expected, Lab, claim
+from benchmark.claims.base import Expected, Lab, claim, log
 from methods import losses
 from methods.betatcvae import total_correlation
 from methods.vae import VAE
@@ -18,8 +17,8 @@ ACTIVE = 0.1
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a trained VAE does with real images: nats an image.
+class Terms:
+    """Terms of the loss of a trained VAE on real images: nats an image.
 
     Attributes:
         reconstruction: -E log p(x | z).
@@ -33,16 +32,16 @@ class Seen:
 
 
 @torch.no_grad()
-def seen(lab: Lab, name: str, seed: int, **given: float) -> Seen:
-    """Train a method of the family on dSprites, and measure it."""
+def terms(lab: Lab, name: str, seed: int, **given: float) -> Terms:
+    """Train a method of the family on dSprites, and return its terms."""
     method, _ = lab.train(name, "dsprites", seed, STEPS, **given)
     assert isinstance(method, VAE)
     torch.manual_seed(seed)
-    x = lab.images("dsprites", IMAGES, seed)
+    x = lab.images("dsprites", lab.sample("dsprites", IMAGES, seed))
     q = method.posterior(x)
     z = q.sample()
     reconstruction = losses.bernoulli(method.decoder(z), x)
-    return Seen(float(reconstruction), q.kl(), float(total_correlation(z, q)))
+    return Terms(float(reconstruction), q.kl(), float(total_correlation(z, q)))
 
 
 @claim(
@@ -59,7 +58,7 @@ def seen(lab: Lab, name: str, seed: int, **given: float) -> Seen:
 )
 def betavae_beta(lab: Lab, seed: int) -> dict[str, float]:
     """Train beta-VAEs on dSprites with beta 1, 4 and 16."""
-    one, four, sixteen = (seen(lab, "betavae", seed, beta=beta) for beta in (1.0, 4.0, 16.0))
+    one, four, sixteen = (terms(lab, "betavae", seed, beta=beta) for beta in (1.0, 4.0, 16.0))
     active = [int((found.kl > ACTIVE).sum()) for found in (one, sixteen)]
     return {
         "kl_at_4_by_1": float(four.kl.sum() / one.kl.sum()),
@@ -83,19 +82,16 @@ def annealedvae_capacity(lab: Lab, seed: int) -> dict[str, float]:
     """Raise C to 20 nats within 2,000 steps on dSprites, and read the log from step 500 on."""
     given = {"c_max": 20.0, "c_steps": 2_000}
     _, folder = lab.train("annealedvae", "dsprites", seed, STEPS, **given)
-    import pandas as pd  # which listing claims does without
-
-    log = pd.read_csv(folder.log())
-    late = log[log["step"] > LATE]
+    late = log(folder).query(f"step > {LATE}")
     return {
-        "mean_distance_of_kl_to_c": float(np.abs(late["kl"] - late["capacity"]).mean()),
-        "kl_by_c_at_the_end": float(log["kl"].iloc[-1] / log["capacity"].iloc[-1]),
+        "mean_distance_of_kl_to_c": (late["kl"] - late["capacity"]).abs().mean(),
+        "kl_by_c_at_the_end": late["kl"].iloc[-1] / late["capacity"].iloc[-1],
     }
 
 
 def against_vae(lab: Lab, name: str, seed: int, **given: float) -> dict[str, float]:
     """Return the total correlation and reconstruction of a method by those of the VAE."""
-    vae, other = seen(lab, "vae", seed), seen(lab, name, seed, **given)
+    vae, other = terms(lab, "vae", seed), terms(lab, name, seed, **given)
     return {
         "tc_by_the_vaes": other.tc / vae.tc,
         "reconstruction_by_the_vaes": other.reconstruction / vae.reconstruction,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.claims.base import Expected, Lab, claim, last
+from benchmark.claims.base import Expected, Lab, claim, log
 from methods import losses
 from methods.nets import mlp
 from methods.wgan_gp import gradient_norm
@@ -24,14 +24,9 @@ SAMPLES = 200_000
 Draw = Callable[[int], Tensor]
 
 
-def judge(inputs: int) -> nn.Sequential:
-    """Return a network of two hidden layers: (B, inputs) -> (B, 1)."""
-    return nn.Sequential(*mlp((inputs, 128, 128, 1), nn.SiLU))
-
-
 def fitted(loss: Callable[[nn.Module], Tensor], inputs: int) -> nn.Module:
-    """Return a network that makes the loss small."""
-    net = judge(inputs)
+    """Return a network, (B, inputs) -> (B, 1), that makes the loss small."""
+    net = nn.Sequential(*mlp((inputs, 128, 128, 1), nn.SiLU))
     optimiser = torch.optim.Adam(net.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for _ in range(STEPS):
@@ -156,12 +151,12 @@ def wgan_distance(lab: Lab, seed: int) -> dict[str, float]:
     median_norm_with_clipping=Expected("far below 1 or far above", -math.inf, 0.5),
 )
 def wgan_gp_norm(lab: Lab, seed: int) -> dict[str, float]:
-    """Train both on the toy images, and look at gradients between real and generated ones."""
+    """Train both on the toy images; take gradients between real and generated ones."""
     norms = {}
     for name in ("wgan_gp", "wgan"):
         method, _ = lab.train(name, "toy", seed, 800)
         torch.manual_seed(seed)
-        x = lab.images("toy", 1024, seed)
+        x = lab.images("toy", lab.sample("toy", 1024, seed))
         with torch.no_grad():
             fake = method.decode(method.sample(len(x), lab.device))
         norms[name] = gradient_norm(method.critic, x, fake).detach().cpu().numpy()  # type: ignore[arg-type]
@@ -187,5 +182,7 @@ def infogan_mi(lab: Lab, seed: int) -> dict[str, float]:
     """
     _, informed = lab.train("infogan", "mnist", seed, 5_000)
     _, plain = lab.train("infogan", "mnist", seed, 2_000, inform=False)
-    with_term, without = (last(folder, until=2_000)["L_I"] for folder in (informed, plain))
+    with_term, without = (
+        log(folder).query("step <= 2000")["L_I"].tail(5).mean() for folder in (informed, plain)
+    )
     return {"with_the_term": with_term, "without_the_term": without}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.claims.base import Expected, Lab, claim
 from benchmark.evaluation.encode import encode
-from benchmark.training.batches import Dealer, gathered
+from benchmark.training.batches import Dealer
 from methods.dcgan import DCGAN
 from methods.infogan import InfoGAN
 from methods.pix2pix import Pix2Pix
@@ -24,7 +24,7 @@ EDITED = 2_000
     "cgan-label",
     source="Mirza & Osindero, Conditional Generative Adversarial Nets, 2014, "
     "https://arxiv.org/abs/1411.1784, figure 2",
-    says="the digit that is asked for is the digit that is drawn",
+    says="the digit that is requested is the digit that is drawn",
     minutes=15,
     digits_read_as_asked=Expected("nearly all", 0.97, 1),
     spread_within_digits_by_real=Expected("1", 0.8, 1.2),
@@ -43,12 +43,11 @@ def cgan_label(lab: Lab, seed: int) -> dict[str, float]:
     z = method.sample(TEST, lab.device)
     drawn = [method.decode(part).float() for part in torch.split(z, 500)]
     read = np.concatenate([oracle.read(part) for part in drawn])[:, 0]
-    asked, data = z[:, 0].cpu().numpy(), lab.data("mnist")
-    real = Dealer(data, lab.device).images(data.test)
+    digits, data = z[:, 0].cpu().numpy(), lab.data("mnist")
+    real = spread(lab.images("mnist", data.test), data.factors(data.test)[:, 0])
     return {
-        "digits_read_as_asked": float((read == asked).mean()),
-        "spread_within_digits_by_real": spread(torch.cat(drawn), asked)
-        / spread(real, data.factors(data.test)[:, 0]),
+        "digits_read_as_asked": float((read == digits).mean()),
+        "spread_within_digits_by_real": spread(torch.cat(drawn), digits) / real,
         "accuracy_of_the_oracle": oracle.accuracy[0],
     }
 
@@ -72,10 +71,9 @@ def dcgan_features(lab: Lab, seed: int) -> dict[str, float]:
     method, _ = lab.train("dcgan", "mnist", seed, 2_000)
     assert isinstance(method, DCGAN)
     data, rng = lab.data("mnist"), np.random.default_rng(seed)
-    dealer = Dealer(data, lab.device)
     rows = [rng.choice(part, n, False) for part, n in ((data.train, TRAIN), (data.test, TEST))]
     label = [data.factors(part)[:, 0] for part in rows]
-    x = [dealer.images(part) for part in rows]
+    x = [lab.images("mnist", part) for part in rows]
     pixels = linear([part.flatten(1).cpu().numpy() for part in x], label, seed)
     features = linear([pooled(method.features, part) for part in x], label, seed)
     return {"accuracy_of_features": features, "gain_over_pixels": features - pixels}
@@ -84,17 +82,15 @@ def dcgan_features(lab: Lab, seed: int) -> dict[str, float]:
 @torch.no_grad()
 def pooled(layers: nn.Sequential, x: Tensor) -> NDArray[np.float32]:
     """Return the features of all convolutions, each max-pooled to 4x4, as in the paper."""
-
-    def features(batch: Tensor) -> tuple[NDArray[np.float32]]:
+    parts = []
+    for batch in torch.split(x, 500):
         maps = []
         for layer in layers:
             batch = layer(batch)
             if isinstance(layer, nn.LeakyReLU):
                 maps.append(F.adaptive_max_pool2d(batch, 4).flatten(1))
-        return (torch.cat(maps, 1).float().cpu().numpy(),)
-
-    (found,) = gathered(map(features, torch.split(x, 500)), len(x))
-    return found
+        parts.append(torch.cat(maps, 1).float().cpu())
+    return torch.cat(parts).numpy()
 
 
 def linear(x: list[NDArray[np.float32]], label: list[NDArray[np.int64]], seed: int) -> float:
@@ -163,8 +159,8 @@ def edited(lab: Lab, seed: int, **given: bool | float) -> dict[str, float]:
     method, _ = lab.train("pix2pix", "dsprites", seed, 1_000, **given)
     assert isinstance(method, Pix2Pix)
     data, oracle = lab.data("dsprites"), lab.oracle("dsprites")
-    rows = data.sample(EDITED, np.random.default_rng(seed))
-    x = Dealer(data, lab.device).images(rows)
+    rows = lab.sample("dsprites", EDITED, seed)
+    x = lab.images("dsprites", rows)
     torch.manual_seed(seed)
     y = torch.cat([method.translate(part).float() for part in torch.split(x, 100)])
     before, after = data.factors(rows), oracle.read(y)

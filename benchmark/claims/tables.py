@@ -1,5 +1,7 @@
 """DC-IGN's latents against the factors, and the beta-VAE paper's table, on dSprites."""
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,7 +51,7 @@ def correlations(lab: Lab, seed: int, clamp: str) -> tuple[float, float]:
     method, _ = lab.train("dcign", "dsprites", seed, 12_000, clamp=clamp, ratio=1.0)
     assert isinstance(method, DCIGN)
     data = lab.data("dsprites")
-    rows = data.sample(IMAGES, np.random.default_rng(seed))
+    rows = lab.sample("dsprites", IMAGES, seed)
     codes = method.encode(Dealer(data, lab.device).batch(method, rows)).cpu().numpy()
     factors = data.factors(rows)
     own, others = [], []
@@ -94,5 +96,5 @@ def betavae_table(lab: Lab, seed: int) -> dict[str, float]:
     for run, folder in zip(runs, lab.complete(runs, [Score("betavae")]), strict=True):
         rows = (folder.scores or {"rows": []})["rows"]
         scores = [row["value"] for row in rows if row["metric"] == "betavae"]
-        found[run.method] = scores[0] if scores and scores[0] is not None else float("nan")
+        found[run.method] = math.nan if scores[0] is None else scores[0]
     return found

@@ -6,36 +6,38 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.listing import print_lines
 from benchmark.cli.options import DataDir
-from benchmark.config.parse import names as named
+from benchmark.config import parse
 from benchmark.registry import DATASETS, METHODS, METRICS, UserError
 
-data = typer.Typer(help="List, fetch, check and look at data sets.", no_args_is_help=True)
+data = typer.Typer(help="List, fetch, check and show data sets.", no_args_is_help=True)
 
 
 @data.command(name="list")
 def data_list(data_dir: DataDir = None) -> None:
     """List data sets: size, factors, licence, and what of them is here."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     from datasets import inventory
-    from results.terminal import console
 
-    columns = ("name", "images", "factors", "size", "MB", "licence", "here")
-    table = Table(*columns, box=box.SIMPLE)
-    table.columns[0].no_wrap = True
-    table.columns[0].min_width = max(map(len, DATASETS.names()))
+    lines = []
     for name in DATASETS.names():
         facts = DATASETS[name].facts
-        shape = "x".join(map(str, facts["spec"].shape)) if facts.get("spec") else "-"
-        licence = facts.get("licence", "not stated")
-        texts = (inventory.factors(name), shape, inventory.megabytes(name), licence)
-        cells = [Text(text, overflow="fold") for text in texts]
-        here = inventory.state(name, data_dir)
-        table.add_row(name, f"{facts['images']:,}", *cells, here)
-    console().print(table)
+        lines.append(
+            [
+                name,
+                f"{facts['images']:,}",
+                inventory.factors(name),
+                "x".join(map(str, facts["spec"].shape)) if facts.get("spec") else "-",
+                inventory.megabytes(name),
+                _licence(name),
+                inventory.state(name, data_dir),
+            ]
+        )
+    print_lines(("name", "images", "factors", "size", "MB", "licence", "here"), lines)
+
+
+def _licence(name: str) -> str:
+    return str(DATASETS[name].facts.get("licence", "not stated"))
 
 
 @data.command(name="about")
@@ -47,8 +49,7 @@ def data_about(name: str, data_dir: DataDir = None) -> None:
 
     entry, path = DATASETS[name], inventory.packed(name)
     print(f"{name}: {entry.source}")
-    licence = entry.facts.get("licence", "not stated")
-    print(f"images: {entry.facts['images']:,}; licence: {licence}")
+    print(f"images: {entry.facts['images']:,}; licence: {_licence(name)}")
     print(f"factors: {inventory.factors(name)}")
     for one in inventory.files(name):
         published = f"not here; published at {' or '.join(one.urls) or '-'}"
@@ -70,14 +71,14 @@ def data_get(names: list[str], data_dir: DataDir = None) -> None:
     """Fetch and pack data sets, so that runs need no network; on a cluster, on the login node."""
     from datasets.inventory import get
 
-    lost = []
-    for line, failed in get(named(names, "data set", DATASETS.names()), data_dir):
+    failures = []
+    for line, failed in get(parse.names(names, "data set", DATASETS.names()), data_dir):
         if failed:
-            lost.append(line)
+            failures.append(line)
         else:
             print(line)
-    if lost:
-        raise UserError("; ".join(lost))
+    if failures:
+        raise UserError("; ".join(failures))
 
 
 @data.command(name="check")
@@ -90,11 +91,10 @@ def data_check(
     """Verify all files of data sets that are here; exit code 1 if one is damaged."""
     from datasets.inventory import check, here
 
-    chosen = named(names, "data set", DATASETS.names()) if names else here(data_dir)
+    chosen = parse.names(names, "data set", DATASETS.names()) if names else here(data_dir)
     found = [one for name in chosen for one in check(name, data_dir)]
     print("\n".join(line for _, line in found))
-    if not all(whole for whole, _ in found):
-        raise typer.Exit(1)
+    raise typer.Exit(not all(intact for intact, _ in found))
 
 
 @data.command(name="path")

@@ -1,9 +1,18 @@
 """Options that several commands have."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUNS = Path("runs")
 
 Out = Annotated[Path, typer.Option(help="The folder of run folders.")]
 Supervision = Annotated[
@@ -34,13 +43,6 @@ Side = Annotated[
         "oracle that is trained once per data set; or both."
     ),
 ]
-Rows = Annotated[
-    str | None,
-    typer.Option(
-        help="Images that are encoded and scored: all, or 50000, the fixed table of the quick "
-        "budget, which is its default; all is that of any other."
-    ),
-]
 Factors = Annotated[
     str,
     typer.Option(
@@ -48,3 +50,36 @@ Factors = Annotated[
         "dSprites' first and last orientation; or names, like shape,scale,x,y."
     ),
 ]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that a command is about: those of a folder, or some of them."""
+
+    out: Out = RUNS
+    methods: Names = None
+    datasets: Names = None
+    metrics: Names = None
+    seeds: Seeds = None
+    sees: Supervision = None
+
+    def rows(self) -> "pd.DataFrame":
+        """Return their scores, a row each; UserError if there are none."""
+        from results.output import chosen
+
+        return chosen(**vars(self))
+
+
+def expanded(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose first parameter, a dataclass, is an option for each of its fields."""
+    first, *others = signature(command).parameters.values()
+    group = first.annotation
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        options = {field.name: given.pop(field.name) for field in fields(group)}
+        command(group(**options), **given)
+
+    every = [*signature(group).parameters.values(), *others]
+    with_options.__signature__ = Signature(every)  # type: ignore[attr-defined]
+    return with_options

@@ -1,23 +1,23 @@
 """`python -m benchmark run` and `status`: runs here, or as jobs, and what became of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchmark.cli.options import (
+    RUNS,
     AsJson,
     DataDir,
     Device,
     Factors,
     Out,
-    Rows,
     Scores,
     Side,
     StudyName,
     Supervision,
+    expanded,
 )
 from benchmark.errors import UserError
 
@@ -25,110 +25,50 @@ if TYPE_CHECKING:  # these import torch, which `status` does without
     from benchmark.cluster.submit import How
     from benchmark.config.study import Study
 
-JOBS = "Jobs (with --on)"
+DATASETS = "Comma-separated names; dsprites, or those of the study."
+ROWS = (
+    "Images that are encoded and scored: all, or 50000, the fixed table of the quick budget, which "
+    "is its default; all is that of any other."
+)
+SEEDS = "Like 0-4 or 0,2,7; 0, or those of the study."
+BUDGET = "quick (the default), or paper: the steps of each paper."
+SETTINGS = "Like betavae.beta=1,4,16; can be repeated."
+PRECISION = "auto (the default), float32 or bfloat16."
 REFERENCE = "Add what untrained, random and true codes score."
+TRACK = "Score every so many training steps, too; 0: never."
 SBATCH = "Any option of sbatch, like qos=low; repeated."
 TIME = "Minutes until a job is interrupted and requeued."
-
-Datasets = Annotated[
-    str | None, typer.Option(help="Comma-separated names; dsprites, or those of the study.")
-]
-Seeds = Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; 0, or those of the study.")]
-Budget = Annotated[
-    str | None, typer.Option(help="quick (the default), or paper: the steps of each paper.")
-]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="Like betavae.beta=1,4,16; can be repeated.")
-]
-Precision = Annotated[str | None, typer.Option(help="auto (the default), float32 or bfloat16.")]
-Track = Annotated[
-    int, typer.Option(help="Score every so many training steps, too; 0: never.", min=0)
-]
 
 
 def _job(text: str, *names: str, **more: Any) -> Any:
     """Return an option that is about jobs."""
-    return typer.Option(*names, help=text, rich_help_panel=JOBS, **more)
-
-
-def run(
-    methods: Annotated[str | None, typer.Option(help="Comma-separated names, or all.")] = None,
-    datasets: Datasets = None,
-    metrics: Scores = None,
-    side: Side = "encoder",
-    factors: Factors = "all",
-    rows: Rows = None,
-    seeds: Seeds = None,
-    budget: Budget = None,
-    steps: Annotated[str | None, typer.Option(help="Training steps, instead of a budget.")] = None,
-    set_: Set = None,
-    study: StudyName = None,
-    out: Out = Path("runs"),
-    data_dir: DataDir = None,
-    device: Device = "auto",
-    precision: Precision = None,
-    sees: Supervision = None,
-    reference: Annotated[bool, typer.Option(help=REFERENCE)] = True,
-    track: Track = 0,
-    json: AsJson = False,
-    on: Annotated[str | None, _job("slurm, local (processes of this machine) or debug.")] = None,
-    detach: Annotated[bool, _job("Submit and return.", "--detach")] = False,
-    retry: Annotated[bool, _job("Runs that failed, too.", "--retry")] = False,
-    dry_run: Annotated[bool, _job("Say what there is to do.", "--dry-run")] = False,
-    pack: Annotated[int, _job("Runs a job.", min=1)] = 1,
-    beside: Annotated[int, _job("How many of a job's runs train at once.", min=1)] = 1,
-    parallel: Annotated[int | None, _job("Jobs, or local processes, at once.", min=1)] = None,
-    partition: Annotated[str | None, _job("Of Slurm.")] = None,
-    gpus: Annotated[str | None, _job("GPUs a job, like 1 or a100:1.")] = None,
-    time: Annotated[int | None, _job(TIME, min=1)] = None,
-    slurm: Annotated[list[str] | None, _job(SBATCH)] = None,
-) -> None:
-    """Train and score methods on data sets; the same command again does only what is missing."""
-    from benchmark import comparison
-    from benchmark.config.plan import Plan
-    from benchmark.config.score import Scoring
-
-    plan = Plan(methods, datasets, seeds, study, budget, steps, set_, precision, sees, reference)
-    jobs = Jobs(on, detach, retry, pack, beside, parallel, partition, gpus, time, slurm or ())
-    found = plan.parse()
-    where = "auto" if on == "slurm" else device
-    asked = comparison.ask(found, Scoring(metrics, side, factors, rows), where, track)
-    if on is None and not dry_run:
-        jobs.refuse()
-        failed = comparison.run(asked, out, data_dir, retry)
-        comparison.show(asked, out, json)
-    else:
-        from benchmark.cluster import launch
-
-        how = replace(jobs.how(found), data_dir=data_dir, device=device)
-        failed = launch.launch(asked, out, how, dry_run=dry_run, json=json)
-    if failed:
-        raise typer.Exit(1)
+    return typer.Option(*names, help=text, rich_help_panel="Jobs (with --on)", **more)
 
 
 @dataclass(frozen=True)
 class Jobs:
     """The options about jobs, as given."""
 
-    on: str | None
-    detach: bool
-    retry: bool
-    pack: int
-    beside: int
-    parallel: int | None
-    partition: str | None
-    gpus: str | None
-    time: int | None
-    slurm: Sequence[str]
+    on: Annotated[str | None, _job("slurm, local (processes of this machine) or debug.")] = None
+    detach: Annotated[bool, _job("Submit and return.", "--detach")] = False
+    retry: Annotated[bool, _job("Runs that failed, too.", "--retry")] = False
+    dry_run: Annotated[bool, _job("Say what there is to do.", "--dry-run")] = False
+    pack: Annotated[int, _job("Runs a job.", min=1)] = 1
+    beside: Annotated[int, _job("How many of a job's runs train at once.", min=1)] = 1
+    parallel: Annotated[int | None, _job("Jobs, or local processes, at once.", min=1)] = None
+    partition: Annotated[str | None, _job("Of Slurm.")] = None
+    gpus: Annotated[str | None, _job("GPUs a job, like 1 or a100:1.")] = None
+    time: Annotated[int | None, _job(TIME, min=1)] = None
+    slurm: Annotated[list[str] | None, _job(SBATCH)] = None
 
     def refuse(self) -> None:
         """Raise UserError if one is given that means nothing without jobs."""
-        for name in ("partition", "time", "gpus", "detach", "parallel", "slurm", "pack", "beside"):
-            value = getattr(self, name)
-            if value and value != (1 if name in ("pack", "beside") else "0"):
-                raise UserError(f"--{name}: it is for jobs; add --on slurm or --on local")
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value and value not in (option.default, "0") and option.name != "retry":
+                raise UserError(f"--{option.name}: it is for jobs; add --on slurm or --on local")
 
-    def how(self, study: "Study") -> "How":
+    def how(self, study: "Study", data_dir: Path | None, device: str) -> "How":
         """Return how jobs run: by the user's own file, then the study, then these options."""
         from benchmark.cluster import sbatch_options
         from benchmark.cluster.submit import How
@@ -145,16 +85,60 @@ class Jobs:
             parallel=self.parallel,
             retry=self.retry,
             detach=self.detach,
-            options=sbatch_options.options(tables, [*options, *self.slurm]),
+            options=sbatch_options.options(tables, [*options, *(self.slurm or ())]),
             setup=sbatch_options.setup(tables),
+            data_dir=data_dir,
+            device=device,
         )
 
 
-def status(
+@expanded
+def run(
+    jobs: Jobs,
+    methods: Annotated[str | None, typer.Option(help="Comma-separated names, or all.")] = None,
+    datasets: Annotated[str | None, typer.Option(help=DATASETS)] = None,
+    metrics: Scores = None,
+    side: Side = "encoder",
+    factors: Factors = "all",
+    rows: Annotated[str | None, typer.Option(help=ROWS)] = None,
+    seeds: Annotated[str | None, typer.Option(help=SEEDS)] = None,
+    budget: Annotated[str | None, typer.Option(help=BUDGET)] = None,
+    steps: Annotated[str | None, typer.Option(help="Training steps, instead of a budget.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help=SETTINGS)] = None,
     study: StudyName = None,
-    out: Out = Path("runs"),
+    out: Out = RUNS,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    precision: Annotated[str | None, typer.Option(help=PRECISION)] = None,
+    sees: Supervision = None,
+    reference: Annotated[bool, typer.Option(help=REFERENCE)] = True,
+    track: Annotated[int, typer.Option(help=TRACK, min=0)] = 0,
     json: AsJson = False,
 ) -> None:
+    """Train and score methods on data sets; the same command again does only what is missing."""
+    from benchmark.config.plan import Plan
+    from benchmark.config.score import Scoring
+
+    planned = Plan(
+        methods, datasets, seeds, study, budget, steps, settings, precision, sees, reference
+    ).parse()
+    from benchmark import comparison  # which imports torch
+
+    where = "auto" if jobs.on == "slurm" else device
+    requested = comparison.ask(planned, Scoring(metrics, side, factors, rows), where, track)
+    if jobs.on is None and not jobs.dry_run:
+        jobs.refuse()
+        failed = comparison.run(requested, out, data_dir, jobs.retry)
+        comparison.show(requested, out, json)
+    else:
+        from benchmark.cluster import launch
+
+        how = jobs.how(planned, data_dir, device)
+        failed = launch.launch(requested, out, how, dry_run=jobs.dry_run, json=json)
+    raise typer.Exit(failed > 0)
+
+
+def status(study: StudyName = None, out: Out = RUNS, json: AsJson = False) -> None:
     """Say what became of runs: done, running, queued, failed, diverged or missing, and why."""
     from benchmark.cluster import status as statuses
     from benchmark.cluster.holders import glance

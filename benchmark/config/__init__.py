@@ -1,1 +1,1 @@
-"""What is asked for: runs, studies, and the scores each should have."""
+"""What is requested: runs, studies, and the scores each should have."""

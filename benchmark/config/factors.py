@@ -13,7 +13,7 @@ ALL, DISTINCT = "all", "distinct"
 
 
 def parse(given: Names) -> tuple[str, ...]:
-    """Return the factors that are asked for, sorted: `all` or `distinct` alone, or names.
+    """Return the names of factors, sorted: `all` or `distinct` alone, or a data set's own.
 
     Raises:
         UserError: there is none, or `all` or `distinct` stands beside others.
@@ -27,29 +27,29 @@ def parse(given: Names) -> tuple[str, ...]:
     return found
 
 
-def columns(spec: Spec, asked: Sequence[str]) -> list[int]:
-    """Return the columns of the factors that are asked for, in the order of the data set.
+def columns(spec: Spec, names: Sequence[str]) -> list[int]:
+    """Return the columns of the factors of these names, in the order of the data set.
 
     Raises:
         UserError: one is not the data set's.
     """
-    if {*asked} <= {ALL, DISTINCT}:
+    if {*names} <= {ALL, DISTINCT}:
         return list(range(len(spec.factor_names)))
-    for name in asked:
+    for name in names:
         if name not in spec.factor_names:
             raise unknown(f"factor of {spec.name}", name, [ALL, DISTINCT, *spec.factor_names])
-    return [column for column, name in enumerate(spec.factor_names) if name in asked]
+    return [column for column, name in enumerate(spec.factor_names) if name in names]
 
 
-def seen(factors: NDArray[np.int64], spec: Spec, asked: Sequence[str]) -> NDArray[np.int64]:
-    """Return those of the factors (M, K) that are asked for, (M, any).
+def seen(factors: NDArray[np.int64], spec: Spec, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return those of the factors (M, K) that have these names, (M, any).
 
     `distinct`: where images of two values are the same, they have the first one. The first then
     has twice as many images as others: the table is no grid any more, which no metric needs.
     """
-    if DISTINCT in asked:
+    if DISTINCT in names:
         factors = factors.copy()
-        for name, one, other in spec.same:
-            column = factors[:, spec.factor_names.index(name)]
+        for factor, one, other in spec.same:
+            column = factors[:, spec.factor_names.index(factor)]
             column[column == other] = one
-    return factors[:, columns(spec, asked)]
+    return factors[:, columns(spec, names)]

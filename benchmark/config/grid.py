@@ -4,13 +4,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from benchmark.config.budget import steps
 from benchmark.config.run import Run
 from benchmark.config.settings import Settings
+from benchmark.errors import UserError
 from benchmark.registry import METHODS
-from methods.base import defaults
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+QUICK_STEPS = 1_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ class Grid:
         Raises:
             UserError: the budget is the paper's, and a method does not say what that is.
         """
+        from methods.base import defaults  # which imports torch
+
         for dataset, method in itertools.product(self.datasets, self.methods):
             tried = self.settings.get(method, {})
             n, budget = steps(method, dataset, self.budget, self.steps)
@@ -53,3 +54,22 @@ class Grid:
                 chosen = usual | dict(zip(tried, values, strict=True))
                 for seed in self.seeds:
                     yield Run(dataset, method, seed, n, chosen, budget, self.precision)
+
+
+def steps(method: str, dataset: str, budget: str, given: int | None) -> tuple[int, str]:
+    """Return the training steps of a run and the name of the budget; 0 for what has none.
+
+    Raises:
+        UserError: the budget is the paper's, and the method does not say what that is.
+    """
+    cls = METHODS[method].value
+    if not cls.trains():
+        return 0, "none"
+    if given is not None:
+        return given, "steps"
+    if budget == "quick":
+        return QUICK_STEPS, budget
+    published: int | None = cls.paper_steps.get(dataset, cls.paper_steps.get(""))
+    if published is None:
+        raise UserError(f"{method} does not say its paper's steps (paper_steps); give --steps")
+    return published, budget

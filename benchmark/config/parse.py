@@ -1,4 +1,7 @@
-"""Names, seeds and counts as the command line, a study or a notebook gives them."""
+"""Names, seeds and counts as the command line, a study or a notebook gives them.
+
+It imports nothing of ours but errors, so that `results` may import it.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,6 +9,8 @@ from operator import index
 
 from benchmark.errors import UserError, unknown
 
+BUDGETS = ("quick", "paper")
+PRECISIONS = ("auto", "float32", "bfloat16")
 SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 MOST_SEEDS = 10_000
 SEEDS_BELOW = 2**31

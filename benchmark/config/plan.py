@@ -1,17 +1,15 @@
-"""What the user asks to be trained: on the command line, or in a notebook."""
+"""What is to be trained: the options of the command line, or of a notebook."""
 
 from dataclasses import dataclass
 from typing import get_args
 
 from benchmark.config import parse, settings
-from benchmark.config.budget import BUDGETS
-from benchmark.config.grid import PRECISIONS, Grid
-from benchmark.config.parse import Names, Seeds
+from benchmark.config.grid import Grid
+from benchmark.config.parse import BUDGETS, PRECISIONS, Names, Seeds
 from benchmark.config.settings import Given
 from benchmark.config.study import Study, find
 from benchmark.errors import UserError
 from benchmark.registry import DATASETS, METHODS
-from methods.base import Sees
 
 REFERENCES = ("untrained", "random", "truth")
 
@@ -58,21 +56,22 @@ class Plan:
         return find(self.study).part(self.methods, self.datasets, self.seeds)
 
     def _grid(self) -> Grid:
-        methods = select(self.methods or "", self.sees, self.reference)
+        # Methods come last: their names need torch, and other mistakes are reported without it.
+        budget = parse.one_of("budget", self.budget or "quick", BUDGETS)
+        if self.budget and self.steps is not None:
+            raise UserError(f"--budget {budget} and --steps {self.steps} exclude each other")
+        steps = None if self.steps is None else parse.count("--steps", self.steps)
+        precision = parse.one_of("precision", self.precision or "auto", PRECISIONS)
+        seeds = parse.seeds(0 if self.seeds is None else self.seeds)
         datasets = "dsprites" if self.datasets is None else self.datasets
-        return Grid(
-            methods,
-            parse.names(datasets, "data set", DATASETS.names()),
-            parse.seeds(0 if self.seeds is None else self.seeds),
-            settings.parse(self.settings or (), methods),
-            parse.one_of("budget", self.budget or "quick", BUDGETS),
-            None if self.steps is None else parse.count("--steps", self.steps),
-            parse.one_of("precision", self.precision or "auto", PRECISIONS),
-        )
+        datasets = parse.names(datasets, "data set", DATASETS.names())
+        methods = select(self.methods or "", self.sees, self.reference)
+        chosen = settings.parse(self.settings or (), methods)
+        return Grid(methods, datasets, seeds, chosen, budget, steps, precision)
 
 
 def select(methods: Names, sees: Names | None = None, reference: bool = False) -> list[str]:
-    """Return the methods of these names, with what else is asked for.
+    """Return the methods of these names.
 
     Args:
         methods: names, or all.
@@ -84,10 +83,12 @@ def select(methods: Names, sees: Names | None = None, reference: bool = False) -
     """
     found = parse.names(methods, "method", METHODS.names())
     if sees is not None:
+        from methods.base import Sees  # which imports torch
+
         kinds = parse.names(sees, "supervision", get_args(Sees))
-        there = {method: METHODS[method].value.sees for method in found}
-        found = [method for method in found if there[method] in kinds]
+        given = {method: METHODS[method].value.sees for method in found}
+        found = [method for method in found if given[method] in kinds]
         if not found:
-            each = ", ".join(f"{method} sees {kind}" for method, kind in there.items())
-            raise UserError(f"--sees {sees}: no such method is asked for; {each}")
+            each = ", ".join(f"{method} sees {kind}" for method, kind in given.items())
+            raise UserError(f"--sees {sees}: no such method is given; {each}")
     return list(dict.fromkeys([*found, *(REFERENCES if reference else ())]))

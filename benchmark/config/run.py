@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.registry import DATASETS, METHODS
-from methods.base import defaults
 from results.store import Folder, place
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is asked for: its hash names its folder.
+    """One method on one data set with a seed: its hash names its folder.
 
     Attributes:
         dataset, method: registered names.
@@ -22,7 +21,7 @@ class Run:
         steps: training steps.
         settings: every hyper-parameter of the method with its value, defaults included.
         budget: the name of the budget that `steps` came from, or `steps`.
-        precision: auto, float32 or bfloat16, as asked.
+        precision: auto, float32 or bfloat16, as given.
     """
 
     dataset: str
@@ -46,9 +45,9 @@ class Run:
     @property
     def key(self) -> str:
         """Ten hex digits of the SHA-256 of the canonical JSON, the method's version included."""
-        asked = asdict(self) | {"version": self.version}
-        del asked["budget"]  # another name for the same steps is the same run
-        text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        hashed = asdict(self) | {"version": self.version}
+        del hashed["budget"]  # another name for the same steps is the same run
+        text = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def folder(self, out: Path) -> Folder:
@@ -56,11 +55,13 @@ class Run:
         return place(out, self.dataset, self.method, self.seed, self.key)
 
     def record(self, precision: str) -> dict[str, Any]:
-        """Return what its `run.json` holds: what was asked, and what its method is.
+        """Return what its `run.json` contains: the run, and what its method is.
 
         Args:
             precision: what it trains in: auto is float32 or bfloat16 there.
         """
+        from methods.base import defaults  # which imports torch
+
         usual = defaults(self.cls, self.dataset)
         given = {k: v for k, v in self.settings.items() if v != usual[k]}
         stated = {"settings": given, "defaults": usual, "precision": precision}

@@ -1,5 +1,6 @@
 """Which scores a run should have: metrics, of a side, of some factors, of some rows."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -38,7 +39,7 @@ class Score:
 
     def __str__(self) -> str:
         """Return it as messages name it: `mig`, `mig/shape,x` or `mig@generator`."""
-        return self.metric + ("" if self.of_all_factors else f"/{self._factors}") + self._end
+        return self.metric + ("" if self.of_all_factors else f"/{self._factors}") + self._suffix
 
     @property
     def entry(self) -> Entry[Any]:
@@ -68,8 +69,8 @@ class Score:
 
     @property
     def row_names(self) -> tuple[str, ...]:
-        """The names of the rows that it comes to, `dci_disentanglement@generator` for example."""
-        return tuple(row + self._end for row in row_names(self.entry))
+        """The names of its rows, `dci_disentanglement@generator` for example."""
+        return tuple(row + self._suffix for row in row_names(self.entry))
 
     @property
     def protocol(self) -> str:
@@ -92,13 +93,13 @@ class Score:
         return ",".join(self.factors)
 
     @property
-    def _end(self) -> str:
+    def _suffix(self) -> str:
         return GENERATOR if self.of_generator else ""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """Which scores the user asks for, as given: the options of `run`.
+    """The options of `run` about scores, as given.
 
     Attributes:
         metrics: names, or all; None: those of the study, or the usual ones.
@@ -127,14 +128,13 @@ class Scoring:
             found = names(self.metrics, "metric", METRICS.names())
         if self.side not in SIDES:
             raise unknown("side", self.side, SIDES)
-        asked, rows = factors.parse(self.factors), self._rows(quick)
-        views = {name: "factors" in needs(METRICS[name].value) for name in found}
-        scores = [
-            Score(name, side, asked if views[name] else (ALL,)).of_rows(rows)
-            for side in SIDES[self.side]
-            for name in found
-        ]
-        scores = [replace(one, side="encoder") if one.of_images else one for one in scores]
+        chosen, rows = factors.parse(self.factors), self._rows(quick)
+        scores = []
+        for side, name in itertools.product(SIDES[self.side], found):
+            score = Score(name, side).of_rows(rows)
+            if "factors" in needs(score.entry.value):
+                score = replace(score, factors=chosen)
+            scores.append(replace(score, side="encoder") if score.of_images else score)
         return list(dict.fromkeys(scores))
 
     def _rows(self, quick: bool) -> int | None:

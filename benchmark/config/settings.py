@@ -7,7 +7,6 @@ from typing import Any, Literal, get_args, get_origin
 
 from benchmark.errors import UserError, unknown
 from benchmark.registry import METHODS
-from methods.base import settings
 
 LARGEST = 10**6
 
@@ -56,6 +55,8 @@ def values(method: str, name: str, given: Any) -> list[Any]:
     Raises:
         UserError: the method has no such hyper-parameter, or it cannot have such a value.
     """
+    from methods.base import settings  # which imports torch
+
     known, path = settings(METHODS[method].value), f"{method}.{name}"
     if not known:
         raise UserError(f"--set {path}: {method} has no hyper-parameters")

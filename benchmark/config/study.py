@@ -37,9 +37,8 @@ from pydantic import (
 )
 
 from benchmark.config import parse, settings
-from benchmark.config.budget import BUDGETS
-from benchmark.config.grid import PRECISIONS, Grid
-from benchmark.config.parse import Names, Seeds
+from benchmark.config.grid import Grid
+from benchmark.config.parse import BUDGETS, PRECISIONS, Names, Seeds
 from benchmark.config.run import Run
 from benchmark.errors import UserError, unknown
 from benchmark.registry import DATASETS, METHODS, METRICS
@@ -55,15 +54,12 @@ class Study:
         grids: of runs.
         metrics: names; None for the usual ones.
         name: of the file, without its ending; "" for what has none.
-        title, source: whose study it is.
         slurm: options of sbatch, and `setup`.
     """
 
     grids: Sequence[Grid]
     metrics: Sequence[str] | None = None
     name: str = ""
-    title: str = ""
-    source: str = ""
     slurm: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -105,15 +101,20 @@ def names() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
+def shipped() -> list[tuple[str, str, str]]:
+    """Return name, title and source of each of them; without torch, which checking needs."""
+    tables = {name: tomllib.loads((SHIPPED / f"{name}.toml").read_text()) for name in names()}
+    return [(name, table["title"], table["source"]) for name, table in tables.items()]
+
+
 def find(name: str) -> Study:
     """Return the study that is called so, or that is in the file of that path.
 
     Raises:
         UserError: there is no such study, or its file cannot be read or understood.
     """
-    shipped = SHIPPED / f"{name}.toml"
     if name in names():
-        return read(shipped)
+        return read(SHIPPED / f"{name}.toml")
     if not name.endswith(".toml"):
         raise unknown("study", name, [*names(), "FILE.toml"])
     return read(Path(name))
@@ -200,8 +201,7 @@ class _Common(BaseModel):
     @property
     def given(self) -> dict[str, Any]:
         """The values that it has of the keys that grids and the top share."""
-        keys = self.model_fields_set & _Common.model_fields.keys()
-        return {key: getattr(self, key) for key in keys}
+        return self.model_dump(include={*_Common.model_fields}, exclude_unset=True)
 
 
 class _Table(_Common):
@@ -251,11 +251,10 @@ class _File(_Common):
         """Return the study; a grid has the values of the top where it has none itself."""
         slurm = self.slurm.model_dump(exclude_unset=True) if self.slurm else {}
         grids = [self._grid(table) for table in self.grid]
-        return Study(grids, self.metrics, name, self.title, self.source, slurm)
+        return Study(grids, self.metrics, name, slurm)
 
     def _grid(self, table: _Table) -> Grid:
         top, own = self.given, table.given
-        for one, other in (("steps", "budget"), ("budget", "steps")):
-            if one in own:
-                top.pop(other, None)
+        if {"steps", "budget"} & own.keys():
+            top = {key: value for key, value in top.items() if key not in ("steps", "budget")}
         return Grid(table.method, settings=table.set, **{"datasets": [], **top, **own})

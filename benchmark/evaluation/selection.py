@@ -109,14 +109,8 @@ def choose(frame: pd.DataFrame, out: Path, by: str, direction: int, seeds: Split
         by: a metric, or one of `UDR`.
         direction: 1 if higher is better, -1 if lower.
         seeds: which seeds choose.
-
-    Raises:
-        UserError: no run has such a metric.
     """
     trained = frame[~frame["method"].isin(REFERENCES) & (frame["method"] != "")]
-    known = sorted({*trained["metric"]} - {""})
-    if by not in (*known, *UDR):
-        raise unknown("metric among the runs", by, [*known, *UDR])
     runs = trained[trained["seed"].isin(list(seeds.chosen_on))]
     found = []
     for alike, group in runs.groupby(ALIKE):
@@ -232,7 +226,14 @@ def show(
     json: bool,
     to: Sequence[Path] = (),
 ) -> None:
-    """Print what is chosen of the runs in `tidy`, and the table of the runs that did not choose."""
+    """Print what is chosen of the runs in `tidy`, and the table of the runs that did not choose.
+
+    Raises:
+        UserError: no run has such a metric, or there are too few seeds.
+    """
+    known = {*frame["metric"][~frame["method"].isin(REFERENCES)], *UDR} - {""}
+    if by not in known:
+        raise unknown("metric among the runs", by, known)
     seeds = split(frame, chosen_on)
     direction = 1 if by in UDR or directions().get(by, True) else -1
     choices = choose(frame, out, by, direction, seeds)
