@@ -61,7 +61,7 @@ class Runs:
         Of each data set and metric only those of the protocol and number of images that most have:
         others are not comparable with them.
         """
-        rows = learnt(self.lines)
+        rows = without_references(self.lines)
         return rows[comparable(rows, rows)]
 
     @cached_property
@@ -74,9 +74,9 @@ class Runs:
         columns = ["dataset", "method", "line", "seed", "steps", "folder"]
         done = self.lines[self.lines["state"] == "done"].drop_duplicates("folder")[columns]
         found = [self.folder(name) for name in done["folder"]]
-        asked = [folder.asked["run"] for folder in found]
+        configs = [folder.config["run"] for folder in found]
         return done.assign(
-            settings=[run.get("defaults", {}) | run["settings"] for run in asked],
+            settings=[run.get("defaults", {}) | run["settings"] for run in configs],
             train=[(folder.scores or {"train": {}})["train"] for folder in found],
         ).reset_index(drop=True)
 
@@ -84,7 +84,9 @@ class Runs:
         """Return the run folder of that name."""
         return Folder(self.out / name)
 
-    def some(self, most: int, file: str = "", *, one_a_line: bool = False) -> pd.DataFrame:
+    def some(
+        self, most: int, kind: type | None = None, *, one_a_line: bool = False
+    ) -> pd.DataFrame:
         """Return the finished runs that pictures are drawn of.
 
         All of them up to `most`; else one of each line, that of the lowest seed, and the first
@@ -92,11 +94,11 @@ class Runs:
 
         Args:
             most: how many runs.
-            file: a file that the folder must hold.
+            kind: arrays that the folder must have, a class of `results.arrays`.
             one_a_line: whether to choose one of each line even of few runs.
         """
         runs = self.finished
-        there = [(self.out / name / file).exists() for name in runs["folder"]]
+        there = [kind is None or self.folder(name).has(kind) for name in runs["folder"]]
         runs = runs[pd.Series(there, runs.index, dtype=bool)]
         if len(runs) <= most and not one_a_line:
             return runs
@@ -106,6 +108,6 @@ class Runs:
         return runs.loc[sorted(kept)]
 
 
-def learnt(frame: pd.DataFrame) -> pd.DataFrame:
+def without_references(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with a value, without floor and ceiling."""
     return frame[frame["value"].notna() & ~frame["method"].isin(list(REFERENCES))]

@@ -8,18 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.aggregate import records, wrapped
-from results.figures.base import (
-    FIGURES,
-    NothingToDraw,
-    Picture,
-    heatmap,
-    panels,
-    read_or_say,
-    stem,
-)
+from results.aggregate import wrapped
+from results.arrays import Information
+from results.figures.base import FIGURES, NothingToDraw, Picture, heatmap, panels, stem, stored
 from results.figures.style import DOUBLE, SINGLE
-from results.pictures import Information, read_information
 from results.runs import Runs
 
 MOST = 12
@@ -30,9 +22,8 @@ MOST = 12
 def information(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set: a heat map per run."""
     tables: dict[str, dict[str, pd.DataFrame]] = {}
-    for run in records(runs.some(MOST, "information.h5", one_a_line=True)):
-        found = read_or_say(read_information, runs.folder(run["folder"]))
-        if found is not None and found.shares.size:
+    for run, found in stored(runs, Information, MOST):
+        if found.shares.size:
             name = f"{run['line']}, seed {run['seed']}"
             tables.setdefault(run["dataset"], {})[name] = shares(found)
     if not tables:
@@ -54,7 +45,7 @@ def shares(found: Information) -> pd.DataFrame:
 def order(found: Information) -> list[int]:
     """Return the codes' places by falling KL divergence.
 
-    Where that is not known it is by the largest share of a factor's entropy that a code holds.
+    Where that is not known it is by the largest share of a factor's entropy that a code has.
     """
     key = found.kl
     if np.isnan(key).any():
