@@ -5,6 +5,7 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def _viewer(runs: Runs) -> Iterator[dict[str, Any]]:
     """Yield the runs whose codes can be moved: their strips as one picture, a row per code."""
     for name in runs.some(RUNS, Traversal)["folder"]:
         folder = runs.folder(name)
-        found = read_or_say(sorted_traversal, folder)
+        found = read_or_say(partial(sorted_traversal, folder))
         if found is not None:
             yield _moving(folder, found)
 

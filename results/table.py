@@ -20,7 +20,7 @@ from results.aggregate import (
 )
 from results.statistics import FEWEST, pairs_needed
 
-Group = Literal["ours", "reference", "published"]
+Group = Literal["method", "reference", "published"]
 QUICK = (
     "budget quick is a first look, too short for betavae to pass pca (in mig it has by `python -m "
     "benchmark run --methods betavae,pca --steps 30000`) and for InfoGAN's c1 to follow the label "
@@ -59,7 +59,7 @@ class Line:
         sees, codes: what supervision it had, and where its codes come from.
         seeds: how many runs are done; "2/3" if there are more.
         failed: how many failed, diverged or are broken.
-        group: whether it is one of ours, floor or ceiling, or published by somebody.
+        group: whether it is a method, floor or ceiling, or published by somebody.
         cells: by metric.
     """
 
@@ -85,7 +85,7 @@ class Table:
     Attributes:
         dataset: its name; "" of runs that cannot be read.
         title: the data set and what most of its lines have in common.
-        lines: in the order of the table: ours, floor and ceiling, published ones.
+        lines: in the order of the table: methods, floor and ceiling, published ones.
         metrics: the columns.
         notes: what intervals and bold type mean.
         footnotes: the texts of the numbers in cells, from 1.
@@ -156,7 +156,7 @@ def _line(rows: list[Record], usually: Usual, footnotes: dict[str, int]) -> Line
         printable(first["representation"]),
         f"{total}" if total == first["seeds"] else f"{first['seeds']}/{total}",
         f"{first['failed']}",
-        "reference" if first["method"] in REFERENCES else "ours",
+        "reference" if first["method"] in REFERENCES else "method",
         {printable(row["metric"]): _cell(row, footnotes) for row in rows if row["metric"]},
     )
 

@@ -24,7 +24,6 @@ from results.figures.style import DOUBLE, SINGLE, method_style
 from results.runs import Runs
 from results.statistics import intervals
 
-A = TypeVar("A")
 T = TypeVar("T")
 Stored = TypeVar("Stored", Information, Pictures)
 
@@ -120,10 +119,10 @@ def per_dataset(
         yield Picture(stem(name, str(dataset)), alt(str(dataset), part), partial(draw, part))
 
 
-def read_or_say(read: Callable[[A], T], place: A) -> T | None:
-    """Return what is read of a place; None, and a line on standard error, if it is damaged."""
+def read_or_say(read: Callable[[], T]) -> T | None:
+    """Return what is read; None, and a line on standard error, if it is damaged."""
     try:
-        return read(place)
+        return read()
     except UserError as error:
         print(f"left out: {error}", file=sys.stderr)
         return None
@@ -135,7 +134,7 @@ def stored(runs: Runs, kind: type[Stored], most: int) -> Iterator[tuple[Record, 
     There are at most so many; of damaged arrays there is a line on standard error.
     """
     for run in records(runs.some(most, kind, one_a_line=True)):
-        found = read_or_say(lambda folder: folder.read(kind), runs.folder(run["folder"]))
+        found = read_or_say(partial(runs.folder(run["folder"]).read, kind))
         if found is not None:
             yield run, found
 
@@ -155,7 +154,7 @@ def logs(
     """
     found = []
     for run in records(some):
-        log = read_or_say(_over_steps, file(run["folder"]))
+        log = read_or_say(partial(_over_steps, file(run["folder"])))
         if log is not None:
             steps = log["step"].unique()
             log = log[log["step"].isin(steps[:: max(1, len(steps) // points)])]

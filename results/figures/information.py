@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.aggregate import wrapped
@@ -61,17 +60,13 @@ def draw(tables: dict[str, pd.DataFrame], title: str) -> Figure:
     tall = max(len(table) for table in tables.values())
     figure, axes = panels(len(tables), 0.95 + 0.17 * tall, across, above=0.5, width=width)
     for panel, (name, table) in zip(axes, tables.items(), strict=True):
-        _draw_table(panel, name, table)
+        how = {"annot": table.size <= 400, "annot_kws": {"fontsize": 5.5}, "linewidths": 0.4}
+        heatmap(panel, 100 * table, vmin=0, vmax=100, cmap="Blues", cbar=False, **how)
+        panel.tick_params(labelsize="x-small")
+        panel.tick_params(axis="y", rotation=0)
+        panel.set_title(wrapped(name, 26), fontsize="x-small")
     figure.suptitle(f"{title}: I(code; factor) / H(factor) x 100", fontsize="medium")
     return figure
-
-
-def _draw_table(axes: Axes, name: str, table: pd.DataFrame) -> None:
-    how = {"annot": table.size <= 400, "annot_kws": {"fontsize": 5.5}, "linewidths": 0.4}
-    heatmap(axes, 100 * table, vmin=0, vmax=100, cmap="Blues", cbar=False, **how)
-    axes.tick_params(labelsize="x-small")
-    axes.tick_params(axis="y", rotation=0)
-    axes.set_title(wrapped(name, 26), fontsize="x-small")
 
 
 def _best(tables: dict[str, pd.DataFrame]) -> str:

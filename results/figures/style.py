@@ -4,7 +4,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib as mpl
 import seaborn as sns
@@ -29,18 +28,11 @@ KNOWN = (
 )
 
 
-class MethodStyle(NamedTuple):
-    """A colour as #rrggbb, and a marker of Matplotlib's."""
-
-    colour: str
-    marker: str
-
-
-def method_style(method: str) -> MethodStyle:
-    """Return a method's colour and marker: the same in every figure, whatever else is in it."""
+def method_style(method: str) -> tuple[str, str]:
+    """Return a method's colour, as #rrggbb, and marker: the same in every figure."""
     known = method in KNOWN
     place = KNOWN.index(method) if known else len(KNOWN) + zlib.crc32(method.encode()) % 44
-    return MethodStyle(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+    return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
 @contextmanager

@@ -235,7 +235,7 @@ def _values(axes: Axes, values: NDArray[np.float64], height: int, width: int) ->
 
 
 def _alt(folder: Folder, what: str) -> str:
-    known = read_or_say(information, folder) or UNKNOWN
+    known = read_or_say(partial(information, folder)) or UNKNOWN
     codes = [named(known.codes[place], known) for place in order(known)]
     more = f" Codes and what they tell most of, as a share of its entropy: {', '.join(codes)}."
     return f"{heading(folder)}: {what}.{more if codes else ''}"
