@@ -2,12 +2,11 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmark.config.parse import spans
-from benchmark.registry import GENERATOR, METRICS, UserError
+from benchmark.registry import GENERATOR, METRICS
 from results.frame import settings_text
 from results.runs import Runs, rows_of
 
@@ -20,7 +19,7 @@ def sources(runs: Runs, known: Mapping[tuple[str, str], str]) -> list[dict[str, 
     A run records the source of its method and data set; `known` has those of runs that do not.
     """
     found: dict[tuple[str, str], str] = {}
-    for config in _configs(runs):
+    for config in runs.configs.values():
         recorded = config.get("sources", {})
         for kind in ("method", "dataset"):
             name = config["run"][kind]
@@ -38,7 +37,7 @@ def commands(runs: Runs) -> list[str]:
     if runs.lines["metric"].str.endswith(GENERATOR).any():
         tail += " --side both"
     seeds: dict[tuple[str, ...], list[int]] = {}
-    for config in _configs(runs):
+    for config in runs.configs.values():
         run = config["run"]
         method, given = run["method"], run["settings"]
         sets = [f"{method}.{k}={settings_text({k: v}).split('=', 1)[1]}" for k, v in given.items()]
@@ -60,18 +59,11 @@ def versions(runs: Runs) -> list[tuple[str, str, int]]:
     """Return what the runs were made with: name, version, and how many runs record it."""
     counts = Counter(
         (str(name), str(value))
-        for config in _configs(runs)
+        for config in runs.configs.values()
         for part in ("versions", "machine")
         for name, value in config.get(part, {}).items()
     )
     return [(name, value, n) for (name, value), n in sorted(counts.items())]
-
-
-def _configs(runs: Runs) -> Iterator[dict[str, Any]]:
-    """Yield the configuration of each run that has a readable one."""
-    for name in runs.frame["folder"].unique():
-        with suppress(UserError):
-            yield runs.folder(name).config
 
 
 def _budget(run: Mapping[str, Any]) -> list[str]:

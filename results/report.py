@@ -94,9 +94,8 @@ def studied(runs: pd.DataFrame) -> list[Record]:
 
 def missing(runs: pd.DataFrame) -> list[Record]:
     """Return the runs that are not done, each with its state and reason."""
-    columns = ["folder", "dataset", "method", "settings", "seed", "state", "reason"]
-    found = runs.loc[runs["state"] != "done", columns].sort_values(["state", "folder"])
-    return records(found.astype({"seed": "str"}))
+    found = runs[runs["state"] != "done"].sort_values(["state", "folder"])
+    return records(found[["folder", "settings", "state", "reason"]])
 
 
 def _figure(picture: Picture) -> dict[str, Any] | None:

@@ -1,12 +1,13 @@
 """The runs of a folder as figures and the page need them."""
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmark.registry import GENERATOR, METRICS
+from benchmark.registry import GENERATOR, METRICS, UserError
 from results.aggregate import REFERENCES, comparable, with_lines
 from results.store import Folder
 
@@ -73,12 +74,21 @@ class Runs:
         """
         columns = ["dataset", "method", "line", "seed", "steps", "folder"]
         done = self.lines[self.lines["state"] == "done"].drop_duplicates("folder")[columns]
-        found = [self.folder(name) for name in done["folder"]]
-        configs = [folder.config["run"] for folder in found]
+        configs = [self.configs[name]["run"] for name in done["folder"]]
+        scores = [self.folder(name).scores or {"train": {}} for name in done["folder"]]
         return done.assign(
             settings=[run.get("defaults", {}) | run["settings"] for run in configs],
-            train=[(folder.scores or {"train": {}})["train"] for folder in found],
+            train=[each["train"] for each in scores],
         ).reset_index(drop=True)
+
+    @cached_property
+    def configs(self) -> dict[str, dict[str, Any]]:
+        """The configuration of each run that has a readable one, by folder."""
+        found = {}
+        for name in self.frame["folder"].unique():
+            with suppress(UserError):
+                found[name] = self.folder(name).config
+        return found
 
     def folder(self, name: str) -> Folder:
         """Return the run folder of that name."""
