@@ -123,7 +123,7 @@ class LoadedRun:
     @property
     def config(self) -> dict[str, Any]:
         """The run, with which versions, on which machine: `run.json`."""
-        return self.folder.asked
+        return self.folder.config
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -133,7 +133,7 @@ class LoadedRun:
     @property
     def codes(self) -> Codes:
         """The codes (M, L) of images, and the rows (M,) of the data set that these are."""
-        return self.folder.codes()
+        return self.folder.read(Codes)
 
     def method(self, data_dir: str | Path | None = None) -> "Trained":
         """Return the trained method, with `encode` and `decode`.

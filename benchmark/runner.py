@@ -28,8 +28,10 @@ from datasets import Dataset
 from datasets.base import TABLE_ROWS
 from methods.base import Method
 from methods.posthoc import PostHoc
+from results.arrays import Features
+from results.atomic import written
 from results.state import Wanted, lacking
-from results.store import Codes, Folder, written
+from results.store import Codes, Folder, Generated
 
 FIT_IMAGES = 10_000
 POSTHOC_STEPS = 5_000
@@ -132,12 +134,12 @@ class Execution:
         self.table = None if None in sizes else max(filter(None, sizes), default=TABLE_ROWS)
         if not before["rows"]:
             before["train"] = self.learn(encoded=bool(todo))
-        elif sizes and self.folder.has_codes:
+        elif sizes and self.folder.has(Codes):
             self.encode_more()
-        if any(score.of_generator for score in todo) and not self.folder.has_generated:
+        if any(score.of_generator for score in todo) and not self.folder.has(Generated):
             self.generate()
         images = any(score.of_images for score in todo) and inception.weights()
-        if images and not self.folder.has_features:
+        if images and not self.folder.has(Features):
             self.look()
         hardware.release_memory()
         subjects = Subjects(self.folder, self.dataset)
@@ -148,7 +150,7 @@ class Execution:
     def learn(self, encoded: bool) -> dict[str, float]:
         """Train and, if `encoded`, encode and traverse; return what the training took and gave."""
         method = self.build()
-        self.folder.ask(self.asked())
+        self.folder.write_config(self.asked())
         self.folder.forget_failure()
         train = self.train(method, "train", self.run.steps)
         if not encoded:
@@ -159,7 +161,7 @@ class Execution:
             self.encode(reader, method)
         self.seed("traverse")
         if method.decodes:
-            self.folder.write_traversal(*traverse(method, self.dealer, self.precision))
+            self.folder.write(traverse(method, self.dealer, self.precision))
         self.seed("pictures")
         pictures.keep(self.folder, method, reader, self.dealer, self.precision)
         return train
@@ -175,11 +177,11 @@ class Execution:
     def has_rows(self, width: int) -> bool:
         """Return whether the codes of all rows that are to be scored are there."""
         wanted = rows_to_encode(self.dataset, width, self.table)
-        return self.folder.has_codes and len(self.folder.codes().rows) >= len(wanted)
+        return self.folder.has(Codes) and len(self.folder.read(Codes).rows) >= len(wanted)
 
     def encode_more(self) -> None:
         """Encode again if more rows are to be scored than a finished run has codes of."""
-        if not self.has_rows(self.folder.codes().codes.shape[1]):
+        if not self.has_rows(self.folder.read(Codes).codes.shape[1]):
             method = self.build()
             self.train(method, "train", self.run.steps)
             self.encode(self.reader(method)[0], method)
@@ -283,7 +285,7 @@ class Execution:
         if decodes_codes(method):
             errors = reconstruct(reader, method, self.dealer, self.precision)
         names, kinds = [code.name for code in codes], [code.kind for code in codes]
-        self.folder.write_codes(Codes(found, rows, names, kinds, std, errors))
+        self.folder.write(Codes(found, rows, names, kinds, std, errors))
 
     def generate(self) -> None:
         """Write what the oracle reads in images of the prior's codes, if the method makes any."""
@@ -295,7 +297,7 @@ class Execution:
         judge = oracle(self.dataset, self.bench.device, stop, self.begin)
         self.seed("generate")
         made = generate(method.eval(), self.dealer, judge, self.precision, stop)
-        self.folder.write_generated(made)
+        self.folder.write(made)
 
     def look(self) -> None:
         """Write what Inception sees in images of the prior's codes, if the method makes any."""
@@ -308,7 +310,7 @@ class Execution:
         self.seed("look")
         told = self.begin("generated images", images)
         made = inception.of_generated(method.eval(), self.dealer, self.precision, told, stop)
-        self.folder.write_features(made)
+        self.folder.write(Features(made))
 
     def asked(self) -> dict[str, Any]:
         """Return the record of what was asked, of whom, and where."""

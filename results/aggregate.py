@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 REFERENCES = {"random": "floor", "truth": "ceiling"}
-ASKED = ["steps", "budget", "precision", "version"]
+TRAINING = ["steps", "budget", "precision", "version"]
 CONFIGURATION = [
     *("dataset", "method", "method_version", "settings", "sees", "representation"),
-    *ASKED,
+    *TRAINING,
 ]
 LINE = [*CONFIGURATION, "variant"]
 
@@ -27,12 +27,12 @@ class Usual(NamedTuple):
     """What most runs of a data set have in common; of equal counts, the first in order.
 
     Attributes:
-        asked: steps, budget, precision and version.
+        training: steps, budget, precision and version.
         defaults, method_version: by method.
         protocols: see `usual_protocols`.
     """
 
-    asked: Record
+    training: Record
     defaults: dict[str, str]
     method_version: dict[str, int]
     protocols: dict[tuple[str, str], Protocol]
@@ -101,7 +101,7 @@ def wrapped(text: str, width: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` on one line, without control characters (a run folder can hold anything)."""
+    """Return `text` on one line, without control characters (a run folder can contain anything)."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
@@ -124,12 +124,12 @@ def usual(frame: pd.DataFrame) -> Usual:
     runs = frame.drop_duplicates("folder")
     # What is not trained by steps has a budget that nobody chose.
     trained = runs if (runs["steps"] == 0).all() else runs[runs["steps"] > 0]
-    asked = {column: trained[column].mode().iat[0] for column in ASKED}
+    training = {column: trained[column].mode().iat[0] for column in TRAINING}
     by_method: dict[str, dict[str, Any]] = {
         column: {str(name): given.mode().iat[0] for name, given in runs.groupby("method")[column]}
         for column in ("defaults", "method_version")
     }
-    return Usual(asked, **by_method, protocols=usual_protocols(frame))
+    return Usual(training, **by_method, protocols=usual_protocols(frame))
 
 
 def usual_protocols(scores: pd.DataFrame) -> dict[tuple[str, str], Protocol]:
@@ -157,16 +157,16 @@ def line_name(rows: list[Record], usually: Usual) -> list[str]:
 
 def _differences(rows: list[Record], usually: Usual) -> Iterator[str]:
     first, method = rows[0], rows[0]["method"]
-    for column in ASKED:
+    for column in TRAINING:
         untrained = column in ("steps", "budget") and first["steps"] == 0
-        if first[column] != usually.asked[column] and not untrained:
+        if first[column] != usually.training[column] and not untrained:
             text = str(first[column]) or f"{column} not known"
             yield f"{first[column]:,} steps" if column == "steps" else text
     if first["method_version"] != usually.method_version[method]:
         yield f"version {first['method_version'] or 'unknown'} of the method"
-    theirs = _defaults(usually.defaults[method])
+    defaults = _defaults(usually.defaults[method])
     for name, value in _defaults(first["defaults"]).items():
-        if theirs.get(name, value) != value:
+        if defaults.get(name, value) != value:
             yield f"default {name}={value}"
     fewer = set()
     for row in (row for row in rows if row["n"] > 0):
@@ -187,14 +187,14 @@ def with_variants(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     scored = frame[frame["value"].notna()]
     facts: dict[str, Facts] = {}
-    names = ("folder", "metric", "protocol", "images")
-    for folder, metric, *protocol in zip(*(scored[name].tolist() for name in names), strict=True):
+    protocols = scored[["folder", "metric", "protocol", "images"]]
+    for folder, metric, *protocol in protocols.itertuples(index=False, name=None):
         facts.setdefault(folder, {})[metric] = protocol
     runs = scored.drop_duplicates("folder")
-    asked = runs[CONFIGURATION].itertuples(index=False, name=None)
+    lines = runs[CONFIGURATION].itertuples(index=False, name=None)
     known: dict[tuple[Any, ...], list[Facts]] = {}
     number: dict[str, int] = {}
-    for folder, defaults, line in zip(runs["folder"], runs["defaults"], asked, strict=True):
+    for folder, defaults, line in zip(runs["folder"], runs["defaults"], lines, strict=True):
         # A code that has since been given a new setting is no other one.
         found = {f"default {name}": value for name, value in _defaults(defaults).items()}
         number[folder] = _variant(known.setdefault(line, []), facts[folder] | found)
@@ -235,7 +235,7 @@ def _sorted(lines: pd.DataFrame) -> pd.DataFrame:
         (
             *(row["dataset"], order.get(row["method"], 0), row["method"]),
             *(natural(row["settings"]), row["representation"], row["sees"]),
-            *(natural(str(row[name])) for name in ASKED),
+            *(natural(str(row[name])) for name in TRAINING),
             *(row["variant"], row["metric"]),
         )
         for row in records(lines)

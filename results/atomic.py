@@ -1,4 +1,4 @@
-"""Files that are whole or absent; imports nothing heavy."""
+"""Files that are complete or absent; imports nothing heavy."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: JSON records and HDF5 arrays."""
+"""Files that are complete or absent: JSON records and HDF5 arrays."""
 
 import json
 import math
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
-from results.atomic import written as written
+from results.atomic import write_text, written
 
 Shape = Mapping[str, Any]
 REMEDY = "remove its folder, and the same command makes the run again"
@@ -22,7 +22,7 @@ def read_record(path: Path, shape: Shape) -> dict[str, Any] | None:
 
     Args:
         path: the file.
-        shape: the names it must have, each with its type or with the shape of the object below it.
+        shape: the names it must have; see `check`.
 
     Raises:
         UserError: the file is unreadable, not JSON, or lacks a name; names `path`.
@@ -44,8 +44,7 @@ def write_record(path: Path, record: Mapping[str, Any], shape: Shape) -> None:
         ValueError: `record` lacks a name of `shape`.
         UserError: the system refused.
     """
-    record = plain(record)
-    check(record, shape, path.name, ValueError)
+    check(plain(record), shape, path.name, ValueError)
     write_json(path, record)
 
 
@@ -55,9 +54,7 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     Raises:
         UserError: the system refused.
     """
-    text = json.dumps(plain(record), indent=1, allow_nan=False) + "\n"
-    with written(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, json.dumps(plain(record), indent=1, allow_nan=False) + "\n")
 
 
 def read_arrays(
@@ -85,8 +82,7 @@ def write_arrays(
 
     Args:
         path: the file.
-        packed: whether to compress, as is worth it for pictures. Codes are noise to it, and a full
-            grid of them is to be written in a second.
+        packed: whether to compress.
         arrays: by name.
     """
     with written(path) as temporary:
@@ -100,17 +96,24 @@ def write_arrays(
             raise OSError(str(error)) from error
 
 
-def check(record: Any, shape: Shape, where: str, error: type[Exception] = UserError) -> None:
-    """Raise `error`, naming `where`, unless `record` has every name of `shape` in its type."""
-    if not isinstance(record, dict):
-        raise error(f"{where} is not a record")
-    for name, kind in shape.items():
-        if name not in record:
-            raise error(f"{where} has no {name!r}")
-        if isinstance(kind, Mapping):
-            check(record[name], kind, f"{where}: {name!r}", error)
-        elif not isinstance(record[name], kind):
-            raise error(f"{where}: {name!r} is {record[name]!r}")
+def check(found: Any, shape: Any, where: str, error: type[Exception] = UserError) -> None:
+    """Raise `error`, naming `where`, unless `found` is of `shape`.
+
+    That is a type, several of them, a list of one shape, or a record: names, each with a shape.
+    """
+    if isinstance(shape, list):
+        check(found, list, where, error)
+        for part in found:
+            check(part, shape[0], where, error)
+    elif isinstance(shape, Mapping):
+        if not isinstance(found, dict):
+            raise error(f"{where} is not a record")
+        for name, kind in shape.items():
+            if name not in found:
+                raise error(f"{where} has no {name!r}")
+            check(found[name], kind, f"{where}: {name!r}", error)
+    elif not isinstance(found, shape):
+        raise error(f"{where} is {found!r}")
 
 
 def _array(stored: h5py.Dataset) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.registry import PACKAGE, UserError
-from results.files import written
+from results.atomic import written
 from results.frame_cache import collected
 from results.store import Folder, folders
 
@@ -103,10 +103,10 @@ def _read(found: Sequence[Folder]) -> pd.DataFrame:
 
 
 def _rows(folder: Folder) -> Iterator[dict[str, Any]]:
-    state, reason, asked, scores = folder.account()
+    state, reason, config, scores = folder.outcome()
     row = {name: "" if kind == "str" else None for name, kind in COLUMNS.items()}
     row |= {"folder": folder.name, "state": state, "reason": reason}
-    row |= {} if asked is None else _asked(asked)
+    row |= {} if config is None else _configuration(config)
     if scores is None or not scores["rows"]:
         yield row
         return
@@ -114,19 +114,15 @@ def _rows(folder: Folder) -> Iterator[dict[str, Any]]:
         yield {**row, **{name: score[name] for name in SCORE}, "reason": score["reason"] or ""}
 
 
-def _asked(asked: Mapping[str, Any]) -> dict[str, Any]:
-    run, versions = asked["run"], _record(asked.get("versions"))
+def _configuration(config: Mapping[str, Any]) -> dict[str, Any]:
+    run, versions = config["run"], config.get("versions", {})
     row = {name: run[name] for name in RUN}
-    row |= {name: asked[name] for name in ("sees", "representation", "key")}
-    row |= {name: settings_text(_record(run.get(name))) for name in ("settings", "defaults")}
+    row |= {name: config[name] for name in ("sees", "representation", "key")}
+    row |= {name: settings_text(run.get(name, {})) for name in ("settings", "defaults")}
     # What trained: "0.1.0, torch 2.15.0", or less if a run records less.
     parts = versions.get(PACKAGE), f"torch {versions['torch']}" if versions.get("torch") else ""
     version = ", ".join(str(part) for part in parts if part)
     return {**row, "method_version": run.get("version", 0), "version": version}
-
-
-def _record(found: Any) -> dict[str, Any]:
-    return found if isinstance(found, dict) else {}
 
 
 def _setting(value: Any) -> str:

@@ -50,10 +50,10 @@ def chosen(
 def _seeds(frame: pd.DataFrame, text: str | None) -> list[int]:
     """Return the seeds of a text like `0-4` that there are runs of; at least one."""
     known = sorted({int(seed) for seed in frame["seed"].dropna()})
-    asked = [] if text is None else parsed(text)
-    if asked and not {*asked} & {*known}:
+    wanted = [] if text is None else parsed(text)
+    if wanted and not {*wanted} & {*known}:
         raise unknown("seed among the runs", str(text), map(str, known))
-    return [seed for seed in asked if seed in known]
+    return [seed for seed in wanted if seed in known]
 
 
 def _names(frame: pd.DataFrame, column: str, text: str | None) -> list[str]:
@@ -89,7 +89,7 @@ def print_table(
         frame: what `tidy` returned.
         json: whether to print the rows instead.
         to: .csv or .parquet (the table's numbers), .md or .tex (the table as it is printed).
-        with_others: whether to put published numbers beside ours.
+        with_others: whether to add published numbers.
 
     Raises:
         UserError: a file of another suffix, or one that cannot be written.
@@ -103,8 +103,8 @@ def print_table(
     lines = compared(frame, directions())
     found = tables(frame, lines)
     if with_others:
-        theirs = published()
-        lines, found = numbers_with_published(lines, theirs), with_published(found, theirs)
+        others = published()
+        lines, found = numbers_with_published(lines, others), with_published(found, others)
     terminal = console()
     for table in () if json else found:
         terminal.print(printed(table, terminal.width))
@@ -123,7 +123,7 @@ def show_runs(
         rows: the metrics to print.
         out: the folder of run folders.
         json: whether to print rows instead of the table.
-        tracked: whether scores over training steps were asked for.
+        tracked: whether scores over training steps were requested.
     """
     frame = tidy(out, {"metric": rows})
     frame = frame[frame["folder"].isin(names)].reset_index(drop=True)
@@ -132,24 +132,21 @@ def show_runs(
         _say_untracked(frame, out)
     write_rows(out / "scores.csv", frame)
     print(f"wrote {out / 'scores.csv'}", file=sys.stderr)
-    for stem, kinds in groupby(draw(frame, out, out / "figures", FIGURES), _stem):
+    paths = draw(frame, out, out / "figures", FIGURES)
+    for stem, kinds in groupby(paths, key=lambda path: path.with_suffix("")):
         # As a shell reads it: a table above a hundred paths would be out of sight.
         suffixes = ",".join(path.suffix.removeprefix(".") for path in kinds)
         print(f"wrote {stem}.{{{suffixes}}}", file=sys.stderr)
 
 
-def _stem(path: Path) -> Path:
-    return path.with_suffix("")
-
-
 def _say_untracked(frame: pd.DataFrame, out: Path) -> None:
     """Print which methods were not tracked, for want of an encoder or because they were trained."""
     trained = frame[(frame["steps"] > 0) & (frame["method"] != "")].drop_duplicates("folder")
-    there = [Folder(out / name).tracked.exists() for name in trained["folder"]]
-    if not all(there):
-        names = ", ".join(sorted(set(trained["method"][[not each for each in there]])))
+    pairs = zip(trained["method"], trained["folder"], strict=True)
+    without = {method for method, name in pairs if not Folder(out / name).tracked.exists()}
+    if without:
         why = "trained before, or without an encoder while it trains"
-        print(f"no scores over the steps of {names}: {why}", file=sys.stderr)
+        print(f"no scores over the steps of {', '.join(sorted(without))}: {why}", file=sys.stderr)
 
 
 def directions() -> dict[str, bool]:

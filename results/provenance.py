@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmark.config.parse import BUDGETS, spans
-from benchmark.registry import GENERATOR, METRICS, UserError
+from benchmark.registry import GENERATOR, METRICS
 from results.frame import settings_text
 from results.runs import Runs, rows_of
 
@@ -17,10 +17,10 @@ def sources(runs: Runs, known: Mapping[tuple[str, str], str]) -> list[dict[str, 
     A run records the source of its method and data set; `known` has those of runs that do not.
     """
     found: dict[tuple[str, str], str] = {}
-    for record in _asked(runs):
-        recorded = record.get("sources", {})
+    for config in runs.configs.values():
+        recorded = config.get("sources", {})
         for kind in ("method", "dataset"):
-            name = record["run"][kind]
+            name = config["run"][kind]
             source = recorded.get(kind) or known.get((kind, name), "no source is known")
             found[kind, name] = str(source)
     for metric in _metrics(runs.lines["metric"]):
@@ -35,21 +35,21 @@ def commands(runs: Runs) -> list[str]:
     if runs.lines["metric"].str.endswith(GENERATOR).any():
         tail += " --side both"
     seeds: dict[tuple[str, ...], list[int]] = {}
-    for record in _asked(runs):
-        run = record["run"]
+    for config in runs.configs.values():
+        run = config["run"]
         method, given = run["method"], run["settings"]
         sets = [f"{method}.{k}={settings_text({k: v}).split('=', 1)[1]}" for k, v in given.items()]
-        words = ["--datasets", run["dataset"], *_budget(run), "--precision", run["precision"]]
-        words += [word for text in sorted(sets) for word in ("--set", text)]
-        seeds.setdefault((method, *words), []).append(run["seed"])
+        options = ["--datasets", run["dataset"], *_budget(run), "--precision", run["precision"]]
+        options += [option for text in sorted(sets) for option in ("--set", text)]
+        seeds.setdefault((method, *options), []).append(run["seed"])
     joined: dict[tuple[str, ...], list[str]] = {}
-    for (method, *words), numbers in seeds.items():
-        joined.setdefault((*words, "--seeds", spans(numbers)), []).append(method)
+    for (method, *options), numbers in seeds.items():
+        joined.setdefault((*options, "--seeds", spans(numbers)), []).append(method)
     return [
         "python -m benchmark run "
-        + shlex.join(["--methods", ",".join(sorted(methods)), *words, "--no-reference"])
+        + shlex.join(["--methods", ",".join(sorted(methods)), *options, "--no-reference"])
         + tail
-        for words, methods in sorted(joined.items())
+        for options, methods in sorted(joined.items())
     ]
 
 
@@ -57,21 +57,11 @@ def versions(runs: Runs) -> list[tuple[str, str, int]]:
     """Return what the runs were made with: name, version, and how many runs record it."""
     counts = Counter(
         (str(name), str(value))
-        for record in _asked(runs)
+        for config in runs.configs.values()
         for part in ("versions", "machine")
-        for name, value in record.get(part, {}).items()
+        for name, value in config.get(part, {}).items()
     )
     return [(name, value, n) for (name, value), n in sorted(counts.items())]
-
-
-def _asked(runs: Runs) -> list[dict[str, Any]]:
-    found = []
-    for name in runs.frame["folder"].unique():
-        try:
-            found.append(runs.folder(name).asked)
-        except UserError:
-            continue
-    return found
 
 
 def _budget(run: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Numbers that others published, beside ours: by their protocols, never averaged with ours."""
+"""Numbers that others published, by their own protocols, never averaged with those of runs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -35,14 +35,14 @@ def published(path: Path = PUBLISHED) -> pd.DataFrame:
 def numbers_with_published(lines: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """Return `compared` with the published rows of its data sets and metrics below.
 
-    They have a `note` and a `source`, which is "" of ours, and no more than data set, method,
+    They have a `note` and a `source`, which is "" of runs, and no more than data set, method,
     settings, metric and `mean` beside those.
     """
     counts = {str(name): "Int64" for name in lines.select_dtypes("int")}
     there = found["dataset"].isin(lines["dataset"]) & found["metric"].isin(lines["metric"])
-    theirs = found[there].rename(columns={"value": "mean"}).drop(columns="spread")
-    theirs = theirs.assign(mean=theirs["mean"].astype(float), best=False, bold=False)
-    both = pd.concat([lines.astype(counts).assign(note="", source=""), theirs], ignore_index=True)
+    added = found[there].rename(columns={"value": "mean"}).drop(columns="spread")
+    added = added.assign(mean=added["mean"].astype(float), best=False, bold=False)
+    both = pd.concat([lines.astype(counts).assign(note="", source=""), added], ignore_index=True)
     return both.astype({"best": bool, "bold": bool})
 
 

@@ -3,7 +3,7 @@
 from results.files import Shape
 
 NUMBER = (int, float)
-ASKED: Shape = {
+CONFIG: Shape = {
     "run": {
         "dataset": str,
         "method": str,
@@ -18,7 +18,6 @@ ASKED: Shape = {
     "representation": str,
 }
 FAILURE: Shape = {"state": str, "reason": str}
-SCORED: Shape = {"rows": list, "train": dict}
 ROW: Shape = {
     "metric": str,
     "value": (*NUMBER, type(None)),
@@ -27,3 +26,4 @@ ROW: Shape = {
     "seconds": NUMBER,
     "images": int,
 }
+SCORED: Shape = {"rows": [ROW], "train": dict}

@@ -5,6 +5,7 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image
 from benchmark.registry import UserError
 from results import figures
 from results.aggregate import Record, records
+from results.arrays import Traversal
 from results.atomic import write_text
 from results.figures.base import Picture, read_or_say
 from results.figures.image_grid import tiled
@@ -24,7 +26,7 @@ from results.figures.traversals import heading, sorted_traversal
 from results.provenance import commands, sources, versions
 from results.runs import Runs
 from results.significance import compared
-from results.store import Folder, Traversal
+from results.store import Folder
 from results.table import Cell, tables
 
 RUNS = 24
@@ -47,7 +49,7 @@ def write(runs: Runs, path: Path, known: Sources) -> Path:
     Raises:
         UserError: the file cannot be written.
     """
-    # Text of run folders is a stranger's: the template escapes whatever it is given.
+    # Text of run folders is not trusted: the template escapes whatever it is given.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -92,9 +94,8 @@ def studied(runs: pd.DataFrame) -> list[Record]:
 
 def missing(runs: pd.DataFrame) -> list[Record]:
     """Return the runs that are not done, each with its state and reason."""
-    columns = ["folder", "dataset", "method", "settings", "seed", "state", "reason"]
-    found = runs.loc[runs["state"] != "done", columns].sort_values(["state", "folder"])
-    return records(found.astype({"seed": "str"}))
+    found = runs[runs["state"] != "done"].sort_values(["state", "folder"])
+    return records(found[["folder", "settings", "state", "reason"]])
 
 
 def _figure(picture: Picture) -> dict[str, Any] | None:
@@ -115,9 +116,9 @@ def _figure(picture: Picture) -> dict[str, Any] | None:
 
 def _viewer(runs: Runs) -> Iterator[dict[str, Any]]:
     """Yield the runs whose codes can be moved: their strips as one picture, a row per code."""
-    for name in runs.some(RUNS, "traversal.h5")["folder"]:
+    for name in runs.some(RUNS, Traversal)["folder"]:
         folder = runs.folder(name)
-        found = read_or_say(sorted_traversal, folder)
+        found = read_or_say(partial(sorted_traversal, folder))
         if found is not None:
             yield _moving(folder, found)
 

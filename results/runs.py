@@ -1,12 +1,13 @@
 """The runs of a folder as figures and the page need them."""
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmark.registry import GENERATOR, METRICS
+from benchmark.registry import GENERATOR, METRICS, UserError
 from results.aggregate import REFERENCES, comparable, with_lines
 from results.store import Folder
 
@@ -61,7 +62,7 @@ class Runs:
         Of each data set and metric only those of the protocol and number of images that most have:
         others are not comparable with them.
         """
-        rows = learnt(self.lines)
+        rows = without_references(self.lines)
         return rows[comparable(rows, rows)]
 
     @cached_property
@@ -73,18 +74,29 @@ class Runs:
         """
         columns = ["dataset", "method", "line", "seed", "steps", "folder"]
         done = self.lines[self.lines["state"] == "done"].drop_duplicates("folder")[columns]
-        found = [self.folder(name) for name in done["folder"]]
-        asked = [folder.asked["run"] for folder in found]
+        configs = [self.configs[name]["run"] for name in done["folder"]]
+        scores = [self.folder(name).scores or {"train": {}} for name in done["folder"]]
         return done.assign(
-            settings=[run.get("defaults", {}) | run["settings"] for run in asked],
-            train=[(folder.scores or {"train": {}})["train"] for folder in found],
+            settings=[run.get("defaults", {}) | run["settings"] for run in configs],
+            train=[each["train"] for each in scores],
         ).reset_index(drop=True)
+
+    @cached_property
+    def configs(self) -> dict[str, dict[str, Any]]:
+        """The configuration of each run that has a readable one, by folder."""
+        found = {}
+        for name in self.frame["folder"].unique():
+            with suppress(UserError):
+                found[name] = self.folder(name).config
+        return found
 
     def folder(self, name: str) -> Folder:
         """Return the run folder of that name."""
         return Folder(self.out / name)
 
-    def some(self, most: int, file: str = "", *, one_a_line: bool = False) -> pd.DataFrame:
+    def some(
+        self, most: int, kind: type | None = None, *, one_a_line: bool = False
+    ) -> pd.DataFrame:
         """Return the finished runs that pictures are drawn of.
 
         All of them up to `most`; else one of each line, that of the lowest seed, and the first
@@ -92,11 +104,11 @@ class Runs:
 
         Args:
             most: how many runs.
-            file: a file that the folder must hold.
+            kind: arrays that the folder must have, a class of `results.arrays`.
             one_a_line: whether to choose one of each line even of few runs.
         """
         runs = self.finished
-        there = [(self.out / name / file).exists() for name in runs["folder"]]
+        there = [kind is None or self.folder(name).has(kind) for name in runs["folder"]]
         runs = runs[pd.Series(there, runs.index, dtype=bool)]
         if len(runs) <= most and not one_a_line:
             return runs
@@ -106,6 +118,6 @@ class Runs:
         return runs.loc[sorted(kept)]
 
 
-def learnt(frame: pd.DataFrame) -> pd.DataFrame:
+def without_references(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with a value, without floor and ceiling."""
     return frame[frame["value"].notna() & ~frame["method"].isin(list(REFERENCES))]

@@ -87,14 +87,14 @@ def state_of(folder: Path, wanted: Wanted, holder: Holder | None = None) -> RunS
     if wanted.rows and not lacking(folder, wanted):
         return RunState(name, "done")
     run = Folder(folder)
-    state, why = run.judge()
+    state, why, *_ = run.outcome()
     if state == "done" and not wanted.rows:
         return RunState(name, "done")
     if state == "broken":
         return RunState(name, "failed", why, damaged=True)
     if state == "failed" or state == "diverged":
         return RunState(name, state, why, str((run.failure or {}).get("log", "")))
-    begun = state == "unfinished" and run.was_asked
+    begun = state == "unfinished" and run.has_config
     return RunState(name, "missing", INTERRUPTED if begun else "")
 
 

@@ -11,7 +11,7 @@ Matrix = NDArray[np.float64]
 Samples = Sequence[Sequence[float] | NDArray[Any]] | NDArray[np.floating]
 
 FEWEST = 3
-"""Values below which no interval is given: it would promise more than the data hold."""
+"""Values below which no interval is given: it would promise more than the data support."""
 RESAMPLES = 9_999
 EXACT = 13
 """Pairs up to which a test takes every change of signs: no more of them than resamples."""
@@ -34,7 +34,7 @@ def intervals(
 ) -> Matrix:
     """Return the bootstrap intervals (S, 2) of the means of S samples.
 
-    They are SciPy's BCa intervals at a level at which n normal values would be covered as asked:
+    They are SciPy's BCa intervals at a level at which n normal values would be covered as stated:
     bootstrap intervals of few values are too short, at n = 5 by a factor of 1.6. None goes beyond
     the values themselves, so of 3, 4 or 5 values none covers a median more often than 75, 87.5 and
     93.75 % of the times. Equal values give an interval without width, which only means
@@ -42,7 +42,7 @@ def intervals(
 
     Args:
         samples: S sequences of numbers; those of one size share their resamples.
-        level: how often an interval is to hold the mean.
+        level: how often an interval is to contain the mean.
         rng: draws the resamples; None: the same for each size in every call.
 
     References:

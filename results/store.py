@@ -1,65 +1,60 @@
 """Run folders: the only code that knows what is in one.
 
-`runs/<dataset>-<method>-<seed>-<key>/` holds `run.json` (what was asked), `log.csv`,
-`checkpoint.pt` while it trains, `model.pt`, `codes.h5`, `generated.h5` if the generator's side is
-scored, `inception.h5` if its images are, `traversal.h5`, `failure.json` if it failed or diverged,
-and last `scores.json`: its presence means done. No file is ever seen half-written.
+`runs/<dataset>-<method>-<seed>-<key>/` has `run.json` (the configuration), `log.csv`,
+`checkpoint.pt` while it trains, `model.pt`, arrays (see `results.arrays.FILES`), `failure.json` if
+it failed or diverged, and last `scores.json`: its presence means done. No file is ever seen
+half-written.
 """
 
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from benchmark.registry import UserError
+from results.arrays import FILES, Features, Information, Pictures, check_shapes
 from results.arrays import Codes as Codes
 from results.arrays import Generated as Generated
 from results.arrays import Traversal as Traversal
-from results.arrays import check_table
 from results.atomic import SCORES
 from results.files import check, plain, read_arrays, read_record, write_arrays, write_record
-from results.files import written as written
-from results.records import ASKED, FAILURE, ROW, SCORED
+from results.records import CONFIG, FAILURE, SCORED
+
+A = TypeVar("A", Codes, Generated, Features, Traversal, Pictures, Information)
 
 State = Literal["done", "failed", "diverged", "unfinished", "broken"]
-STATES: tuple[State, ...] = ("done", "failed", "diverged", "unfinished", "broken")
 RUN_NAME = re.compile(r"(?P<dataset>.+)-(?P<method>.+)-\d+-[0-9a-f]{10}")
 RECORDS = ("run.json", "scores.json", "failure.json")
 """What a run's state and scores are read from."""
 
 
-class Account(NamedTuple):
-    """What there is to say of a run.
+class Outcome(NamedTuple):
+    """What became of a run.
 
     Attributes:
-        state: done, failed, diverged, unfinished, or broken.
+        state: done, failed, diverged, unfinished, or broken (what is there cannot be read).
         reason: why it is failed, diverged or broken; "" otherwise.
-        asked: `run.json`, or None where it is missing or cannot be read.
+        config: `run.json`, or None where it is missing or cannot be read.
         scores: `scores.json` of a run that is done.
     """
 
     state: State
-    reason: str
-    asked: dict[str, Any] | None
-    scores: dict[str, Any] | None
+    reason: str = ""
+    config: dict[str, Any] | None = None
+    scores: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
 class Folder:
     """One run's folder; it need not exist yet.
 
     Reading a record that is there but unreadable raises UserError naming the file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-
-    def __repr__(self) -> str:
-        return f"Folder({str(self.path)!r})"
+    path: Path
 
     @property
     def name(self) -> str:
@@ -72,7 +67,7 @@ class Folder:
 
     @property
     def tracked(self) -> Path:
-        """`tracked.csv`, the scores over the steps of training, where they were asked for."""
+        """`tracked.csv`, the scores over the steps of training, where they were requested."""
         return self.path / "tracked.csv"
 
     def checkpoint(self, stage: str = "train") -> Path:
@@ -84,54 +79,26 @@ class Folder:
         return self.path / _staged("model.pt", stage)
 
     @property
-    def has_codes(self) -> bool:
-        """Whether `codes.h5` is there."""
-        return (self.path / "codes.h5").exists()
-
-    @property
-    def has_generated(self) -> bool:
-        """Whether `generated.h5` is there."""
-        return (self.path / "generated.h5").exists()
-
-    @property
-    def has_features(self) -> bool:
-        """Whether `inception.h5` is there."""
-        return (self.path / "inception.h5").exists()
-
-    @property
-    def has_traversal(self) -> bool:
-        """Whether `traversal.h5` is there."""
-        return (self.path / "traversal.h5").exists()
-
-    def traversal_older_than(self, path: Path) -> bool:
-        """Return whether `path` is there and newer than `traversal.h5`."""
-        made = (self.path / "traversal.h5").stat().st_mtime
-        return path.exists() and path.stat().st_mtime > made
-
-    @property
-    def was_asked(self) -> bool:
+    def has_config(self) -> bool:
         """Whether `run.json` is there."""
         return (self.path / "run.json").exists()
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What was asked (`run.json`); UserError if there is none."""
-        record = read_record(self.path / "run.json", ASKED)
+    def config(self) -> dict[str, Any]:
+        """What was requested, of which versions, where (`run.json`); UserError if it is missing."""
+        record = read_record(self.path / "run.json", CONFIG)
         if record is None:
             raise UserError(f"{self.path} has no run.json")
         return record
 
-    def ask(self, record: dict[str, Any]) -> None:
+    def write_config(self, record: dict[str, Any]) -> None:
         """Write `run.json`; ValueError if `record` lacks something a table needs."""
-        write_record(self.path / "run.json", record, ASKED)
+        write_record(self.path / "run.json", record, CONFIG)
 
     @property
     def scores(self) -> dict[str, Any] | None:
         """The scores (`scores.json`), or None while the run is not done."""
-        record = read_record(self.path / SCORES, SCORED)
-        for row in [] if record is None else record["rows"]:
-            check(row, ROW, f"{self.path / 'scores.json'}: a row")
-        return record
+        return read_record(self.path / SCORES, SCORED)
 
     def finish(self, record: dict[str, Any]) -> None:
         """Write `scores.json`, which marks the run as done, and forget an earlier failure.
@@ -145,18 +112,17 @@ class Folder:
         Raises:
             ValueError: `record` lacks something a table needs.
         """
-        rows = [plain(_with_reason(row)) for row in record["rows"]]
-        for row in rows:
-            check(row, ROW, "a row of scores", ValueError)
+        record = plain({**record, "rows": [_with_reason(row) for row in record["rows"]]})
+        check(record, SCORED, SCORES, ValueError)
         # In this order a crash in between leaves an unfinished run, never a done one that failed.
         self.forget_failure()
-        write_record(self.path / SCORES, {**record, "rows": rows}, SCORED)
+        write_record(self.path / SCORES, record, SCORED)
 
     @property
     def failure(self) -> dict[str, Any] | None:
         """{"state", "reason", "step", "log"} of a failed or diverged run, or None.
 
-        The log is the end of what it said (`failure.json`).
+        The log is the end of its output (`failure.json`).
         """
         return read_record(self.path / "failure.json", FAILURE)
 
@@ -167,9 +133,7 @@ class Folder:
         step: int | None = None,
         log: str = "",
     ) -> None:
-        """Write `failure.json`: why the run failed or diverged, in which step, its last words."""
-        if state not in ("failed", "diverged"):
-            raise ValueError(f"a run ends as 'failed' or 'diverged', not as {state!r}")
+        """Write `failure.json`: why the run failed or diverged, in which step, its last output."""
         record = {"state": state, "reason": reason, "step": step, "log": log}
         write_record(self.path / "failure.json", record, FAILURE)
 
@@ -179,116 +143,75 @@ class Folder:
 
     @property
     def state(self) -> State:
-        """done, failed, diverged, unfinished, or broken (what is there cannot be read)."""
-        return self.judge()[0]
+        """The state of `outcome`."""
+        return self.outcome().state
 
     @property
     def reason(self) -> str:
-        """Why the run is failed, diverged or broken; "" otherwise."""
-        return self.judge()[1]
+        """The reason of `outcome`."""
+        return self.outcome().reason
 
-    def judge(self) -> tuple[State, str]:
-        """Return the state and its reason, reading each file once."""
-        return self.account()[:2]
-
-    def account(self) -> Account:
+    def outcome(self) -> Outcome:
         """Return all that tables need, reading each file once; what is broken is no error."""
-        asked = None
+        config = None
         try:
-            asked = read_record(self.path / "run.json", ASKED)
-            if asked is None:
-                lost = self._begun()
-                reason = f"{self.path} has no run.json" if lost else ""
-                return Account("broken" if lost else "unfinished", reason, None, None)
-            scores = self.scores
-            failure = self.failure if scores is None else None
+            config = read_record(self.path / "run.json", CONFIG)
+            if config is None and self._has_files():
+                return Outcome("broken", f"{self.path} has no run.json")
+            scores = None if config is None else self.scores
+            failure = None if config is None or scores is not None else self.failure
         except UserError as error:
-            return Account("broken", str(error), asked, None)
-        if scores is not None:
-            return Account("done", "", asked, scores)
-        if failure is None:
-            return Account("unfinished", "", asked, None)
-        state: State = "diverged" if failure["state"] == "diverged" else "failed"
-        return Account(state, failure["reason"], asked, None)
+            return Outcome("broken", str(error), config)
+        if failure is not None:
+            state: State = "diverged" if failure["state"] == "diverged" else "failed"
+            return Outcome(state, failure["reason"], config)
+        return Outcome("unfinished" if scores is None else "done", "", config, scores)
 
     @property
     def progress(self) -> tuple[int, int]:
-        """The training steps in the log, and those that were asked for; (0, 0) if unknown."""
+        """The training steps in the log, and those of the configuration; (0, 0) if unknown."""
         try:
-            asked = self.asked["run"]["steps"]
+            steps = self.config["run"]["steps"]
             last = self.log().read_text().rpartition("\n")[0].rpartition("\n")[2]
-            return min(int(last.partition(",")[0]), asked), asked
+            return min(int(last.partition(",")[0]), steps), steps
         except (UserError, OSError, ValueError):
             return 0, 0
 
     def summary(self) -> str:
-        """Return what the run came to, in a line: its scores, or why there are none."""
-        account = self.account()
-        if account.scores is None:
-            return f"{self.name}: {account.state}: {account.reason}"
-        there = [row for row in account.scores["rows"] if row["value"] is not None]
+        """Return the outcome in a line: the scores, or why there are none."""
+        outcome = self.outcome()
+        if outcome.scores is None:
+            return f"{self.name}: {outcome.state}: {outcome.reason}"
+        there = [row for row in outcome.scores["rows"] if row["value"] is not None]
         scores = ", ".join(f"{row['metric']} {row['value']:.3f}" for row in there)
         return f"{self.name}: {scores or 'done'}"
 
-    def write_codes(self, found: Codes) -> None:
-        """Write `codes.h5`; ValueError if the shapes are not those of `Codes`."""
-        codes, rows = np.asarray(found.codes), np.asarray(found.rows, np.int64)
-        if codes.dtype != np.uint8:
-            codes = codes.astype(np.float32, copy=False)
-        check_table(codes, found.names, found.kinds, rows=rows)
-        if found.std is not None and np.shape(found.std) != codes.shape:
-            raise ValueError(f"std {np.shape(found.std)} is not that of codes {codes.shape}")
-        arrays = found._replace(codes=codes, rows=rows)._asdict()
-        there = {name: array for name, array in arrays.items() if array is not None}
-        write_arrays(self.path / "codes.h5", **there)
+    def has(self, kind: type) -> bool:
+        """Return whether the file of these arrays is there."""
+        return (self.path / FILES[kind].name).exists()
 
-    def codes(self) -> Codes:
-        """Read `codes.h5`; UserError if it is missing or damaged."""
-        needed = ("codes", "rows", "names", "kinds")
-        more = ("std", "squared_errors")
-        return Codes(**read_arrays(self.path / "codes.h5", *needed, optional=more))
+    def write(self, arrays: A) -> None:
+        """Write the file of these arrays; ValueError if they have not the shapes of `FILES`."""
+        file, there = FILES[type(arrays)], arrays._asdict()
+        there = {name: array for name, array in there.items() if array is not None}
+        check_shapes(there, file.shapes)
+        stored = {name: array if file.shapes[name] else [array] for name, array in there.items()}
+        write_arrays(self.path / file.name, packed=file.packed, **stored)
 
-    def write_generated(self, found: Generated) -> None:
-        """Write `generated.h5`; ValueError if the shapes are not those of `Generated`."""
-        check_table(found.codes, found.names, found.kinds, factors=found.factors[:, 0])
-        write_arrays(self.path / "generated.h5", **found._asdict())
-
-    def generated(self) -> Generated:
-        """Read `generated.h5`; UserError if it is missing or damaged."""
-        return Generated(**read_arrays(self.path / "generated.h5", *Generated._fields))
-
-    def write_features(self, features: NDArray[np.float32]) -> None:
-        """Write `inception.h5`, what Inception sees in generated images: (n, 2048)."""
-        write_arrays(self.path / "inception.h5", features=features)
-
-    def features(self) -> NDArray[np.float32]:
-        """Read `inception.h5`; UserError if it is missing or damaged."""
-        found: NDArray[np.float32] = read_arrays(self.path / "inception.h5", "features")["features"]
-        return found
-
-    def write_traversal(
-        self,
-        strips: NDArray[np.uint8],
-        names: Sequence[str],
-        values: NDArray[np.floating],
-        title: str,
-    ) -> None:
-        """Write `traversal.h5`; see `Traversal` for the shapes; ValueError if they disagree."""
-        strips, values = np.asarray(strips), np.asarray(values, np.float64)
-        if strips.ndim != 5 or strips.dtype != np.uint8:
-            raise ValueError(f"strips are {strips.dtype} {strips.shape}, not uint8 (R, V, C, H, W)")
-        if values.shape != strips.shape[:2] or len(names) != len(strips):
-            raise ValueError(f"{len(names)} names, values {values.shape}, strips {strips.shape}")
-        write_arrays(
-            self.path / "traversal.h5", strips=strips, names=names, values=values, title=[title]
+    def read(self, kind: type[A]) -> A:
+        """Read the file of these arrays; UserError if it is missing or damaged."""
+        file = FILES[kind]
+        needed = [name for name in file.shapes if name not in file.optional]
+        stored = read_arrays(self.path / file.name, *needed, optional=file.optional)
+        return kind(
+            **{name: array if file.shapes[name] else array[0] for name, array in stored.items()}
         )
 
-    def traversal(self) -> Traversal:
-        """Read `traversal.h5`; UserError if it is missing or damaged."""
-        found = read_arrays(self.path / "traversal.h5", "strips", "names", "values", "title")
-        return Traversal(found["strips"], found["names"], found["values"], found["title"][0])
+    def get(self, kind: type[A]) -> A | None:
+        """Return what `read` returns; None where there is no such file."""
+        return self.read(kind) if self.has(kind) else None
 
-    def _begun(self) -> bool:
+    def _has_files(self) -> bool:
         try:
             return any(not child.name.startswith(".") for child in self.path.iterdir())
         except FileNotFoundError:

@@ -20,7 +20,7 @@ from results.aggregate import (
 )
 from results.statistics import FEWEST, pairs_needed
 
-Group = Literal["ours", "reference", "published"]
+Group = Literal["method", "reference", "published"]
 QUICK = (
     "budget quick is a first look, too short for betavae to pass pca (in mig it has by `python -m "
     "benchmark run --methods betavae,pca --steps 30000`) and for InfoGAN's c1 to follow the label "
@@ -57,9 +57,9 @@ class Line:
         method: as it is registered.
         name: what it is called, and whatever sets it apart from the others.
         sees, codes: what supervision it had, and where its codes come from.
-        seeds: how many are done; "2/3" if more were asked for.
+        seeds: how many runs are done; "2/3" if there are more.
         failed: how many failed, diverged or are broken.
-        group: whether it is one of ours, floor or ceiling, or published by somebody.
+        group: whether it is a method, floor or ceiling, or published by somebody.
         cells: by metric.
     """
 
@@ -85,7 +85,7 @@ class Table:
     Attributes:
         dataset: its name; "" of runs that cannot be read.
         title: the data set and what most of its lines have in common.
-        lines: in the order of the table: ours, floor and ceiling, published ones.
+        lines: in the order of the table: methods, floor and ceiling, published ones.
         metrics: the columns.
         notes: what intervals and bold type mean.
         footnotes: the texts of the numbers in cells, from 1.
@@ -129,34 +129,34 @@ def _table(name: str, lines: pd.DataFrame, frame: pd.DataFrame) -> Table:
         return Table("", "runs that cannot be read", missing=missing)
     usually, footnotes = usual(frame), dict[str, int]()
     filled = tuple(_line(rows, usually, footnotes) for rows in by_line(lines))
-    title = f"{name}: {_budget(usually)}, {usually.asked['precision']}"
+    title = f"{name}: {_budget(usually)}, {usually.training['precision']}"
     if lines["version"].nunique() > 1:
-        title += f", {usually.asked['version'] or 'version not known'}"
+        title += f", {usually.training['version'] or 'version not known'}"
     metrics = tuple(sorted({metric for line in filled for metric in line.cells}))
-    notes = (*_notes(lines), *([QUICK] if usually.asked["budget"] == "quick" else []))
+    notes = (*_notes(lines), *([QUICK] if usually.training["budget"] == "quick" else []))
     return Table(name, printable(title), filled, metrics, notes, tuple(footnotes), missing)
 
 
 def _budget(usually: Usual) -> str:
     """Return what most lines had: "budget quick, 1,000 steps each, 50,000 images scored"."""
     scored = {images for protocol, images in usually.protocols.values() if "/rows=" in protocol}
-    text = f"budget {usually.asked['budget']}, {usually.asked['steps']:,} steps"
-    if usually.asked["budget"] == "quick":
+    text = f"budget {usually.training['budget']}, {usually.training['steps']:,} steps"
+    if usually.training["budget"] == "quick":
         text += " of every method at its paper's learning rate"
     return text + "".join(f", {images:,} images scored" for images in sorted(scored))
 
 
 def _line(rows: list[Record], usually: Usual, footnotes: dict[str, int]) -> Line:
     first = rows[0]
-    asked = first["seeds"] + first["failed"] + first["unfinished"]
+    total = first["seeds"] + first["failed"] + first["unfinished"]
     return Line(
         first["method"],
         tuple(map(printable, line_name(rows, usually))),
         printable(first["sees"]),
         printable(first["representation"]),
-        f"{asked}" if asked == first["seeds"] else f"{first['seeds']}/{asked}",
+        f"{total}" if total == first["seeds"] else f"{first['seeds']}/{total}",
         f"{first['failed']}",
-        "reference" if first["method"] in REFERENCES else "ours",
+        "reference" if first["method"] in REFERENCES else "method",
         {printable(row["metric"]): _cell(row, footnotes) for row in rows if row["metric"]},
     )
 
@@ -202,7 +202,7 @@ def _notes(lines: pd.DataFrame) -> Iterator[str]:
 
 
 def _test(rivals: pd.DataFrame) -> str:
-    """Name the test that bold type is of, and those whom it cannot judge."""
+    """Name the test that bold type is of, and those that it cannot test."""
     how = "paired permutation test over common seeds, two-sided, 5 %, Holm over"
     most = int(rivals["others"].max())
     compared_with = f"{most} comparison{'s' if most > 1 else ''}"

@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from results.aggregate import wrapped
-from results.files import written
+from results.atomic import write_text
 from results.frame import NUMBERS, suffix, write_rows
 from results.table import Cell, Line, Table
 
@@ -268,5 +268,4 @@ def write_table(path: Path, tables: Sequence[Table], numbers: pd.DataFrame) -> N
     if kind in NUMBERS:
         write_rows(path, numbers)
         return
-    with written(path) as temporary:
-        temporary.write_text(FORMATS[kind](tables), encoding="utf-8")
+    write_text(path, FORMATS[kind](tables))

@@ -5,11 +5,11 @@ import sys
 
 from rich.console import Console
 
-WHOLE = 400
-"""Columns of a table that goes to a file or a pipe: none of ours is as wide."""
+WIDE = 400
+"""Columns of a table that goes to a file or a pipe: no table is as wide."""
 
 
 def console() -> Console:
-    """Return standard output: as wide as the terminal, or whole where there is none."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WHOLE
+    """Return standard output: as wide as the terminal, or `WIDE` where there is none."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
     return Console(width=width)

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmark.registry import METRICS
 from metrics.base import needs
-from results.store import Folder
+from results.store import Codes, Folder
 from tests.tables import DSPRITES, Array, grid, rng, rotation, standard
 
 # The first gin that TensorFlow 1 went with is the last that knows the arguments they use.
@@ -231,7 +231,7 @@ def main() -> None:
         print("| codes | metric | ours | disentanglement_lib | standard errors apart |")
         print("|---|---|---|---|---|")
         for table in chosen:
-            codes = made[table]() if table in made else Folder(Path(table)).codes().codes
+            codes = made[table]() if table in made else Folder(Path(table)).read(Codes).codes
             for name in names:
                 for row, a, b in measured(codes.astype(np.float32), name, asked.seeds):
                     cells = (f"{s.mean():.4f} ±{s.std(ddof=1) / len(s) ** 0.5:.4f}" for s in (a, b))

@@ -68,7 +68,8 @@ def _trained(
     how: dict[str, Any] = {"dataset": dataset, "settings": settings, "defaults": {"beta": 4.0}}
     how |= {"codes": "posthoc"} if "gan" in method else {}
     folder = ask(out, method, seed, **how)
-    folder.ask(folder.asked | {"versions": {"torch": "2.15.0"}, "machine": {"cpu": "one"}})
+    made = {"versions": {"torch": "2.15.0"}, "machine": {"cpu": "one"}}
+    folder.write_config(folder.config | made)
     curve = "".join(f"{step},{300 / step:.4f},{kl * step / 900:.4f}\n" for step in (1, 500, 1000))
     folder.log().write_text("step,loss,kl\n" + curve)
     if method == "vae":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from results.pictures import Information, Pictures, write_information, write_pictures
+from results.arrays import Information, Pictures, Traversal
 from results.store import Folder, place
 
 TEN = "0123456789"
@@ -20,7 +20,8 @@ def ask(out: Path, method: str, seed: int = 0, **run: Any) -> Folder:
     asked |= {"budget": "quick", "settings": {}, "precision": "float32"} | run
     key = f"{zlib.crc32(json.dumps(asked).encode()):010x}"
     folder = place(out, asked["dataset"], method, seed, key)
-    folder.ask({"run": asked, "key": key, **told, "versions": {}, "machine": {}, "started": ""})
+    record = {"run": asked, "key": key, **told, "versions": {}, "machine": {}, "started": ""}
+    folder.write_config(record)
     return folder
 
 
@@ -55,13 +56,13 @@ def with_pictures(
     """Give a run a traversal, pictures and information of two codes, of 8 x 8 pixels."""
     strips = rng.integers(0, 256, (2, 4, 1, 8, 8)).astype(np.uint8)
     values = np.array([[-3.0, -1, 1, 3], [0, 1, 2, np.nan]])
-    folder.write_traversal(strips, ["z1", "c1"], values, "around a draw")
+    folder.write(Traversal(strips, ["z1", "c1"], values, "around a draw"))
     prior = rng.integers(0, 256, (3, 2, 4, 1, 8, 8)).astype(np.uint8)
     images = rng.integers(0, 256, (5, 1, 8, 8)).astype(np.uint8)
-    write_pictures(folder, Pictures(images, images[:2], images[2:4], prior, ["z1", "c1"], values))
+    folder.write(Pictures(images, images[:2], images[2:4], prior, ["z1", "c1"], values))
     known = rng.random((2, len(factors)))
     means, sizes = rng.random((3 * len(factors), 2)), np.full(len(factors), 3)
     found = Information(
         known, np.ones(len(factors)), np.array([0.5, 2.0]), ["z1", "c1"], [*factors], means, sizes
     )
-    write_information(folder, found)
+    folder.write(found)

@@ -39,7 +39,7 @@ def main(paths: list[str]) -> None:
     print("run | metric | all rows | tables | difference, in standard deviations of a score")
     for path in paths:
         folder = Folder(Path(path))
-        found, dataset = folder.codes(), load(folder.asked["run"]["dataset"])
+        found, dataset = folder.read(Codes), load(folder.config["run"]["dataset"])
         if len(found.rows) < len(dataset):
             sys.exit(f"{path} has no codes of all images; run --rows all makes them")
         for metric in METRICS_OF_CODES:
@@ -47,7 +47,7 @@ def main(paths: list[str]) -> None:
             spread = np.hypot(whole.std(ddof=1), table.std(ddof=1))
             cells = [f"{one.mean():.4f} ± {one.std(ddof=1):.4f}" for one in (whole, table)]
             cells.append(f"{(table.mean() - whole.mean()) / max(spread, 1e-12):+.1f}")
-            print(" | ".join([folder.asked["run"]["method"], metric, *cells]), flush=True)
+            print(" | ".join([folder.config["run"]["method"], metric, *cells]), flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def sweep(out: Path, scores: dict[float, list[float | None]], **run: str) -> Non
 
 def encode(folder: Folder, codes: np.ndarray, std: np.ndarray | None = None) -> None:
     names = [f"z{i}" for i in range(codes.shape[1])]
-    folder.write_codes(Codes(codes, np.arange(len(codes)), names, ["normal"] * len(names), std))
+    folder.write(Codes(codes, np.arange(len(codes)), names, ["normal"] * len(names), std))
 
 
 def test_no_seed_both_chooses_and_is_reported(tmp_path: Path) -> None:

@@ -207,5 +207,5 @@ def test_a_folder_of_a_claim_is_a_run_folder(lab: Lab) -> None:
     method, folder = lab.train("pca", "toy", 0, 0)
     assert isinstance(method, Method)
     assert isinstance(folder, Folder)
-    assert folder.asked["run"]["method"] == "pca"
-    assert METHODS["pca"].value.sees == folder.asked["sees"]
+    assert folder.config["run"]["method"] == "pca"
+    assert METHODS["pca"].value.sees == folder.config["sees"]

@@ -183,7 +183,7 @@ class TestRun:
         # 2 seeds of: two betas, PCA, untrained, floor and ceiling.
         assert len(found) == 2 * 6
         assert {folder.state for folder in found} == {"done"}
-        settings = {str(folder.asked["run"]["settings"]) for folder in found}
+        settings = {str(folder.config["run"]["settings"]) for folder in found}
         assert settings == {"{'beta': 1.0}", "{'beta': 8.0}", "{}"}
         assert not list(study.out.rglob("checkpoint.pt"))
         assert not list(study.out.rglob(".*")), "temporary files were left"

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from results import figures
+from results.arrays import Information, Pictures, Traversal
 from results.figures.correlations import rank_correlations
 from results.figures.curves import learning_curves
 from results.figures.information import order, shares
@@ -18,7 +19,6 @@ from results.figures.sweeps import STEPS, over_settings, tracked
 from results.figures.traversals import film, sorted_traversal
 from results.figures.variance import shares as variance_shares
 from results.frame import tidy
-from results.pictures import Information, read_information, read_pictures
 from results.runs import Fact, Runs
 from tests.studies import ask, done, row, with_pictures
 
@@ -168,15 +168,15 @@ def test_codes_are_sorted_by_divergence_or_by_information() -> None:
     table = shares(unknown)
     assert [*table.index] == ["z2", "z1", "z3"]
     assert table.to_numpy().tolist() == [[0.6, 0.0], [0.1, 0.5], [0.0, 0.1]]
-    assert unknown.moved("z1") == ("y", 0.5)
-    assert unknown.moved("z9") is None
+    assert unknown.main_factor("z1") == ("y", 0.5)
+    assert unknown.main_factor("z9") is None
 
 
 def test_traversals_are_sorted_and_named(tmp_path: Path) -> None:
     folder = done(tmp_path, "vae", 0, row("mig", 0.1))
     with_pictures(folder, np.random.default_rng(0))
-    before, found, told = folder.traversal(), sorted_traversal(folder), read_information(folder)
-    assert told is not None
+    before, found = folder.read(Traversal), sorted_traversal(folder)
+    told = folder.read(Information)
     share = told.information[:, 0]
     # The divergences are 0.5 and 2.
     assert found.names == [f"c1: x {share[1]:.2f}", f"z1: x {share[0]:.2f}"]
@@ -193,8 +193,7 @@ def test_pictures_come_back_and_runs_without_them_are_left_out(
     done(tmp_path, "old", 0, row("mig", 0.1))
     folder = done(tmp_path, "vae", 0, row("mig", 0.1))
     with_pictures(folder, np.random.default_rng(0))
-    found = read_pictures(folder)
-    assert found is not None
+    found = folder.read(Pictures)
     (picture,) = reconstructions(study(tmp_path))
     assert "vae" in picture.alt
     assert "old" not in picture.alt
@@ -218,7 +217,7 @@ def test_of_many_runs_some_are_shown(tmp_path: Path) -> None:
     some = all_of_it.some(3)
     assert some["seed"].tolist() == [0] * 3
     assert sorted(some["dataset"]) == ["d1", "d1", "d2"]
-    assert all_of_it.some(3, "traversal.h5").empty
+    assert all_of_it.some(3, Traversal).empty
 
 
 @pytest.mark.slow

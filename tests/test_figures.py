@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from results import figures
+from results.arrays import Traversal
 from results.figures.scores import draw_comparison
 from results.figures.style import KNOWN, method_style
 from results.figures.traversals import draw_traversal
@@ -35,7 +36,7 @@ def drawn(figure: Figure, panel: int) -> tuple[list[float], dict[str, list[float
 
 
 def test_what_a_comparison_draws(study: Path) -> None:
-    figure = draw_comparison(tidy(study))
+    figure = draw_comparison(tidy(study), {})
     assert [axes.get_title() for axes in figure.axes] == ["mig", "sap"]
     points, lines = drawn(figure, 0)
     assert points == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6])
@@ -55,7 +56,7 @@ def test_the_floor_is_scored_like_the_methods(tmp_path: Path) -> None:
     done(tmp_path, "random", 3, row("mig", 0.1))
     done(tmp_path, "random", 1, row("mig", 0.9, protocol="2"))
     done(tmp_path, "random", 2, row("mig", 0.8), precision="float64")
-    assert drawn(draw_comparison(tidy(tmp_path)), 0)[1] == {"floor": [0.1, 0.1]}
+    assert drawn(draw_comparison(tidy(tmp_path), {}), 0)[1] == {"floor": [0.1, 0.1]}
 
 
 def test_comparison_files(study: Path, tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_nothing_to_draw_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_no_text_of_a_figure_is_cut_or_covers_another(study: Path) -> None:
-    figure = draw_comparison(tidy(study))
+    figure = draw_comparison(tidy(study), {})
     figure.draw_without_rendering()
     for axes in figure.axes:
         low, high = axes.get_xlim()
@@ -105,7 +106,7 @@ def test_traversals(tmp_path: Path, channels: int) -> None:
     folder = ask(tmp_path, "infogan", 3, settings={"lambda": 0.1})
     strips = np.random.default_rng(0).integers(0, 256, (3, 4, channels, 8, 6)).astype(np.uint8)
     values = np.array([[0, 1, 2, 3], [-2, -0.666, 0.666, 2], [-2, -0.666, 0.666, 2]])
-    folder.write_traversal(strips, ["c1", "c2", "$c_3"], values, "from the prior")
+    folder.write(Traversal(strips, ["c1", "c2", "$c_3"], values, "from the prior"))
     figure = draw_traversal(folder)
     title = figure.get_suptitle()
     assert title == "infogan lambda=0.1 on dsprites, seed 3\nfrom the prior"

@@ -26,13 +26,13 @@ def out(tmp_path: Path) -> Path:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the folders that are read from now on."""
     names: list[str] = []
-    account = Folder.account
+    outcome = Folder.outcome
 
     def noted(folder: Folder) -> object:
         names.append(folder.name)
-        return account(folder)
+        return outcome(folder)
 
-    monkeypatch.setattr(Folder, "account", noted)
+    monkeypatch.setattr(Folder, "outcome", noted)
     return names
 
 

@@ -13,6 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import Select
 
 from results import report
+from results.arrays import Traversal
 from results.frame import tidy
 from results.provenance import commands, sources
 from results.runs import Runs
@@ -95,7 +96,7 @@ def test_commands_make_the_same_runs_again(study: Runs) -> None:
 
 def test_a_run_says_its_own_source(tmp_path: Path) -> None:
     folder = done(tmp_path, "vae", 0, row("mig", 0.5))
-    folder.ask({**folder.asked, "sources": {"method": "told by the run"}})
+    folder.write_config({**folder.config, "sources": {"method": "told by the run"}})
     study = Runs(tmp_path, tidy(tmp_path))
     known = {("method", "vae"): "of today", ("dataset", "dsprites"): "Matthey"}
     found = {(s["kind"], s["name"]): s["source"] for s in sources(study, known)}
@@ -123,7 +124,7 @@ def test_twenty_runs_in_colour_are_below_ten_megabytes(tmp_path: Path) -> None:
         shape = rng.random((20, 10, 3, 1, 1)) * 120 + 60 * x[:, None] + 40 * x
         images = (shape + rng.integers(0, 20, (20, 10, 3, 64, 64))).astype(np.uint8)
         values = np.tile(np.linspace(-3, 3, 10), (20, 1))
-        folder.write_traversal(images, [f"z{i}" for i in range(20)], values, "x")
+        folder.write(Traversal(images, [f"z{i}" for i in range(20)], values, "x"))
     path = report.write(Runs(tmp_path, tidy(tmp_path)), tmp_path / "x.html", {})
     assert 100_000 < path.stat().st_size < 10_000_000
 

@@ -15,10 +15,11 @@ from rich.console import Console
 
 from benchmark.registry import UserError
 from results.aggregate import label, natural, records, summary, with_lines
+from results.atomic import written
 from results.frame import COLUMNS, as_json, settings_text, tidy, write_rows
 from results.output import chosen
 from results.significance import compared
-from results.store import Codes, Folder, Generated, folders, place, written
+from results.store import Codes, Folder, Generated, Traversal, folders, place
 from results.table import tables
 from results.table_formats import printed as printable_table
 from results.trained import rich_trained, trained
@@ -79,7 +80,7 @@ def test_a_full_disk_is_a_user_error_and_leaves_nothing(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(UserError, match=r"codes\.h5"):
-            folder.write_codes(Codes(codes, np.arange(9999), ["a", "b"], ["normal"] * 2))
+            folder.write(Codes(codes, np.arange(9999), ["a", "b"], ["normal"] * 2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(folder.path.iterdir()) == []
@@ -88,17 +89,17 @@ def test_a_full_disk_is_a_user_error_and_leaves_nothing(tmp_path: Path) -> None:
 def test_states(tmp_path: Path) -> None:
     assert Folder(tmp_path / "none").state == "unfinished"
     folder = ask(tmp_path, "vae")
-    assert folder.judge() == ("unfinished", "")
+    assert folder.outcome()[:2] == ("unfinished", "")
     folder.fail("failed", "out of memory")
-    assert folder.judge() == ("failed", "out of memory")
+    assert folder.outcome()[:2] == ("failed", "out of memory")
     folder.fail("diverged", "nan", step=7)
-    assert folder.judge() == ("diverged", "nan")
+    assert folder.outcome()[:2] == ("diverged", "nan")
     assert folder.failure == {"state": "diverged", "reason": "nan", "step": 7, "log": ""}
     folder.forget_failure()
     assert folder.state == "unfinished"
     folder.fail("failed", "again")
     folder.finish({"rows": [], "train": {}})
-    assert folder.judge() == ("done", "")
+    assert folder.outcome()[:2] == ("done", "")
     assert folder.failure is None
 
 
@@ -109,7 +110,7 @@ def test_an_unreadable_record_is_broken_and_the_rest_is_shown(
 ) -> None:
     folder = ask(study, "vae")
     (folder.path / name).write_bytes(text.encode("latin-1"))
-    state, reason = folder.judge()
+    state, reason = folder.outcome()[:2]
     assert state == "broken"
     assert name in reason
     frame = tidy(study)
@@ -121,9 +122,9 @@ def test_an_unreadable_record_is_broken_and_the_rest_is_shown(
 def test_a_run_folder_without_run_json_is_broken(tmp_path: Path) -> None:
     folder = place(tmp_path, "d", "m", 0, TEN)
     folder.path.mkdir()
-    assert folder.judge() == ("unfinished", "")
+    assert folder.outcome()[:2] == ("unfinished", "")
     folder.log().write_text("step")
-    assert folder.judge() == ("broken", f"{folder.path} has no run.json")
+    assert folder.outcome()[:2] == ("broken", f"{folder.path} has no run.json")
 
 
 def test_only_run_folders_are_listed(study: Path) -> None:
@@ -153,10 +154,10 @@ def test_codes_and_traversals_come_back(tmp_path: Path) -> None:
     codes, rows = np.random.default_rng(0).normal(size=(5, 2)).astype("f4"), np.arange(5)[::-1]
     std, errors = np.exp(codes).astype("f2"), np.ones(3, np.float32)
     told = Codes(codes, rows, ["c1", "ζ"], ["categorical", "normal"], std, errors)
-    folder.write_codes(told._replace(std=None, squared_errors=None))
-    assert folder.codes()[4:] == (None, None)
-    folder.write_codes(told)
-    found = folder.codes()
+    folder.write(told._replace(std=None, squared_errors=None))
+    assert folder.read(Codes)[4:] == (None, None)
+    folder.write(told)
+    found = folder.read(Codes)
     np.testing.assert_array_equal(found.std, std)
     np.testing.assert_array_equal(found.squared_errors, errors)
     np.testing.assert_array_equal(found.codes, codes)
@@ -164,22 +165,22 @@ def test_codes_and_traversals_come_back(tmp_path: Path) -> None:
     assert (found.codes.dtype.name, found.rows.dtype.name) == ("float32", "int64")
     assert (found.names, found.kinds) == (["c1", "ζ"], ["categorical", "normal"])
     strips, values = np.full((2, 3, 1, 4, 4), 7, np.uint8), np.arange(6.0).reshape(2, 3)
-    folder.write_traversal(strips, ["a", "b"], values, "from the prior")
-    again = folder.traversal()
+    folder.write(Traversal(strips, ["a", "b"], values, "from the prior"))
+    again = folder.read(Traversal)
     np.testing.assert_array_equal(again.strips, strips)
     np.testing.assert_array_equal(again.values, values)
     assert (again.names, again.title) == (["a", "b"], "from the prior")
     with pytest.raises(ValueError, match="names"):
-        folder.write_codes(told._replace(names=["c1"], kinds=["normal"]))
+        folder.write(told._replace(names=["c1"], kinds=["normal"]))
     with pytest.raises(ValueError, match="std"):
-        folder.write_codes(told._replace(std=std[:2]))
+        folder.write(told._replace(std=std[:2]))
     made = Generated(codes, np.ones((5, 3), int), ["c1", "ζ"], ["categorical", "normal"], values[0])
-    folder.write_generated(made)
-    for one, other in zip(folder.generated(), made, strict=True):
+    folder.write(made)
+    for one, other in zip(folder.read(Generated), made, strict=True):
         np.testing.assert_array_equal(one, other)
     (folder.path / "codes.h5").write_bytes(b"no")
     with pytest.raises(UserError, match=r"codes\.h5"):
-        folder.codes()
+        folder.read(Codes)
 
 
 def test_tidy_has_a_row_per_run_and_metric_and_keeps_failures(study: Path) -> None:

@@ -363,7 +363,7 @@ def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> N
     (tasks,) = out.glob(".jobs/*/tasks.jsonl")
     for (run,) in map(json.loads, tasks.read_text().splitlines()):
         folder = Folder(out / run["name"])
-        folder.ask(run["asked"])
+        folder.write_config(run["asked"])
         protocol = {
             "metric": "mig",
             "protocol": "disentanglement_lib-1",

@@ -17,7 +17,7 @@ from benchmark.runner import Bench, execute
 from datasets import Dataset
 from datasets.base import TABLE_ROWS
 from metrics.base import score
-from results.store import Folder
+from results.store import Codes, Folder
 from tests.command import ROOT, Command
 from tests.tables import Array, grid, rng
 
@@ -123,12 +123,12 @@ def go(run: Run, toy: Dataset, out: Path, *scores: Score) -> Folder:
 def test_more_rows_are_encoded_without_training(toy: Dataset, tmp_path: Path, method: str) -> None:
     run = Run("toy", method, 0, 3 if method in ("vae", "gan") else 0)
     folder = go(run, toy, tmp_path, Score("mig", rows=40))
-    assert np.array_equal(folder.codes().rows, toy.table_rows(40))
+    assert np.array_equal(folder.read(Codes).rows, toy.table_rows(40))
     trained = folder.model().stat().st_mtime_ns
     (row,) = (folder.scores or {})["rows"]
     assert (row["images"], row["protocol"]) == (40, "disentanglement_lib-1/rows=40")
     whole = go(run, toy, tmp_path, Score("mig"))
-    assert len(whole.codes().rows) == len(toy)
+    assert len(whole.read(Codes).rows) == len(toy)
     assert whole.model().stat().st_mtime_ns == trained
     assert [row["images"] for row in (whole.scores or {})["rows"]] == [96]
     (row,) = (go(run, toy, tmp_path, Score("mig", rows=40)).scores or {})["rows"]

@@ -148,9 +148,9 @@ def test_what_sets_lines_apart_is_said(
 def test_another_version_is_another_line_and_a_new_default_is_none(tmp_path: Path) -> None:
     for seed, versions in enumerate([{"torch": "2.15.0"}] * 2 + [{"torch": "2.14.0"}, {}]):
         folder = done(tmp_path, "vae", seed, row("mig", seed / 10), defaults={"beta": 4})
-        folder.ask(folder.asked | {"versions": versions})
+        folder.write_config(folder.config | {"versions": versions})
     later = done(tmp_path, "vae", 4, row("mig", 0.2), defaults={"beta": 4, "nets": "shared"})
-    later.ask(later.asked | {"versions": {"torch": "2.15.0"}})
+    later.write_config(later.config | {"versions": {"torch": "2.15.0"}})
     (table,) = tables(tmp_path)
     assert table.title.endswith("torch 2.15.0")
     found = {line.name: (line.seeds, line.cells["mig"].mean) for line in table.lines}

@@ -25,7 +25,7 @@ from benchmark.training.batches import Dealer
 from benchmark.training.loop import LOOK, Diverged, Stopped, Training, advance, cut_log, write_row
 from datasets import Dataset
 from methods.base import Batch, Method, normal_codes
-from results.store import Folder
+from results.store import Codes, Folder
 from tests.supervisor import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +76,7 @@ def assert_same(a: Folder, b: Folder) -> None:
         assert [name for name in one if not torch.equal(one[name], other[name])] == []
         assert not a.checkpoint(stage).exists()
         assert not b.checkpoint(stage).exists()
-    assert (a.codes().codes == b.codes().codes).all()
+    assert (a.read(Codes).codes == b.read(Codes).codes).all()
     assert untimed(a) == untimed(b)
 
 

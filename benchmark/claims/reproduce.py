@@ -14,7 +14,7 @@ from benchmark.claims.base import Lab
 from benchmark.registry import CLAIMS, UserError
 from benchmark.training.loop import Damaged, Diverged
 from benchmark.training.machine import describe, versions
-from results.files import written
+from results.atomic import written
 from results.statistics import interval
 from results.terminal import console
 

@@ -226,9 +226,9 @@ def bury(folder: Folder, hold: Hold, reason: str) -> None:
     assert submission is not None
     if folder.state != "unfinished":
         return
-    if not folder.was_asked:
+    if not folder.has_config:
         runs = submission.tasks[submission.task_of[folder.name]]
-        folder.ask(next(run["asked"] for run in runs if run["name"] == folder.name))
+        folder.write_config(next(run["asked"] for run in runs if run["name"] == folder.name))
     folder.fail("failed", reason, log=submission.tail(hold.task))
 
 

@@ -68,8 +68,8 @@ def bring(
         reason, log = str(error), last_words()
     if reason:
         gc.collect()  # a file that did not fit on the disk stays there while its error is known
-        if not folder.was_asked:
-            folder.ask(asked["asked"])
+        if not folder.has_config:
+            folder.write_config(asked["asked"])
         folder.fail("failed", reason, log=log)
     if not stop():
         with suppress(OSError):

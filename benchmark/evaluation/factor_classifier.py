@@ -22,7 +22,7 @@ from benchmark.training.loop import Begin, Report, Training, read, silent
 from datasets import Dataset, packed_file
 from methods import nets
 from methods.base import Batch, Code, Method, adam
-from results.files import written
+from results.atomic import written
 
 STEPS = 4_000
 BATCH = 128

@@ -11,7 +11,7 @@ from datasets import Dataset
 from methods.base import Method
 from metrics.discretise import discretise, entropy, mutual_information
 from metrics.udr import mean_kl
-from results.pictures import Information, Pictures, write_information, write_pictures
+from results.arrays import Information, Pictures
 from results.store import Codes, Folder
 
 SAMPLES = 64
@@ -39,11 +39,10 @@ def keep(
     """
     method.eval()
     if method.decodes:
-        write_pictures(folder, pictures(method, reader, dealer, precision))
-    if folder.has_codes:
-        found = folder.codes()
-        if found.codes.shape[1] <= WIDE:
-            write_information(folder, information(found, dealer.dataset))
+        folder.write(pictures(method, reader, dealer, precision))
+    found = folder.get(Codes)
+    if found is not None and found.codes.shape[1] <= WIDE:
+        folder.write(information(found, dealer.dataset))
 
 
 @torch.no_grad()

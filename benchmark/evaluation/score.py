@@ -19,6 +19,7 @@ from benchmark.registry import METHODS, UserError
 from datasets import Dataset, Spec, load
 from datasets.base import TABLE_ROWS
 from metrics.base import REASONS, Detailed, inapplicable, needs, score
+from results.arrays import Features
 from results.store import Codes, Folder, Generated, folders
 
 Sheet = dict[str, NDArray[Any]]
@@ -113,12 +114,13 @@ class Subjects:
 
     @cached_property
     def _codes(self) -> Codes | None:
-        return self.folder.codes() if self.folder.has_codes else None
+        return self.folder.get(Codes)
 
     @cached_property
     def _generator(self) -> Subject:
-        if self.folder.has_generated:
-            return generated(self.dataset, self.folder.generated())
+        found = self.folder.get(Generated)
+        if found is not None:
+            return generated(self.dataset, found)
         reason = "needs images of the method's prior, and it makes none"
         if not self.dataset.factor_names:
             reason = "needs an oracle of ground-truth factors, and the data set has none"
@@ -132,15 +134,15 @@ class Subjects:
         from benchmark.training.batches import Dealer
 
         names = {"factor": self.dataset.factor_names}
-        method = METHODS[self.folder.asked["run"]["method"]].value
+        method = METHODS[self.folder.config["run"]["method"]].value
         if not inception.shows(method):
             return Subject({}, names, REASONS["features_generated"])
         if inception.weights() is None:
             return Subject({}, names, inception.lacking())
-        if not self.folder.has_features:
+        if not self.folder.has(Features):
             return Subject({}, names, inception.UNSEEN)
         real = inception.of_real(Dealer(self.dataset, torch.device("cpu")))
-        made = self.folder.features()
+        made = self.folder.read(Features).features
         return Subject({"features_real": real, "features_generated": made}, names)
 
 
@@ -197,13 +199,13 @@ def again(folder: Folder, scores: Sequence[Score], data_dir: Path | None) -> lis
         raise UserError(f"{folder.path} is a folder of runs; name one of them")
     if before is None:
         raise UserError(f"{folder.path} is not a finished run; python -m benchmark run finishes it")
-    run, coded = folder.asked["run"], folder.asked["representation"] != "none"
-    if coded and not folder.has_codes:
+    run, coded = folder.config["run"], folder.config["representation"] != "none"
+    if coded and not folder.has(Codes):
         raise UserError(
             f"{folder.path} has lost its codes.h5; remove its scores.json, and the command that "
             "made the run encodes again"
         )
-    if not folder.has_generated and any(one.of_generator for one in scores):
+    if not folder.has(Generated) and any(one.of_generator for one in scores):
         raise UserError(
             f"{folder.path} has no images of its prior; the command that made the run makes them "
             "with --side generator, if the method can"
@@ -218,9 +220,9 @@ def again(folder: Folder, scores: Sequence[Score], data_dir: Path | None) -> lis
 def _stored_table(folder: Folder) -> int | None:
     """Return the size of the fixed table that a run was scored on, None if it stored all rows."""
     scored_rows = (folder.scores or {"rows": []})["rows"]
-    if not folder.has_codes or not any("/rows=" in row["protocol"] for row in scored_rows):
+    if not folder.has(Codes) or not any("/rows=" in row["protocol"] for row in scored_rows):
         return None
-    return TABLE_ROWS if len(folder.codes().rows) <= TABLE_ROWS else None
+    return TABLE_ROWS if len(folder.read(Codes).rows) <= TABLE_ROWS else None
 
 
 def replaced(before: Sequence[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:

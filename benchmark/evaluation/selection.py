@@ -153,7 +153,7 @@ def _codes(folders: Sequence[Folder]) -> Iterator[Codes]:
     """Yield the codes of a thousand images; all runs of a method on a data set drew the same."""
     for folder in folders:
         try:
-            codes = folder.codes()
+            codes = folder.read(Codes)
         except UserError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue

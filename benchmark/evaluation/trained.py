@@ -26,7 +26,7 @@ class Trained:
     """
 
     def __init__(self, folder: Folder, data_dir: Path | None = None) -> None:
-        run = folder.asked["run"]
+        run = folder.config["run"]
         entry = METHODS[run["method"]]
         if entry.facts["version"] != run.get("version"):
             raise UserError(f"{folder.path} was trained by another version of {entry.name}")
@@ -35,7 +35,7 @@ class Trained:
         self.module: Method = entry.value(spec, **{**run.get("defaults", {}), **run["settings"]})
         _restore(self.module, folder.model())
         self.reader = self.module
-        if folder.asked["representation"] == "posthoc":
+        if folder.config["representation"] == "posthoc":
             self.reader = PostHoc(spec, self.module)
             _restore(self.reader, folder.model("posthoc"))
 

@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 
 from benchmark.training.hardware import Precision, autocast
 from methods.base import Batch, Method
-from results.store import written
+from results.atomic import written
 
 LOOK = 50
 SAVE_SECONDS = 20.0

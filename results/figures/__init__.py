@@ -11,9 +11,9 @@ from PIL import Image
 
 from benchmark.config.parse import names
 from benchmark.registry import UserError
+from results.atomic import written
 from results.figures.base import FIGURES, NothingToDraw, Picture
 from results.figures.style import paper, save
-from results.files import written
 from results.runs import Runs
 
 FEW = 30

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from benchmark.registry import Registry, UserError
 from results.aggregate import Record, records
+from results.arrays import Information, Pictures
 from results.figures.style import DOUBLE, SINGLE, method_style
 from results.runs import Runs
 from results.statistics import intervals
-from results.store import Folder
 
-A = TypeVar("A")
 T = TypeVar("T")
+Stored = TypeVar("Stored", Information, Pictures)
 
 STYLES: tuple[Any, ...] = (
     "-",
@@ -119,37 +119,54 @@ def per_dataset(
         yield Picture(stem(name, str(dataset)), alt(str(dataset), part), partial(draw, part))
 
 
-def read_or_say(read: Callable[[A], T], place: A) -> T | None:
-    """Return what is read of a place; None, and a line on standard error, if it is damaged."""
+def read_or_say(read: Callable[[], T]) -> T | None:
+    """Return what is read; None, and a line on standard error, if it is damaged."""
     try:
-        return read(place)
+        return read()
     except UserError as error:
         print(f"left out: {error}", file=sys.stderr)
         return None
 
 
-def logs(
-    runs: Runs, file: Callable[[Folder], Path], some: pd.DataFrame | None = None
-) -> Iterator[tuple[Record, pd.DataFrame]]:
-    """Yield a CSV of quantities over training steps of each run that has one.
+def stored(runs: Runs, kind: type[Stored], most: int) -> Iterator[tuple[Record, Stored]]:
+    """Yield runs that store arrays of a kind, each of another line of the table, and the arrays.
 
-    It comes as rows: step, quantity, value. Of a damaged one there is a line on standard error.
-
-    Args:
-        runs: all of them.
-        file: returns a run's file.
-        some: of the rows of `runs.finished`.
+    There are at most so many; of damaged arrays there is a line on standard error.
     """
-    for run in records(runs.finished if some is None else some):
-        log = file(runs.folder(run["folder"]))
-        found = read_or_say(_over_steps, log) if log.exists() else None
+    for run in records(runs.some(most, kind, one_a_line=True)):
+        found = read_or_say(partial(runs.folder(run["folder"]).read, kind))
         if found is not None:
             yield run, found
 
 
-def _over_steps(log: Path) -> pd.DataFrame:
+def logs(
+    some: pd.DataFrame, file: Callable[[str], Path], points: int = sys.maxsize
+) -> pd.DataFrame:
+    """Return the quantities over training steps of the runs that have a CSV of them.
+
+    Columns: dataset, method, line, step, quantity, value. Of a damaged file there is a line on
+    standard error.
+
+    Args:
+        some: of the rows of `Runs.finished`.
+        file: returns the CSV of a run, by the name of its folder.
+        points: of a log with more steps than twice as many, every so many steps are returned.
+    """
+    found = []
+    for run in records(some):
+        log = read_or_say(partial(_over_steps, file(run["folder"])))
+        if log is not None:
+            steps = log["step"].unique()
+            log = log[log["step"].isin(steps[:: max(1, len(steps) // points)])]
+            found.append(log.assign(**{name: run[name] for name in ("dataset", "method", "line")}))
+    return pd.concat(found) if found else pd.DataFrame(columns=["dataset"])
+
+
+def _over_steps(log: Path) -> pd.DataFrame | None:
     try:
         return pd.read_csv(log).melt("step", var_name="quantity").dropna()
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"cannot read {log}: {error}") from error
 
@@ -208,7 +225,8 @@ def panel_each(
     figure, axes = panels(len(groups), 1.5)
     for panel, (name, rows) in zip(axes, groups, strict=True):
         draw(panel, rows, styles)
-        titled(panel, str(name))
+        title = re.sub(r"(?<!^L)_", " ", str(name))  # L_I is a paper's letter
+        panel.set_title(title, fontsize="medium")
         panel.set_xlabel(x)
     figure.suptitle(str(found["dataset"].iloc[0]), fontsize="medium")
     legend(figure, styles.values())
@@ -216,17 +234,11 @@ def panel_each(
 
 
 def heatmap(axes: Axes, table: pd.DataFrame, **how: Any) -> None:
-    """Draw a table as coloured squares with whole numbers in them; columns' names are slanted."""
+    """Draw a table as coloured squares with integers in them; columns' names are slanted."""
     sns.heatmap(table, fmt=".0f", xticklabels=True, yticklabels=True, ax=axes, **how)
     axes.tick_params(length=0)
     for text in axes.get_xticklabels():
         text.set(rotation=40, ha="right", rotation_mode="anchor")
-
-
-def titled(axes: Axes, text: str) -> None:
-    """Set the title of a panel: a metric's name, or another that comes from a run."""
-    spaced = re.sub(r"(?<!^L)_", " ", text)  # L_I is a paper's letter
-    axes.set_title(spaced, fontsize="medium")
 
 
 def styles(found: pd.DataFrame) -> dict[tuple[str, str], Style]:

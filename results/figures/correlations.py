@@ -60,8 +60,7 @@ def _correlated(scores: pd.DataFrame) -> pd.DataFrame:
 def draw(found: pd.DataFrame) -> Figure:
     """Draw the correlations of one data set, in hundredths."""
     square = found.pivot_table(index="one", columns="other", values="rho", dropna=False)
-    square = square.rename(lambda name: name.replace("_", " "))
-    square = square.rename(columns=lambda name: name.replace("_", " "))
+    square.index = square.columns = [str(name).replace("_", " ") for name in square]
     size = len(square)
     width = SINGLE if size <= 7 else DOUBLE
     height = min(0.75 * width + 0.4, 1.1 + 0.32 * size)

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from results.figures import base
 from results.figures.base import FIGURES, Picture, Styles
 from results.runs import Runs
-from results.store import Folder
 
 SEEDS = 5
 """Runs of a configuration that are read: a study of thousands has as many logs."""
@@ -40,22 +39,12 @@ def learning_curves(runs: Runs) -> pd.DataFrame:
     """
     done = runs.finished.sort_values("seed", kind="stable")
     some = done.groupby(["dataset", "line"]).head(SEEDS).sort_index()
-    keys = ["dataset", "method", "line", "quantity", "step"]
-    found = [
-        _thinned(log).assign(**{name: run[name] for name in keys[:3]})
-        for run, log in base.logs(runs, Folder.log, some)
-    ]
-    if not found:
-        return pd.DataFrame(columns=[*keys, "n", "mean", "low", "high"])
+    found = base.logs(some, lambda name: runs.folder(name).log(), POINTS)
+    if found.empty:
+        return found
     # The methods' own order of quantities: losses first.
-    grouped = pd.concat(found).groupby(keys, sort=False)["value"]
+    grouped = found.groupby(["dataset", "method", "line", "quantity", "step"], sort=False)["value"]
     return grouped.agg(n="count", mean="mean", low="min", high="max").reset_index()
-
-
-def _thinned(log: pd.DataFrame) -> pd.DataFrame:
-    """Return a log: step, quantity, value; every so many steps of a long one."""
-    steps = log["step"].unique()
-    return log[log["step"].isin(steps[:: max(1, len(steps) // POINTS)])]
 
 
 def draw(found: pd.DataFrame) -> Figure:

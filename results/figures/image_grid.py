@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from results.aggregate import wrapped
+from results.arrays import Traversal
 from results.figures.style import DOUBLE, SINGLE, paper
-from results.store import Traversal
 
 GAP = 2
 """Pixels between images."""

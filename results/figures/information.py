@@ -5,21 +5,12 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.aggregate import records, wrapped
-from results.figures.base import (
-    FIGURES,
-    NothingToDraw,
-    Picture,
-    heatmap,
-    panels,
-    read_or_say,
-    stem,
-)
+from results.aggregate import wrapped
+from results.arrays import Information
+from results.figures.base import FIGURES, NothingToDraw, Picture, heatmap, panels, stem, stored
 from results.figures.style import DOUBLE, SINGLE
-from results.pictures import Information, read_information
 from results.runs import Runs
 
 MOST = 12
@@ -30,9 +21,8 @@ MOST = 12
 def information(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set: a heat map per run."""
     tables: dict[str, dict[str, pd.DataFrame]] = {}
-    for run in records(runs.some(MOST, "information.h5", one_a_line=True)):
-        found = read_or_say(read_information, runs.folder(run["folder"]))
-        if found is not None and found.shares.size:
+    for run, found in stored(runs, Information, MOST):
+        if found.shares.size:
             name = f"{run['line']}, seed {run['seed']}"
             tables.setdefault(run["dataset"], {})[name] = shares(found)
     if not tables:
@@ -54,7 +44,7 @@ def shares(found: Information) -> pd.DataFrame:
 def order(found: Information) -> list[int]:
     """Return the codes' places by falling KL divergence.
 
-    Where that is not known it is by the largest share of a factor's entropy that a code holds.
+    Where that is not known it is by the largest share of a factor's entropy that a code has.
     """
     key = found.kl
     if np.isnan(key).any():
@@ -70,17 +60,13 @@ def draw(tables: dict[str, pd.DataFrame], title: str) -> Figure:
     tall = max(len(table) for table in tables.values())
     figure, axes = panels(len(tables), 0.95 + 0.17 * tall, across, above=0.5, width=width)
     for panel, (name, table) in zip(axes, tables.items(), strict=True):
-        _draw_table(panel, name, table)
+        how = {"annot": table.size <= 400, "annot_kws": {"fontsize": 5.5}, "linewidths": 0.4}
+        heatmap(panel, 100 * table, vmin=0, vmax=100, cmap="Blues", cbar=False, **how)
+        panel.tick_params(labelsize="x-small")
+        panel.tick_params(axis="y", rotation=0)
+        panel.set_title(wrapped(name, 26), fontsize="x-small")
     figure.suptitle(f"{title}: I(code; factor) / H(factor) x 100", fontsize="medium")
     return figure
-
-
-def _draw_table(axes: Axes, name: str, table: pd.DataFrame) -> None:
-    how = {"annot": table.size <= 400, "annot_kws": {"fontsize": 5.5}, "linewidths": 0.4}
-    heatmap(axes, 100 * table, vmin=0, vmax=100, cmap="Blues", cbar=False, **how)
-    axes.tick_params(labelsize="x-small")
-    axes.tick_params(axis="y", rotation=0)
-    axes.set_title(wrapped(name, 26), fontsize="x-small")
 
 
 def _best(tables: dict[str, pd.DataFrame]) -> str:

@@ -151,9 +151,9 @@ def _diagram(axes: Axes, found: Ranks, depth: float) -> None:
 
 
 def _entry(axes: Axes, found: Ranks, name: str, rank: float, y: float, end: float) -> None:
-    style, left = method_style(found.methods[name]), end < 1
+    (colour, marker), left = method_style(found.methods[name]), end < 1
     axes.plot([rank, rank, end], [0, y, y], color="0.45", linewidth=0.6, zorder=1)
-    axes.plot([rank], [0], style.marker, color=style.colour, markersize=3.5, zorder=3)
+    axes.plot([rank], [0], marker, color=colour, markersize=3.5, zorder=3)
     text = f"{name.replace(chr(10), ', ')}  {rank:.2f}"
     side = "right" if left else "left"
     axes.text(end - 0.08 if left else end + 0.08, y, text, ha=side, va="center", fontsize="x-small")

@@ -5,12 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from results.aggregate import Record, records, wrapped
-from results.figures.base import FIGURES, NothingToDraw, Picture, read_or_say, stem
+from results.aggregate import Record, wrapped
+from results.arrays import Images, Pictures, Traversal
+from results.figures.base import FIGURES, NothingToDraw, Picture, stem, stored
 from results.figures.image_grid import draw_grid
-from results.pictures import Images, Pictures, read_pictures
 from results.runs import Runs
-from results.store import Traversal
 
 MOST = 24
 """Runs that have a row, each of another line of the table."""
@@ -20,7 +19,7 @@ ACROSS = 12
 @FIGURES.register("samples", source="", order=10)
 def samples(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set: a row of samples per run."""
-    rows = [(run, found.samples) for run, found in _kept(runs) if len(found.samples)]
+    rows = [(run, found.samples) for run, found in stored(runs, Pictures, MOST)]
     if not rows:
         raise NothingToDraw("no run holds samples (pictures.h5)")
     for dataset, part in _by_dataset(rows).items():
@@ -33,7 +32,7 @@ def reconstructions(runs: Runs) -> Iterator[Picture]:
 
     Runs keep the same test images, so that a column is of one image.
     """
-    kept = [(run, found) for run, found in _kept(runs) if len(found.originals)]
+    kept = [(run, found) for run, found in stored(runs, Pictures, MOST) if len(found.originals)]
     if not kept:
         raise NothingToDraw("no run holds reconstructions (pictures.h5)")
     rows = [(run, found.reconstructions) for run, found in kept]
@@ -42,13 +41,6 @@ def reconstructions(runs: Runs) -> Iterator[Picture]:
         alike = {name: images for name, images in part.items() if images.shape == real.shape}
         alike = {"test images": real, **alike}
         yield _picture("reconstructions", dataset, alike, "test images and their reconstructions")
-
-
-def _kept(runs: Runs) -> Iterator[tuple[Record, Pictures]]:
-    for run in records(runs.some(MOST, "pictures.h5", one_a_line=True)):
-        found = read_or_say(read_pictures, runs.folder(run["folder"]))
-        if found is not None:
-            yield run, found
 
 
 def _by_dataset(rows: list[tuple[Record, Images]]) -> dict[str, dict[str, Images]]:

@@ -9,22 +9,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.aggregate import REFERENCES, comparable, records, with_lines, wrapped
+from results.aggregate import REFERENCES, comparable, with_lines, wrapped
 from results.figures.base import FIGURES, Picture, estimates, panels, per_dataset
 from results.figures.style import method_style
-from results.runs import Runs, learnt
+from results.runs import Fact, Runs, without_references
 
 MANY = 500
 """Points of a panel beyond which a PDF holds them as a picture."""
-
-Ranges = Mapping[str, tuple[float, float]]
 
 
 @FIGURES.register("scores", source="", order=1)
 def scores(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set on which a method, floor and ceiling aside, has a score."""
-    found = runs.frame[runs.frame["dataset"].isin(learnt(runs.frame)["dataset"])]
-    ranges = {metric: fact.range for metric, fact in runs.facts.items()}
+    found = runs.frame[runs.frame["dataset"].isin(without_references(runs.frame)["dataset"])]
     yield from per_dataset(
         "scores",
         found,
@@ -32,19 +29,20 @@ def scores(runs: Runs) -> Iterator[Picture]:
         lambda dataset, part: (
             f"Scores on {dataset}, a panel per metric, a point per seed. {_means_text(part)}"
         ),
-        partial(draw_comparison, ranges=ranges),
+        partial(draw_comparison, facts=runs.facts),
     )
 
 
 def _means_text(frame: pd.DataFrame) -> str:
-    means = learnt(frame).groupby(["metric", "method"])["value"].mean().reset_index()
-    found: dict[str, list[str]] = {}
-    for row in records(means):
-        found.setdefault(row["metric"], []).append(f"{row['method']} {row['value']:.2f}")
-    return "; ".join(f"{metric}: {', '.join(texts)}" for metric, texts in found.items()) + "."
+    parts = []
+    for metric, rows in without_references(frame).groupby("metric"):
+        means = rows.groupby("method")["value"].mean()
+        texts = [f"{method} {mean:.2f}" for method, mean in means.items()]
+        parts.append(f"{metric}: {', '.join(texts)}")
+    return "; ".join(parts) + "."
 
 
-def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure:
+def draw_comparison(frame: pd.DataFrame, facts: Mapping[str, Fact]) -> Figure:
     """Draw the scores on one data set: a panel per metric, a line per configuration.
 
     Every seed is a point. Three seeds or more have their mean (a bar) and its 95 % bootstrap
@@ -52,7 +50,7 @@ def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure
     method and metric without a value is absent.
     """
     frame = with_lines(frame)
-    methods = learnt(frame)
+    methods = without_references(frame)
     metrics, drawn = sorted(methods["metric"].unique()), set(methods["line"])
     places, tall = _places([line for line in frame["line"].cat.categories if line in drawn])
     values = methods.groupby(["metric", "line"], observed=True)["value"].agg(list)
@@ -60,8 +58,8 @@ def draw_comparison(frame: pd.DataFrame, ranges: Ranges | None = None) -> Figure
     figure, axes = panels(len(metrics), 0.62 + tall, above=0.25, sharey=True)
     axes[0].set_ylim(tall, 0)
     for panel, metric in zip(axes, metrics, strict=True):
-        rows, bounds = frame[frame["metric"] == metric], (ranges or {}).get(metric)
-        _panel(panel, rows, places, means.loc[metric], bounds)
+        bounds = facts[metric].range if metric in facts else (0.0, 1.0)
+        _panel(panel, frame[frame["metric"] == metric], places, means.loc[metric], bounds)
     figure.suptitle(frame["dataset"].iloc[0], fontsize="medium")
     return figure
 
@@ -80,9 +78,9 @@ def _panel(
     frame: pd.DataFrame,
     places: dict[str, float],
     means: pd.DataFrame,
-    bounds: tuple[float, float] | None,
+    bounds: tuple[float, float],
 ) -> None:
-    scored, metric = learnt(frame), str(frame["metric"].iloc[0])
+    scored, metric = without_references(frame), str(frame["metric"].iloc[0])
     points = scored.assign(y=scored["line"].map(places).astype(float) + _spread(scored))
     how: dict[str, Any] = {"linestyle": "", "markersize": 3.8, "alpha": 0.85, "zorder": 3}
     how |= {"markeredgecolor": "white", "markeredgewidth": 0.3, "label": "seeds"}
@@ -140,10 +138,9 @@ def _references(axes: Axes, frame: pd.DataFrame, scored: pd.DataFrame) -> None:
         axes.annotate(name, (place, 1), ha=side, **above)
 
 
-def _limits(values: Sequence[float], bounds: tuple[float, float] | None) -> tuple[float, float]:
-    """Return the metric's range, or [0, 1], widened by the data, which replace infinite ends."""
-    low, high = bounds or (0.0, 1.0)
-    finite = [*values, *(bound for bound in (low, high) if math.isfinite(bound))]
+def _limits(values: Sequence[float], bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the metric's range, widened by the data, which replace infinite ends."""
+    finite = [*values, *(bound for bound in bounds if math.isfinite(bound))]
     low, high = min(finite), max(finite)
     margin = 0.03 * ((high - low) or 1.0)
     return low - margin, high + margin

@@ -4,13 +4,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from results.files import written
+from results.atomic import written
 
 PAPER = Path(__file__).with_name("paper.mplstyle")
 SINGLE, DOUBLE = 3.3, 6.9
@@ -29,26 +28,19 @@ KNOWN = (
 )
 
 
-class MethodStyle(NamedTuple):
-    """A colour as #rrggbb, and a marker of Matplotlib's."""
-
-    colour: str
-    marker: str
-
-
-def method_style(method: str) -> MethodStyle:
-    """Return a method's colour and marker: the same in every figure, whatever else is in it."""
+def method_style(method: str) -> tuple[str, str]:
+    """Return a method's colour, as #rrggbb, and marker: the same in every figure."""
     known = method in KNOWN
     place = KNOWN.index(method) if known else len(KNOWN) + zlib.crc32(method.encode()) % 44
-    return MethodStyle(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+    return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
 @contextmanager
 def paper() -> Iterator[None]:
     """Draw and save with the settings of a paper; nothing global is changed."""
     seaborn = sns.axes_style("whitegrid") | sns.plotting_context("paper", font_scale=0.8)
-    ours = mpl.rc_params_from_file(PAPER, use_default_template=False)
-    with mpl.rc_context({**seaborn, **ours}):
+    paper_style = mpl.rc_params_from_file(PAPER, use_default_template=False)
+    with mpl.rc_context({**seaborn, **paper_style}):
         yield
 
 
@@ -56,19 +48,19 @@ MOST_DOTS = 4_200
 """Along the longer side of a bitmap: two columns at 600 dots per inch."""
 
 
-def save(figure: Figure, stem: Path, dpi: int = 300) -> list[Path]:
-    """Write `<stem>.pdf` and `<stem>.png` and return them; equal figures give equal files.
+def save(figure: Figure, stem: Path, dpi: int = 300) -> None:
+    """Write `<stem>.pdf` and `<stem>.png`; equal figures give equal files.
 
     Raises:
         UserError: a file cannot be written.
     """
-    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("pdf", "png")]
     with paper():
         # Laid out once for both: it takes longer than drawing.
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
     dpi = min(dpi, int(MOST_DOTS / max(figure.get_size_inches())))
-    return [save_as(figure, path, dpi) for path in paths]
+    for kind in ("pdf", "png"):
+        save_as(figure, stem.with_name(f"{stem.name}.{kind}"), dpi)
 
 
 KINDS = (".png", ".pdf", ".svg")

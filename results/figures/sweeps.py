@@ -58,7 +58,7 @@ def steps(runs: Runs) -> Iterator[Picture]:
 def over_settings(runs: Runs) -> pd.DataFrame:
     """Return the scores of each method over each number that it was given several values of.
 
-    Such a number is a hyper-parameter or the training steps. Whatever else was asked for is the
+    Such a number is a hyper-parameter or the training steps. Every other setting is the
     same along a line; seeds are averaged.
 
     Columns: dataset, setting, method, line, x (its value), metric, values (every seed's, a tuple),
@@ -69,15 +69,14 @@ def over_settings(runs: Runs) -> pd.DataFrame:
         {**settings, STEPS: int(count)}
         for settings, count in zip(done["settings"], done["steps"], strict=True)
     ]
-    asked = done[["dataset", "method", "folder"]].assign(given=pd.Series(given, done.index, object))
+    runs_given = done.assign(given=pd.Series(given, done.index, object))
     values = runs.scores[["folder", "metric", "value"]]
-    return _with_means(
-        [
-            _along(part.merge(values, on="folder"), name)
-            for _, part in asked.groupby(["dataset", "method"])
-            for name in _varied(part["given"])
-        ]
-    )
+    found = [
+        _along(part.merge(values, on="folder"), name)
+        for _, part in runs_given.groupby(["dataset", "method"])
+        for name in _varied(part["given"])
+    ]
+    return _with_means(pd.concat(found) if found else pd.DataFrame(columns=[*KEYS, "value"]))
 
 
 def tracked(runs: Runs) -> pd.DataFrame:
@@ -85,22 +84,17 @@ def tracked(runs: Runs) -> pd.DataFrame:
 
     Columns: those of `over_settings`.
     """
-    names = ["dataset", "method", "line"]
-    found = [
-        log.assign(setting=STEPS, **{name: run[name] for name in names})
-        for run, log in base.logs(runs, lambda folder: folder.tracked)
-    ]
-    if not found:
-        return _with_means([])
-    scores = pd.concat(found).rename(columns={"step": "x", "quantity": "metric"})
-    return _with_means([_grouped(scores[scores["metric"].isin(set(runs.frame["metric"]))])])
+    found = base.logs(runs.finished, lambda name: runs.folder(name).tracked)
+    if found.empty:
+        return found
+    scores = found.rename(columns={"step": "x", "quantity": "metric"}).assign(setting=STEPS)
+    return _with_means(scores[scores["metric"].isin(set(runs.frame["metric"]))])
 
 
-def _with_means(found: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return what `_grouped` returned, together, with means and intervals."""
-    columns = [*KEYS, "values"]
-    lines = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
-    return lines[columns].join(base.estimates(lines["values"].tolist()))
+def _with_means(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per line, x and metric: the values of all seeds, with mean and interval."""
+    lines = scores.groupby(KEYS)["value"].agg(tuple).rename("values").reset_index()
+    return lines.join(base.estimates(lines["values"].tolist()))
 
 
 def _varied(given: "pd.Series[Any]") -> list[str]:
@@ -115,19 +109,13 @@ def _is_number(value: object) -> bool:
 
 
 def _along(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return a row per line, value of `name` and metric; lines of a single value are left out."""
+    """Return the scores over the values of `name`; lines of a single value are left out."""
     others = [{k: v for k, v in given.items() if k != name} for given in runs["given"]]
     varied = {k for k in others[0] if len({str(o.get(k)) for o in others}) > 1} if others else set()
     rest = [settings_text({k: v for k, v in other.items() if k in varied}) for other in others]
     lines = [f"{method} {text}".strip() for method, text in zip(runs["method"], rest, strict=True)]
     runs = runs.assign(setting=name, line=lines, x=[float(given[name]) for given in runs["given"]])
-    runs = runs[runs.groupby("line")["x"].transform("nunique") > 1]
-    return _grouped(runs)
-
-
-def _grouped(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per line, x and metric, with the values of all seeds."""
-    return scores.groupby(KEYS)["value"].agg(tuple).rename("values").reset_index()
+    return runs[runs.groupby("line")["x"].transform("nunique") > 1]
 
 
 def _pictures(found: pd.DataFrame, name: str) -> Iterator[Picture]:

@@ -11,19 +11,22 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from results.aggregate import label, wrapped
+from results.arrays import FILES, Information, Pictures, Traversal
 from results.figures.base import FIGURES, NothingToDraw, Picture, panels, read_or_say
 from results.figures.image_grid import GAP, draw_grid, show, tiled
 from results.figures.information import order
 from results.figures.style import COLOURS, DOUBLE, MARKERS, SINGLE
 from results.frame import settings_text
-from results.pictures import Information, read_information, read_pictures
 from results.runs import Runs
-from results.store import Folder, Traversal
+from results.store import Folder
 
 MOST = 40
 """Runs up to which each has its traversals drawn; of more, some that `Runs.some` chooses."""
 FEW = 4
 """That many, in a study of more runs than `MOST`."""
+_NONE = np.zeros(0)
+UNKNOWN = Information(_NONE, _NONE, _NONE, [], [], _NONE, np.zeros(0, int))
+"""Of a run that keeps no information."""
 BOX: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 SMALLEST, LARGEST = 0.42, 0.62
 """Inches of an image in one of few columns, and in any."""
@@ -33,7 +36,7 @@ SMALLEST, LARGEST = 0.42, 0.62
 def traversals(runs: Runs) -> Iterator[Picture]:
     """Yield images and a film per run: a row per code, around one image."""
     what = "a row of images per code"
-    yield from _per_run(runs, "traversal", what, "traversal.h5", draw_traversal, film)
+    yield from _per_run(runs, "traversal", what, Traversal, draw_traversal, film)
 
 
 @FIGURES.register("prior", source="https://arxiv.org/abs/1606.03657", order=13, per_run=True)
@@ -43,7 +46,7 @@ def prior(runs: Runs) -> Iterator[Picture]:
     The layout of Chen et al., InfoGAN, 2016, figure 2.
     """
     what = "a panel of images per code, a row per draw from the prior"
-    yield from _per_run(runs, "prior", what, "pictures.h5", draw_prior)
+    yield from _per_run(runs, "prior", what, Pictures, draw_prior)
 
 
 @FIGURES.register(
@@ -55,15 +58,15 @@ def latents(runs: Runs) -> Iterator[Picture]:
     The layout of Higgins et al., beta-VAE, 2017, figure 7, with any factors.
     """
     what = "a column of images per code, below its mean over each factor"
-    yield from _per_run(runs, "latents", what, "traversal.h5", draw_latents)
+    yield from _per_run(runs, "latents", what, Traversal, draw_latents)
 
 
 def _per_run(
-    runs: Runs, name: str, what: str, file: str, draw: Any, frames: Any = None
+    runs: Runs, name: str, what: str, kind: type, draw: Any, frames: Any = None
 ) -> Iterator[Picture]:
-    every = len(runs.finished)
-    some = runs.some(MOST, file)
-    some = some if len(some) < MOST or every <= MOST else runs.some(FEW, file)
+    every, file = len(runs.finished), FILES[kind].name
+    some = runs.some(MOST, kind)
+    some = some if len(some) < MOST or every <= MOST else runs.some(FEW, kind)
     if some.empty:
         raise NothingToDraw(f"no finished run holds {file}")
     if len(some) < every > MOST:
@@ -79,25 +82,30 @@ def sorted_traversal(folder: Folder) -> Traversal:
     """Return a run's traversal, rows by falling KL divergence or information.
 
     Each row is named after the factor that the code informs about most, and which share of that
-    factor's entropy it holds. A run that keeps no information has its rows as they are.
+    factor's entropy it has. A run that keeps no information has its rows as they are.
     """
-    found, known = folder.traversal(), read_information(folder)
+    found, known = folder.read(Traversal), information(folder)
     rows = _sorted(found.names, known)
     names = [named(found.names[row], known) for row in rows]
     return found._replace(strips=found.strips[rows], values=found.values[rows], names=names)
 
 
-def _sorted(names: Sequence[str], known: Information | None) -> list[int]:
+def information(folder: Folder) -> Information:
+    """Return the information that a run keeps; `UNKNOWN` if it keeps none."""
+    return folder.get(Information) or UNKNOWN
+
+
+def _sorted(names: Sequence[str], known: Information) -> list[int]:
     """Return the places of codes in the order of `order`; as they are if nothing is known."""
-    codes = [] if known is None else [known.codes[place] for place in order(known)]
+    codes = [known.codes[place] for place in order(known)]
     rank = {code: number for number, code in enumerate(codes)}
     return sorted(range(len(names)), key=lambda place: rank.get(names[place], len(rank)))
 
 
-def named(code: str, known: Information | None) -> str:
+def named(code: str, known: Information) -> str:
     """Return "z3: scale 0.62": a code and the factor that it informs about most, if any."""
-    moved = None if known is None else known.moved(code)
-    return code if moved is None else f"{code}: {moved[0]} {moved[1]:.2f}"
+    factor = known.main_factor(code)
+    return code if factor is None else f"{code}: {factor[0]} {factor[1]:.2f}"
 
 
 def draw_traversal(folder: Folder) -> Figure:
@@ -108,7 +116,7 @@ def draw_traversal(folder: Folder) -> Figure:
 
 def heading(folder: Folder) -> str:
     """Return "betavae beta=4 on dsprites, seed 0"."""
-    run = folder.asked["run"]
+    run = folder.config["run"]
     name = label(run["method"], settings_text(run["settings"]))
     return f"{name} on {run['dataset']}, seed {run['seed']}"
 
@@ -135,8 +143,7 @@ def film(folder: Folder) -> list[NDArray[np.uint8]]:
 
 def draw_prior(folder: Folder) -> Figure:
     """Draw `pictures.h5`: a panel per code, in which each row is another draw from the prior."""
-    found, known = read_pictures(folder), read_information(folder)
-    assert found is not None
+    found, known = folder.read(Pictures), information(folder)
     places = _sorted(found.names, known)
     across = 1 if len(places) == 1 else 2
     draws, _, steps, _, height, width = found.prior.shape
@@ -154,13 +161,13 @@ def draw_prior(folder: Folder) -> Figure:
 
 def draw_latents(folder: Folder) -> Figure:
     """Draw a column per code: mean codes over each factor's values, then its images downwards."""
-    known, found = read_information(folder), sorted_traversal(folder)
+    known, found = information(folder), sorted_traversal(folder)
     codes, _, _, height, width = found.strips.shape
     images = tiled(found.strips.swapaxes(0, 1))
     edge = 0.55
     wide = SINGLE if SINGLE - edge >= codes * SMALLEST else DOUBLE
     column = min(LARGEST, (wide - edge - 0.04) / codes)
-    kept = [] if known is None else [k for k, size in enumerate(known.sizes) if size]
+    kept = [k for k, size in enumerate(known.sizes) if size]
     heights = [0.4] * len(kept) + [codes * column * images.shape[0] / images.shape[1]]
     title = wrapped(f"{heading(folder)}, {found.title}", int(13 * wide))
     above = 0.3 + 0.14 * (1 + title.count("\n"))
@@ -173,7 +180,6 @@ def draw_latents(folder: Folder) -> Figure:
         len(heights), squeeze=False, height_ratios=heights, gridspec_kw=inside
     ).flat
     for row, (axes, k) in enumerate(zip(responses, kept, strict=True)):
-        assert known is not None
         _responses(axes, known, k, [name.split(": ")[0] for name in found.names], row)
     show(last, images)
     _names(figure.axes[0], found.names)
@@ -229,7 +235,7 @@ def _values(axes: Axes, values: NDArray[np.float64], height: int, width: int) ->
 
 
 def _alt(folder: Folder, what: str) -> str:
-    known = read_or_say(read_information, folder)
-    codes = [] if known is None else [named(known.codes[place], known) for place in order(known)]
+    known = read_or_say(partial(information, folder)) or UNKNOWN
+    codes = [named(known.codes[place], known) for place in order(known)]
     more = f" Codes and what they tell most of, as a share of its entropy: {', '.join(codes)}."
     return f"{heading(folder)}: {what}.{more if codes else ''}"

@@ -1,6 +1,6 @@
 """Which share of the scores' variance the method, its hyper-parameters and the seed explain.
 
-As Locatello et al. ask in Challenging Common Assumptions in the Unsupervised Learning of
+The question of Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
 Disentangled Representations, 2019, https://arxiv.org/abs/1811.12359, section 5.4.
 """
 
