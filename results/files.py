@@ -99,7 +99,8 @@ def write_arrays(
 def check(found: Any, shape: Any, where: str, error: type[Exception] = UserError) -> None:
     """Raise `error`, naming `where`, unless `found` is of `shape`.
 
-    That is a type, several of them, a list of one shape, or a record: names, each with a shape.
+    That is a type, several of them, a list of one shape, or a record: names, each with a shape; a
+    name that ends with "?" may be missing.
     """
     if isinstance(shape, list):
         check(found, list, where, error)
@@ -108,10 +109,12 @@ def check(found: Any, shape: Any, where: str, error: type[Exception] = UserError
     elif isinstance(shape, Mapping):
         if not isinstance(found, dict):
             raise error(f"{where} is not a record")
-        for name, kind in shape.items():
-            if name not in found:
+        for key, kind in shape.items():
+            name = key.removesuffix("?")
+            if name in found:
+                check(found[name], kind, f"{where}: {name!r}", error)
+            elif name == key:
                 raise error(f"{where} has no {name!r}")
-            check(found[name], kind, f"{where}: {name!r}", error)
     elif not isinstance(found, shape):
         raise error(f"{where} is {found!r}")
 

@@ -11,11 +11,14 @@ CONFIG: Shape = {
         "steps": int,
         "budget": str,
         "settings": dict,
+        "defaults?": dict,
         "precision": str,
     },
     "key": str,
     "sees": str,
     "representation": str,
+    "versions?": dict,
+    "machine?": dict,
 }
 FAILURE: Shape = {"state": str, "reason": str}
 ROW: Shape = {

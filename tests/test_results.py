@@ -119,6 +119,15 @@ def test_an_unreadable_record_is_broken_and_the_rest_is_shown(
     assert "failed: cannot read" in printed(study, 300) or "failed: " in printed(study, 300)
 
 
+@pytest.mark.parametrize("name", ["versions", "machine"])
+def test_a_part_of_run_json_of_another_kind_makes_it_broken(tmp_path: Path, name: str) -> None:
+    folder = done(tmp_path, "vae", 0, row("mig", 0.5))
+    record = folder.config | {name: "torch 2.15"}
+    (folder.path / "run.json").write_text(json.dumps(record))
+    reason = f"{folder.path / 'run.json'}: '{name}' is 'torch 2.15'"
+    assert folder.outcome()[:2] == ("broken", reason)
+
+
 def test_a_run_folder_without_run_json_is_broken(tmp_path: Path) -> None:
     folder = place(tmp_path, "d", "m", 0, TEN)
     folder.path.mkdir()
