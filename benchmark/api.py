@@ -68,13 +68,12 @@ def run(
     for name in set(given) - set(how):
         kinds = (*fields(Plan), *fields(Scoring))
         raise unknown("option", name, [*(field.name for field in kinds), *how, "data_dir"])
-    asked = comparison.ask(Plan(**planned).parse(), Scoring(**scored), **given)
+    asked = comparison.plan(Plan(**planned).parse(), Scoring(**scored), **given)
     out = Path(out)
     comparison.run(asked, out, None if data_dir is None else Path(data_dir))
     rows = [row for score in asked.scores for row in score.row_names]
     frame = only(tidy(out), {"metric": rows})
-    names = [one.folder(out).name for one in asked.runs]
-    return frame[frame["folder"].isin(names)].reset_index(drop=True)
+    return frame[frame["folder"].isin(asked.names(out))].reset_index(drop=True)
 
 
 def table(

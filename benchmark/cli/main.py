@@ -109,7 +109,7 @@ def table(
 
     frame = chosen(out, methods, datasets, metrics, seeds, sees)
     if study is not None:
-        from benchmark.cluster.launch import states_of_study
+        from benchmark.cluster.status import states_of_study
 
         found = states_of_study(study, out)
         frame = frame[frame["folder"].isin([one.run for one in found])]

@@ -22,7 +22,7 @@ from benchmark.cli.options import (
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:  # these import torch, which `status` does without
-    from benchmark.cluster.submit import How
+    from benchmark.cluster.submission import JobOptions
     from benchmark.config.study import Study
 
 JOBS = "Jobs (with --on)"
@@ -92,16 +92,17 @@ def run(
     jobs = Jobs(on, detach, retry, pack, beside, parallel, partition, gpus, time, slurm or ())
     found = plan.parse()
     where = "auto" if on == "slurm" else device
-    asked = comparison.ask(found, Scoring(metrics, side, factors, rows), where, track)
+    asked = comparison.plan(found, Scoring(metrics, side, factors, rows), where, track)
     if on is None and not dry_run:
         jobs.refuse()
         failed = comparison.run(asked, out, data_dir, retry)
         comparison.show(asked, out, json)
     else:
-        from benchmark.cluster import launch
+        from benchmark.cluster import submit
 
-        how = replace(jobs.how(found), data_dir=data_dir, device=device)
-        failed = launch.launch(asked, out, how, dry_run=dry_run, json=json)
+        folder = None if data_dir is None else data_dir.resolve()
+        options = replace(jobs.options(found), data_dir=folder, device=device)
+        failed = submit.run(asked, out, options, dry_run=dry_run, json=json)
     if failed:
         raise typer.Exit(1)
 
@@ -128,24 +129,23 @@ class Jobs:
             if value and value != (1 if name in ("pack", "beside") else "0"):
                 raise UserError(f"--{name}: it is for jobs; add --on slurm or --on local")
 
-    def how(self, study: "Study") -> "How":
+    def options(self, study: "Study") -> "JobOptions":
         """Return how jobs run: by the user's own file, then the study, then these options."""
         from benchmark.cluster import sbatch_options
-        from benchmark.cluster.submit import How
+        from benchmark.cluster.submission import JobOptions
 
         tables = [sbatch_options.user_table(), study.slurm]
         gpus = None if self.gpus == "0" else self.gpus
         ours = {"partition": self.partition, "time": self.time, "gpus": gpus}
         options = [f"{name}={value}" for name, value in ours.items() if value is not None]
-        return How(
+        return JobOptions(
             self.on or "local",
-            study.name,
             pack=max(self.pack, self.beside),
             beside=self.beside,
             parallel=self.parallel,
             retry=self.retry,
             detach=self.detach,
-            options=sbatch_options.options(tables, [*options, *self.slurm]),
+            sbatch=sbatch_options.options(tables, [*options, *self.slurm]),
             setup=sbatch_options.setup(tables),
         )
 
@@ -157,19 +157,15 @@ def status(
 ) -> None:
     """Say what became of runs: done, running, queued, failed, diverged or missing, and why."""
     from benchmark.cluster import status as statuses
-    from benchmark.cluster.holders import glance
     from results.terminal import console
 
     if study is None:
-        holds = glance(out)
-        states = statuses.survey(statuses.known(out, holds), out, holds)
+        states = statuses.states_of_folder(out)
     else:
-        from benchmark.cluster import launch
-
-        states = launch.states_of_study(study, out)
+        states = statuses.states_of_study(study, out)
     if not states:
         raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
     if json:
         print(statuses.as_json(states, out))
     else:
-        console().print(statuses.shown(states, out))
+        console().print(statuses.printed(states, out))
