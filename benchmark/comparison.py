@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,14 +111,7 @@ def run(comparison: Comparison, out: Path, data_dir: Path | None, retry: bool = 
         elif now.state == "failed" and not retry:
             print(f"{now.run} failed before; --retry runs it again", file=sys.stderr)
     todo = comparison.left(found, retry, held=True)
-    datasets = {name: load(name, data_dir) for name in dict.fromkeys(r.dataset for r in todo.runs)}
-    for dataset in datasets.values():
-        check_fits([one for one in todo.runs if one.dataset == dataset.name], dataset)
-        for score in todo.scores:
-            reason = unscored(score, dataset.spec)
-            if reason is not None:
-                print(f"{dataset.name} is not scored by {score}: it {reason}", file=sys.stderr)
-    complete(todo, datasets, out)
+    complete(todo, load_datasets(todo, data_dir), out)
     return sum(one.folder(out).state != "done" for one in comparison.runs)
 
 
@@ -126,6 +119,22 @@ def check_folder(out: Path) -> None:
     """Raise UserError if `out` cannot be a folder of runs."""
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is not a folder")
+
+
+def load_datasets(todo: Comparison, data_dir: Path | None) -> dict[str, Dataset]:
+    """Fetch, pack and load the data sets of the runs; say which scores they cannot have.
+
+    Raises:
+        UserError: a data set is not to be had, or does not fit a method.
+    """
+    found = {name: load(name, data_dir) for name in dict.fromkeys(r.dataset for r in todo.runs)}
+    for dataset in found.values():
+        check_fits([one for one in todo.runs if one.dataset == dataset.name], dataset)
+        for score in todo.scores:
+            reason = unscored(score, dataset.spec)
+            if reason is not None:
+                print(f"{dataset.name} is not scored by {score}: it {reason}", file=sys.stderr)
+    return found
 
 
 def complete(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> None:
@@ -170,32 +179,25 @@ def show(comparison: Comparison, out: Path, json: bool) -> None:
 
 
 @contextmanager
-def stoppable() -> Iterator["Stop"]:
-    """Let the first Ctrl-C or SIGTERM save and stop, and the second stop at once."""
-    stop = Stop()
-    before = {number: signal.signal(number, stop.take) for number in SIGNALS}
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C or SIGTERM save and stop, and the second stop at once.
+
+    What is yielded says whether to stop.
+    """
+    signalled = False
+
+    def take(number: int, frame: FrameType | None) -> None:
+        nonlocal signalled
+        if signalled:
+            raise KeyboardInterrupt
+        signalled = True
+        print("saving; once more to stop without", file=sys.stderr)
+
+    before = {number: signal.signal(number, take) for number in SIGNALS}
     try:
-        yield stop
+        yield lambda: signalled
     except Stopped:
         raise KeyboardInterrupt from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class Stop:
-    """Whether a signal has come that says to stop."""
-
-    def __init__(self) -> None:
-        self.signalled = False
-
-    def __call__(self) -> bool:
-        """Return whether to stop."""
-        return self.signalled
-
-    def take(self, number: int, frame: FrameType | None) -> None:
-        """Take a signal."""
-        if self.signalled:
-            raise KeyboardInterrupt
-        self.signalled = True
-        print("saving; once more to stop without", file=sys.stderr)

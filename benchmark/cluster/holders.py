@@ -1,7 +1,7 @@
 """Who holds each run, and whether that holder is dead: the one place that says so.
 
 The leases say who took a run, Slurm and the table of processes whether that job or process is still
-there. What a query does not show is not dead: it may be on a cluster that was not asked. A holder
+there. What a query does not show is not dead: it may be on a cluster that was not queried. A holder
 is dead when Slurm has its job on record as ended, when its process on this host ended, or when it
 no longer renews its lease.
 """

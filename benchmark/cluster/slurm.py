@@ -1,7 +1,7 @@
 """Slurm: what its commands say of jobs, and arrays of tasks that submitit submits.
 
-Nothing here needs accounting. Each command speaks of one cluster, this one, unless it is told
-which: a job on another one is not shown. submitit writes the batch scripts and submits them, no
+Nothing here needs accounting. Each command speaks of one cluster, this one, unless another
+is named: a job on another one is not shown. submitit writes the batch scripts and submits them, no
 more: whether a job lives is for `holders` to say, and what it did for the folders of its runs. So
 nothing waits for ever on a job that died without saying so, and nothing that lies in a folder of
 runs is unpickled to read it.
@@ -141,6 +141,9 @@ def requeue(job: str) -> None:
 
 
 def _signal(exit_code: str) -> str:
+    """Return the signal of "0:9", or of a status as `wait` returns it, which squeue prints."""
+    if exit_code.isdigit():
+        return str(os.WTERMSIG(int(exit_code)))
     return exit_code.partition(":")[2]
 
 

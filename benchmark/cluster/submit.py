@@ -21,11 +21,9 @@ from benchmark.cluster.leases import Leases, Owner, OwnLeases, Process, process
 from benchmark.cluster.status import sentence
 from benchmark.cluster.submission import JobOptions, Submission
 from benchmark.comparison import Comparison
-from benchmark.config.applicable import check_fits
 from benchmark.config.run import Run
 from benchmark.registry import UserError, unknown
 from benchmark.training import time_left
-from datasets import load
 from results.state import state_of
 
 PLACES = ("slurm", "local", "debug")
@@ -61,8 +59,8 @@ def run(planned: Comparison, out: Path, options: JobOptions, *, dry_run: bool, j
         failed = comparison.run(planned, out, options.data_dir, options.retry)
         comparison.show(planned, out, json)
         return failed
-    todo = planned.left(states, options.retry).runs
-    submission = _submit(todo, planned, out, options) if todo else None
+    todo = planned.left(states, options.retry)
+    submission = _submit(todo, planned, out, options) if todo.runs else None
     if options.detach:
         return 0
     if options.on == "local" and submission is not None:
@@ -90,45 +88,22 @@ def _preview(planned: Comparison, out: Path, options: JobOptions) -> None:
 
 
 def _submit(
-    runs: Sequence[Run], planned: Comparison, out: Path, options: JobOptions
-) -> Submission | None:
-    """Submit these runs, and say so; None if others have taken all of them meanwhile.
-
-    Data sets are fetched and packed here, once. UserError if one is not to be had or does not fit.
-    """
-    for name in dict.fromkeys(one.dataset for one in runs):
-        check_fits([one for one in runs if one.dataset == name], load(name, options.data_dir))
-    started = time.monotonic()
-    submission = submit(runs, planned, out, options)
-    if submission is None:
-        print("others have taken them all", file=sys.stderr)
-        return None
-    number = len(submission.task_of)
-    where = f"jobs {', '.join(submission.arrays)}" if submission.arrays else "local processes"
-    took = time.monotonic() - started
-    done = f"submitted {number:,} run{'s' * (number != 1)} in {took:.1f} s"
-    print(f"{done}: {where}; {_how_to_see(out)}", file=sys.stderr)
-    return submission
-
-
-def _how_to_see(out: Path) -> str:
-    return f"`python -m benchmark status --out {shlex.quote(str(out))}` says how they are"
-
-
-def submit(
-    runs: Sequence[Run], planned: Comparison, out: Path, options: JobOptions
+    todo: Comparison, planned: Comparison, out: Path, options: JobOptions
 ) -> Submission | None:
     """Submit those of the runs that nobody has taken meanwhile; None if others have them all.
 
     Args:
-        runs: what is left.
-        planned: those that the command is about, `runs` among them.
+        todo: what is left.
+        planned: all that the command is about.
         out: the folder of run folders.
         options: how they are submitted.
 
     Raises:
-        UserError: a file cannot be written, or Slurm refuses: then the rest is free again.
+        UserError: a data set is not to be had or does not fit, a file cannot be written, or Slurm
+            refuses: then the rest is free again.
     """
+    comparison.load_datasets(todo, options.data_dir)  # fetched and packed here, once
+    started = time.monotonic()
     site = slurm.site() if options.on == "slurm" else slurm.Site("", sys.maxsize)
     submission = Submission(
         Path(out).resolve(),
@@ -142,13 +117,24 @@ def submit(
         size=site.max_array_size,
     ).write()
     with Leases(submission.out).owner(Owner(submission=submission.id)) as own:
-        taken = _take(runs, submission, own)
+        taken = _take(todo.runs, submission, own)
         if not taken:
             shutil.rmtree(submission.folder, ignore_errors=True)
+            print("others have taken them all", file=sys.stderr)
             return None
-        tasks = [taken[i : i + options.pack] for i in range(0, len(taken), options.pack)]
-        submission.write_tasks(tasks)
-        return (_start_arrays if options.on == "slurm" else _start_workers)(submission, own)
+        submission.write_tasks(
+            [taken[i : i + options.pack] for i in range(0, len(taken), options.pack)]
+        )
+        start = _start_arrays if options.on == "slurm" else _start_workers
+        submission = start(submission, own)
+    where = f"jobs {', '.join(submission.arrays)}" if submission.arrays else "local processes"
+    took = f"{len(taken):,} run{'s' * (len(taken) != 1)} in {time.monotonic() - started:.1f} s"
+    print(f"submitted {took}: {where}; {_how_to_see(out)}", file=sys.stderr)
+    return submission
+
+
+def _how_to_see(out: Path) -> str:
+    return f"`python -m benchmark status --out {shlex.quote(str(out))}` says how they are"
 
 
 def _clusters(options: Mapping[str, str]) -> str:
@@ -200,19 +186,21 @@ def _start_workers(submission: Submission, own: OwnLeases) -> Submission:
     They have a session of their own, so that Ctrl-C is for this process only.
     """
     options = submission.options
-    words = [sys.executable, "-u", "-m", "benchmark.cluster.job", str(submission.folder)]
+    program = [sys.executable, "-u", "-m", "benchmark.cluster.job", str(submission.folder)]
     stdin, end = _stdin(options.detach)
     gpus = _gpus(options.device)
-    number = min(options.parallel or len(gpus) or _processors(), len(submission.tasks))
+    processors = os.cpu_count() or 1
+    usual = len(gpus) or max(1, min(MOST_WORKERS, processors // 2))
+    number = min(options.parallel or usual, len(submission.tasks))
     variables = follow.environment()
-    variables.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // number)))
+    variables.setdefault("OMP_NUM_THREADS", str(max(1, processors // number)))
     workers: list[Process] = []
     for i in range(number):
         if gpus:
             variables["CUDA_VISIBLE_DEVICES"] = gpus[i % len(gpus)]
         with submission.log(i).open("ab") as log:
             worker = subprocess.Popen(
-                [*words, str(i), *end],
+                [*program, str(i), *end],
                 env=variables,
                 stdin=stdin,
                 stdout=log,
@@ -225,7 +213,7 @@ def _start_workers(submission: Submission, own: OwnLeases) -> Submission:
 
 
 def _stdin(detach: bool) -> tuple[int, list[str]]:
-    """Return what local processes have as standard input, and the word that says what it means.
+    """Return what local processes have as standard input, and the option that says what it means.
 
     It is a pipe that nobody writes to: the system closes its other end when this process is gone.
     """
@@ -242,7 +230,3 @@ def _gpus(device: str) -> list[str]:
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
-
-
-def _processors() -> int:
-    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // 2))
