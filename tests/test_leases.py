@@ -53,6 +53,7 @@ def test_one_of_two_gets_it(tmp_path: Path) -> None:
         assert leases.of(RUN) is not None
         other.release([RUN])
     assert leases.all() == {}
+    assert not leases.folder.exists()
 
 
 def test_many_at_once(tmp_path: Path) -> None:

@@ -161,9 +161,9 @@ def _runs(submission: Submission, number: int) -> list[dict[str, Any]]:
 
 def beside(submission: Submission, number: int, parts: int, stop: Stop) -> int:
     """Have so many processes share the runs of a task; return the worst of their exit codes."""
-    arguments = [sys.executable, "-m", "benchmark.cluster.job", str(submission.folder), str(number)]
+    program = [sys.executable, "-m", "benchmark.cluster.job", str(submission.folder), str(number)]
     for part in range(parts):
-        stop.parts.append(subprocess.Popen([*arguments, str(part)]))
+        stop.parts.append(subprocess.Popen([*program, str(part)]))
     codes = [part.wait() for part in stop.parts]
     if stop():
         return stop.exit_code()

@@ -169,6 +169,8 @@ class Leases:
             yield own
         finally:
             ended.set()
+            with suppress(OSError):
+                self.folder.rmdir()  # unless somebody holds something
 
     def file(self, run: str, number: int) -> Path:
         """Return the file of a lease."""
@@ -236,9 +238,7 @@ class OwnLeases:
         """Create the lease that follows number `last`; return whether nobody else has."""
         file = self.leases.file(run, last + 1)
         try:
-            if not file.parent.exists():
-                file.parent.mkdir(parents=True, exist_ok=True)
-            with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644), "w") as opened:
+            with open(_opened(file), "w") as opened:
                 json.dump(asdict(self.owner), opened)
         except FileExistsError:
             there = _read(file)
@@ -260,6 +260,15 @@ class OwnLeases:
         """Let others take these runs."""
         for run in runs:
             self.leases.remove(run, [self.numbers.pop(run)])
+
+
+def _opened(file: Path) -> int:
+    """Create a file, and return its descriptor; OSError if it is there, or cannot be written."""
+    while True:
+        if not file.parent.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # who held the last lease has just removed the folder
+            return os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
 
 
 def _renew(own: OwnLeases, others: Iterable[Path], ended: threading.Event) -> None:
