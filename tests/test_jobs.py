@@ -21,6 +21,7 @@ from benchmark.cluster.holders import release_dead
 from benchmark.cluster.job import AGAIN, Stop, Task, execute_runs
 from benchmark.cluster.leases import Leases, Owner
 from benchmark.cluster.sbatch_options import options, setup
+from benchmark.cluster.slurm import queue
 from benchmark.cluster.submission import JobOptions, Submission, submissions
 from benchmark.config.run import Run
 from benchmark.config.score import Score
@@ -325,3 +326,28 @@ def test_the_users_own_file(
     (tmp_path / "config.toml").write_text("[slurm\n")
     with pytest.raises(UserError, match=r"config\.toml: .*line 1"):
         user_table()
+
+
+def test_what_squeue_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit codes of older and newer versions, an array's task, and a job that is no array."""
+    lines = [
+        "CLUSTER: tests",
+        "one  |N/A |7   |FAILED   |9    |JobLaunchFailure |",
+        "two  |3   |8_3 |FAILED   |0:9  |None             |",
+        "two  |4   |8_4 |PENDING  |0    |Resources        |",
+        "two  |5   |8_5 |FAILED   |768  |NonZeroExitCode  |",
+    ]
+    program = tmp_path / "squeue"
+    program.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    found = queue(["one", "two"])
+    assert found is not None
+    assert {key: str(record) for key, record in found.items()} == {
+        ("one", 0): "FAILED, signal 9",
+        ("two", 3): "FAILED, signal 9",
+        ("two", 4): "PENDING",
+        ("two", 5): "FAILED",
+    }
+    waits = found["two", 4]
+    assert (waits.job, waits.reason, waits.runs, waits.ended) == ("8_4", "Resources", False, False)
