@@ -72,12 +72,11 @@ def run(
         raise unknown("option", name, known)
     options |= {"methods": methods, "datasets": datasets, "metrics": metrics}
     given = Options(seeds=seeds, steps=steps, study=study, **options)
-    requested = comparison.ask(given.parse(), given, given.device, given.track)
+    requested = comparison.plan(given.parse(), given, given.device, given.track)
     comparison.run(requested, Path(out), None if given.data_dir is None else Path(given.data_dir))
     rows = [row for score in requested.scores for row in score.row_names]
     frame = tidy(Path(out), {"metric": rows})
-    names = [one.folder(Path(out)).name for one in requested.runs]
-    return frame[frame["folder"].isin(names)].reset_index(drop=True)
+    return frame[frame["folder"].isin(requested.names(Path(out)))].reset_index(drop=True)
 
 
 def table(

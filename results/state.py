@@ -7,13 +7,13 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, get_args
 
 from results.atomic import SCORES
 from results.store import Folder
 
 State = Literal["done", "running", "queued", "failed", "diverged", "missing"]
-STATES: tuple[State, ...] = ("done", "running", "queued", "failed", "diverged", "missing")
+STATES: tuple[State, ...] = get_args(State)
 INTERRUPTED = "interrupted; the same command continues it"
 
 
@@ -31,18 +31,6 @@ class Wanted:
 
 
 ANY = Wanted()
-
-
-class Holder(Protocol):
-    """Who holds a run's lease, as far as its state depends on that."""
-
-    @property
-    def place(self) -> Literal["queued", "running", "gone"]:
-        """Whether its holder waits for its turn, trains it, or has ended."""
-
-    @property
-    def why(self) -> str:
-        """What it waits for, or who trains it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +51,7 @@ class RunState:
     log: str = ""
     damaged: bool = False
 
-    def is_left(self, retry: bool) -> bool:
+    def is_left(self, retry: bool = False) -> bool:
         """Return whether somebody should run it; one that failed only if `retry` says so.
 
         One that diverged would do so again, step for step.
@@ -71,19 +59,17 @@ class RunState:
         return self.state == "missing" or (retry and self.state == "failed" and not self.damaged)
 
 
-def state_of(folder: Path, wanted: Wanted, holder: Holder | None = None) -> RunState:
+def state_of(folder: Path, wanted: Wanted, held: RunState | None = None) -> RunState:
     """Return what became of the run of a folder, which need not exist.
 
     Args:
         folder: the run's.
         wanted: the scores that it should have.
-        holder: who holds its lease, if anybody does.
+        held: what the holder of its lease says of it, if anybody holds it.
     """
     name = folder.name
-    if holder is not None and holder.place != "gone":
-        return RunState(name, holder.place, holder.why)
-    if holder is not None and holder.why:
-        return RunState(name, "failed", holder.why)
+    if held is not None:
+        return held
     if wanted.rows and not lacking(folder, wanted):
         return RunState(name, "done")
     run = Folder(folder)

@@ -129,9 +129,9 @@ def test_only_one_file_knows_submitit_and_only_slurm_needs_it() -> None:
         tree, package = ast.parse(path.read_text()), module.rpartition(".")[0]
         at_once = [part for part in tree.body if isinstance(part, ast.Import | ast.ImportFrom)]
         named = [name for part in at_once for name in imported(part, package)]
-        assert not any(below(name, "benchmark.cluster.slurm_arrays") for name in named), module
+        assert not any(below(name, "submitit") for name in named), module
         knows = any(below(name, "submitit") for name in imported(tree, package))
-        assert knows == (module == "benchmark.cluster.slurm_arrays"), module
+        assert knows == (module == "benchmark.cluster.slurm"), module
 
 
 def python(code: str, folder: Path) -> "subprocess.CompletedProcess[str]":

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.comparison import ask, run
+from benchmark.comparison import plan, run
 from benchmark.config.grid import Grid as Runs
 from benchmark.config.score import Scoring
 from benchmark.config.study import Study
@@ -129,7 +129,7 @@ def test_run_says_before_it_trains_which_metrics_do_not_apply(
     bare = Grid(replace(toy.spec, label=None), toy.packed)
     entry = replace(DATASETS["toy"], value=lambda folder: bare)
     monkeypatch.setitem(DATASETS._entries, "toy", entry)
-    asked = ask(Study([Runs(["random"], ["toy"])]), Scoring("c1_accuracy,mig"), "cpu")
+    asked = plan(Study([Runs(["random"], ["toy"])]), Scoring("c1_accuracy,mig"), "cpu")
     assert run(asked, tmp_path / "runs", None) == 0
     said = capsys.readouterr().err.splitlines()
     why = "it needs a label, and the data set has none"

@@ -17,11 +17,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.cluster.holders import settle
-from benchmark.cluster.job import AGAIN, Stop, Task, work
+from benchmark.cluster.holders import release_dead
+from benchmark.cluster.job import AGAIN, Stop, Task, execute_runs
 from benchmark.cluster.leases import Leases, Owner
 from benchmark.cluster.sbatch_options import options, setup
-from benchmark.cluster.submission import Submission, submissions
+from benchmark.cluster.slurm import queue
+from benchmark.cluster.submission import JobOptions, Submission, submissions
 from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.registry import METHODS, UserError
@@ -144,7 +145,7 @@ def test_workers_end_with_the_command(study: Path, tmp_path: Path) -> None:
     (folder,) = folders(out)
     assert folder.state == "unfinished"
     assert 0 < torch.load(folder.checkpoint(), weights_only=True)["step"] < steps
-    assert settle(out) == {}
+    assert release_dead(out) == {}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
     assert "2 runs: 2 done" in done.stderr
@@ -163,11 +164,11 @@ def test_a_run_in_other_hands_is_waited_for(command: Command, study: Path, tmp_p
     assert done.code == 0, done.err
     (pca, vae) = (folder.name for folder in folders(out))
     (out / vae / "scores.json").unlink()
-    with Leases(out).owner(Owner()) as mine:
-        mine.take([vae], {})
+    with Leases(out).owner(Owner()) as own:
+        own.take([vae], {})
         told = json.loads(command("status", "--out", out, "--json").out)
         assert {run["run"]: run["state"] for run in told["runs"]} == {pca: "done", vae: "running"}
-        release = threading.Timer(2, mine.release, [[vae]])
+        release = threading.Timer(2, own.release, [[vae]])
         release.start()
         waited = command("run", "--study", study, "--out", out, "--seeds", "0")
         release.join()
@@ -181,21 +182,20 @@ def test_a_run_in_other_hands_is_waited_for(command: Command, study: Path, tmp_p
 def job(tmp_path: Path) -> Submission:
     """A job of one run, as it waits for Slurm."""
     run = Run("toy", "vae", 0, 100, defaults(METHODS["vae"].value, "toy"))
-    submission = Submission(
-        tmp_path / "runs", "slurm", metrics=(Score("mig"),), wanted=Wanted(frozenset(WANTED))
-    ).write()
-    name, asked = run.folder(submission.out).name, run.record("auto")
-    submission.write_tasks([[{"name": name, "run": asdict(run), "asked": asked}]])
-    with Leases(submission.out).owner(Owner(submission=submission.id)) as mine:
-        mine.take([name], {})
+    wanted, scores = Wanted(frozenset(WANTED)), (Score("mig"),)
+    submission = Submission(tmp_path / "runs", JobOptions("slurm"), wanted, scores).write()
+    name, record = run.folder(submission.out).name, run.record("auto")
+    submission.write_tasks([[{"name": name, "run": asdict(run), "record": record}]])
+    with Leases(submission.out).owner(Owner(submission=submission.id)) as own:
+        own.take([name], {})
     return submission
 
 
 def live(job: Submission, stop: Stop) -> Folder:
-    """One life of the job, which may be torn from it."""
-    (run,) = job.task(0)
+    """One start of the job, which may be killed."""
+    (run,) = job.tasks[0]
     with suppress(Killed):
-        work(job, 0, [run], stop)
+        execute_runs(job, 0, [run], stop)
     return Folder(job.out / run["name"])
 
 
@@ -208,8 +208,8 @@ class Late(Stop):
 
     def __call__(self) -> bool:
         self.left -= 1
-        self.asked = self.left <= 0
-        return self.asked
+        self.signalled = self.left <= 0
+        return self.signalled
 
 
 class Killed(BaseException):
@@ -238,12 +238,12 @@ def test_what_comes_back_without_progress_failed(
 def test_a_job_without_scontrol_leaves_its_run_to_the_next_command(tmp_path: Path) -> None:
     """Time is short, and Slurm cannot be told to queue the job again: the run is saved and free."""
     run = Run("toy", "vae", 0, 10**6, defaults(VAE, "toy"))
-    submission = Submission(tmp_path, "slurm", metrics=(Score("mig"),)).write()
+    submission = Submission(tmp_path, JobOptions("slurm"), scores=(Score("mig"),)).write()
     name = run.folder(tmp_path).name
-    record = {"name": name, "run": asdict(run), "asked": run.record("auto")}
+    record = {"name": name, "run": asdict(run), "record": run.record("auto")}
     submission.write_tasks([[record]])
-    with Leases(tmp_path).owner(Owner(submission=submission.id)) as mine:
-        mine.take([name], {})
+    with Leases(tmp_path).owner(Owner(submission=submission.id)) as own:
+        own.take([name], {})
     words = [sys.executable, "-m", "benchmark.cluster.job", str(submission.folder), "0"]
     env = os.environ | {"SLURM_JOB_ID": "7", "PATH": "/nowhere"}
     with subprocess.Popen(
@@ -260,7 +260,7 @@ def test_a_job_without_scontrol_leaves_its_run_to_the_next_command(tmp_path: Pat
 
 
 def test_what_submitit_calls_needs_no_torch_where_all_is_done(job: Submission) -> None:
-    (run,) = job.task(0)
+    (run,) = job.tasks[0]
     row = {"metric": "mig", "protocol": WANTED[0][1], "seconds": 0, "images": 96, "value": 0.5}
     Folder(job.out / run["name"]).finish({"rows": [row | {"reason": None}], "train": {}})
     pickled = pickle.dumps(Task(str(job.folder), 0))
@@ -326,3 +326,28 @@ def test_the_users_own_file(
     (tmp_path / "config.toml").write_text("[slurm\n")
     with pytest.raises(UserError, match=r"config\.toml: .*line 1"):
         user_table()
+
+
+def test_what_squeue_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit codes of older and newer versions, an array's task, and a job that is no array."""
+    lines = [
+        "CLUSTER: tests",
+        "one  |N/A |7   |FAILED   |9    |JobLaunchFailure |",
+        "two  |3   |8_3 |FAILED   |0:9  |None             |",
+        "two  |4   |8_4 |PENDING  |0    |Resources        |",
+        "two  |5   |8_5 |FAILED   |768  |NonZeroExitCode  |",
+    ]
+    program = tmp_path / "squeue"
+    program.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    found = queue(["one", "two"])
+    assert found is not None
+    assert {key: str(record) for key, record in found.items()} == {
+        ("one", 0): "FAILED, signal 9",
+        ("two", 3): "FAILED, signal 9",
+        ("two", 4): "PENDING",
+        ("two", 5): "FAILED",
+    }
+    waits = found["two", 4]
+    assert (waits.job, waits.reason, waits.runs, waits.ended) == ("8_4", "Resources", False, False)

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.cluster.holders import look, settle
-from benchmark.cluster.leases import Leases, Lost, Owner
-from benchmark.cluster.processes import Process, process
-from benchmark.cluster.submission import Submission
+from benchmark.cluster.holders import find, release_dead
+from benchmark.cluster.leases import Leases, Lost, Owner, Process, process
+from benchmark.cluster.submission import JobOptions, Submission
 from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.registry import UserError
@@ -78,9 +77,9 @@ def take_all(out: Path, rounds: int) -> list[int]:
     held = {
         run: lease for run, lease in leases.all().items() if set(lease.owners) == {0} and even(run)
     }
-    with leases.owner(Owner()) as mine:
+    with leases.owner(Owner()) as own:
         runs = [f"toy-vae-{i}-0123456789" for i in range(rounds)]
-        return [int(run.split("-")[2]) for run in mine.take(runs, held)]
+        return [int(run.split("-")[2]) for run in own.take(runs, held)]
 
 
 def even(run: str) -> bool:
@@ -107,31 +106,31 @@ def test_who_saw_too_little_gives_it_back(tmp_path: Path) -> None:
 def test_a_process_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from benchmark.cluster.leases import *\n"
-        "with Leases(Path(sys.argv[1])).owner(Owner()) as mine:\n"
-        f"    print(mine.take(['{RUN}'], {{}}), flush=True); time.sleep(60)"
+        "with Leases(Path(sys.argv[1])).owner(Owner()) as own:\n"
+        f"    print(own.take(['{RUN}'], {{}}), flush=True); time.sleep(60)"
     )
     words = [sys.executable, "-c", code, str(tmp_path)]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, stdout=pipe, text=True, preexec_fn=die_with_parent) as other:
         assert other.stdout is not None
         assert other.stdout.readline().strip() == f"['{RUN}']"
-        assert look(tmp_path)[RUN].place == "running"
-        assert str(other.pid) in look(tmp_path)[RUN].why
+        assert find(tmp_path)[RUN].place == "running"
+        assert str(other.pid) in find(tmp_path)[RUN].why
         other.send_signal(signal.SIGKILL)
         other.wait()
-    assert look(tmp_path)[RUN].place == "gone"
-    assert settle(tmp_path) == {}
+    assert find(tmp_path)[RUN].place == "dead"
+    assert release_dead(tmp_path) == {}
     assert Leases(tmp_path).all() == {}
 
 
 def test_a_process_of_another_host_is_there_while_it_beats(tmp_path: Path) -> None:
     leases = Leases(tmp_path)
     far = Owner(process=process().__class__("elsewhere", 1, "1"))
-    with leases.owner(far) as mine:
-        mine.take([RUN], {})
-        assert look(tmp_path)[RUN].place == "running"
+    with leases.owner(far) as own:
+        own.take([RUN], {})
+        assert find(tmp_path)[RUN].place == "running"
         os.utime(leases.file(RUN, 0), (1e9, 1e9))
-        assert look(tmp_path)[RUN].place == "gone"
+        assert find(tmp_path)[RUN].place == "dead"
 
 
 def test_what_waits_for_processes_of_another_host(
@@ -139,39 +138,39 @@ def test_what_waits_for_processes_of_another_host(
 ) -> None:
     """They beat for all that waits; once silent, it is free, and what they trained failed."""
     leases, far = Leases(tmp_path), Process("elsewhere", 1, "1")
-    submission = Submission(tmp_path, "local", submitter=far, workers=(far,)).write()
-    submission.write_tasks([[{"name": name, "asked": ASKED}] for name in (RUN, OTHER)])
+    options = JobOptions("local")
+    submission = Submission(tmp_path, options, submitter=far, workers=(far,)).write()
+    submission.write_tasks([[{"name": name, "record": ASKED}] for name in (RUN, OTHER)])
     with leases.owner(Owner(process=far, submission=submission.id)) as submitter:
         submitter.take([RUN, OTHER], {})
-        submission.ticket.touch()
     assert places(tmp_path) == {RUN: "queued", OTHER: "queued"}
-    os.utime(submission.ticket, (1e9, 1e9))
-    assert places(tmp_path) == {RUN: "gone", OTHER: "gone"}
+    os.utime(submission.file, (1e9, 1e9))
+    assert places(tmp_path) == {RUN: "dead", OTHER: "dead"}
     monkeypatch.setattr("benchmark.cluster.leases.HEARTBEAT_SECONDS", 0.01)
     worker = Owner(process=far, submission=submission.id, task=0)
-    with leases.owner(worker, submission.ticket) as mine:
-        mine.take([RUN], leases.all())
-        while submission.ticket.stat().st_mtime == 1e9:
+    with leases.owner(worker, submission.file) as own:
+        own.take([RUN], leases.all())
+        while submission.file.stat().st_mtime == 1e9:
             time.sleep(0.01)
         assert places(tmp_path) == {RUN: "running", OTHER: "queued"}
-    for file in (submission.ticket, leases.file(RUN, 1)):
+    for file in (submission.file, leases.file(RUN, 1)):
         os.utime(file, (1e9, 1e9))
-    assert settle(tmp_path) == {}
+    assert release_dead(tmp_path) == {}
     assert Folder(tmp_path / RUN).reason == "its process (process 1 on elsewhere) died"
     assert not (tmp_path / OTHER).exists()
 
 
 def places(out: Path) -> dict[str, str]:
-    return {run: hold.place for run, hold in look(out).items()}
+    return {run: holder.place for run, holder in find(out).items()}
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / ".leases").write_text("in the way")
     with (
-        Leases(tmp_path).owner(Owner()) as mine,
+        Leases(tmp_path).owner(Owner()) as own,
         pytest.raises(UserError, match=r"cannot write .*\.leases"),
     ):
-        mine.take([RUN], {})
+        own.take([RUN], {})
 
 
 def test_who_was_followed_writes_no_more(tmp_path: Path, toy: Dataset) -> None:

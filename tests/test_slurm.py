@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmark.cluster.holders import NOT_SHOWN, settle
-from benchmark.cluster.leases import Leases, Owner
-from benchmark.cluster.processes import Process
-from benchmark.cluster.slurm import Record, records
-from benchmark.cluster.submission import Submission, submissions
+from benchmark.cluster.holders import NOT_SHOWN, release_dead
+from benchmark.cluster.leases import Leases, Owner, Process
+from benchmark.cluster.slurm import accounted
+from benchmark.cluster.submission import JobOptions, Submission, submissions
 from results.store import Folder, folders
 from tests.command import ROOT, Command, Result, served
 from tests.one_node import cluster, lacking
@@ -163,7 +162,7 @@ def test_another_cluster(command: Command, tmp_path: Path, monkeypatch: pytest.M
     held = ("--detach", "--slurm", "hold", "--gpus", "a100:1")
     assert command(*words(tmp_path, *other, *held)).code == 0
     (submission,) = submissions(scene.out)
-    (array,), name = submission.arrays, submission.array_name(0)
+    (array,), (name, _) = submission.arrays, submission.array(0)
     jobs = [submission.job(task) for task in (0, 1)]
     assert "=gres:gpu:a100:1" in slurm_says("scontrol", "-M", "other", "show", "job", array)
     assert not slurm_says("squeue", "-h", "-n", name)
@@ -186,9 +185,9 @@ def test_another_cluster(command: Command, tmp_path: Path, monkeypatch: pytest.M
     assert told(command, scene) == [("done", ""), ends[1]]
     (tmp_path / "sacct").symlink_to(slurm_says("which", "sacct"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    cancelled = Record("CANCELLED", "0")
-    assert records(array, name, "other") == {0: cancelled, 1: cancelled}
-    assert records(array, name) == records(array, "another", "other") == {}
+    found = accounted(array, name, "other")
+    assert {i: record.state for i, record in found.items()} == dict.fromkeys((0, 1), "CANCELLED")
+    assert accounted(array, name) == accounted(array, "another", "other") == {}
 
 
 def told(command: Command, scene: Scene) -> list[tuple[str, str]]:
@@ -201,18 +200,19 @@ def test_a_job_that_no_query_shows(begun: Scenes, tmp_path: Path) -> None:
     """Nobody can say that what waits is dead, nor what trains while it gives signs of life."""
     names = ["toy-pca-0-0123456789", "toy-pca-1-0123456789"]
     far = Process("elsewhere", 1, "1")
-    submission = Submission(tmp_path, "slurm", submitter=far, cluster="tests", arrays=("7",))
-    submission.write().write_tasks([[{"name": name, "asked": ASKED} for name in names]])
+    options = JobOptions("slurm")
+    submission = Submission(tmp_path, options, submitter=far, cluster="tests", arrays=("7",))
+    submission.write().write_tasks([[{"name": name, "record": ASKED} for name in names]])
     leases, job = Leases(tmp_path), Owner(process=far, submission=submission.id, task=0, job="7")
     with leases.owner(Owner(process=far, submission=submission.id)) as submitter:
         submitter.take(names, {})
-    assert {hold.place for hold in settle(tmp_path).values()} == {"queued"}
-    with leases.owner(job) as mine:
-        mine.take(names[:1], leases.all())
-        places = [hold.place for hold in settle(tmp_path).values()]
+    assert {holder.place for holder in release_dead(tmp_path).values()} == {"queued"}
+    with leases.owner(job) as own:
+        own.take(names[:1], leases.all())
+        places = [holder.place for holder in release_dead(tmp_path).values()]
         assert sorted(places) == ["queued", "running"]
         os.utime(leases.file(names[0], 1), (1e9, 1e9))
-        assert settle(tmp_path) == {}
+        assert release_dead(tmp_path) == {}
     assert Folder(tmp_path / names[0]).reason == "job 7 ended: no word of how"
     assert not (tmp_path / names[1]).exists()
 
@@ -363,7 +363,7 @@ def test_more_runs_than_an_array_may_have(command: Command, tmp_path: Path) -> N
     (tasks,) = out.glob(".jobs/*/tasks.jsonl")
     for (run,) in map(json.loads, tasks.read_text().splitlines()):
         folder = Folder(out / run["name"])
-        folder.write_config(run["asked"])
+        folder.write_config(run["record"])
         protocol = {
             "metric": "mig",
             "protocol": "disentanglement_lib-1",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cluster.processes import process
+from benchmark.cluster.leases import process
 from tests.command import ROOT
 from tests.scenes import until
 from tests.supervisor import die_with_parent

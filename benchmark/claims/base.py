@@ -15,13 +15,12 @@ from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.evaluation.factor_classifier import Oracle, oracle
 from benchmark.registry import CLAIMS, METHODS, UserError
-from benchmark.runner import Bench, Execution, wanted
+from benchmark.runner import Bench, Execution
 from benchmark.training import progress
 from benchmark.training.batches import Dealer
 from benchmark.training.loop import Diverged, silent
 from datasets import Dataset, load
 from methods.base import Method, defaults
-from results.state import state_of
 from results.store import Folder
 
 if TYPE_CHECKING:
@@ -123,10 +122,9 @@ class Lab:
 
         comparison = Comparison(tuple(runs), tuple(scores), self.device)
         loaded = {run.dataset: self.data(run.dataset) for run in runs}
-        found, rows = [run.folder(self.out) for run in runs], wanted(scores)
-        pairs = zip(runs, found, strict=True)
-        left = [run for run, one in pairs if state_of(one.path, rows).is_left(retry=True)]
-        complete(left, loaded, comparison, self.out)
+        found = [run.folder(self.out) for run in runs]
+        left = comparison.left(comparison.states(self.out, {}), retry=True)
+        complete(left, loaded, self.out)
         for folder in found:
             failure = folder.failure
             if failure is not None and failure["state"] == "diverged":

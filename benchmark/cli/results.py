@@ -48,7 +48,7 @@ def table(
 
     frame = runs.rows()
     if study is not None:
-        from benchmark.cluster.launch import states_of_study
+        from benchmark.cluster.status import states_of_study
 
         states = states_of_study(study, runs.out)
         frame = frame[frame["folder"].isin([one.run for one in states])]

@@ -22,7 +22,7 @@ from benchmark.cli.options import (
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:  # these import torch, which `status` does without
-    from benchmark.cluster.submit import How
+    from benchmark.cluster.submission import JobOptions
     from benchmark.config.study import Study
 
 DATASETS = "Comma-separated names; dsprites, or those of the study."
@@ -68,24 +68,23 @@ class Jobs:
             if value and value not in (option.default, "0") and option.name != "retry":
                 raise UserError(f"--{option.name}: it is for jobs; add --on slurm or --on local")
 
-    def how(self, study: "Study", data_dir: Path | None, device: str) -> "How":
+    def options(self, study: "Study", data_dir: Path | None, device: str) -> "JobOptions":
         """Return how jobs run: by the user's own file, then the study, then these options."""
         from benchmark.cluster import sbatch_options
-        from benchmark.cluster.submit import How
+        from benchmark.cluster.submission import JobOptions
 
         tables = [sbatch_options.user_table(), study.slurm]
         gpus = None if self.gpus == "0" else self.gpus
         ours = {"partition": self.partition, "time": self.time, "gpus": gpus}
         options = [f"{name}={value}" for name, value in ours.items() if value is not None]
-        return How(
+        return JobOptions(
             self.on or "local",
-            study.name,
             pack=max(self.pack, self.beside),
             beside=self.beside,
             parallel=self.parallel,
             retry=self.retry,
             detach=self.detach,
-            options=sbatch_options.options(tables, [*options, *(self.slurm or ())]),
+            sbatch=sbatch_options.options(tables, [*options, *(self.slurm or ())]),
             setup=sbatch_options.setup(tables),
             data_dir=data_dir,
             device=device,
@@ -125,35 +124,32 @@ def run(
     from benchmark import comparison  # which imports torch
 
     where = "auto" if jobs.on == "slurm" else device
-    requested = comparison.ask(planned, Scoring(metrics, side, factors, rows), where, track)
+    requested = comparison.plan(planned, Scoring(metrics, side, factors, rows), where, track)
     if jobs.on is None and not jobs.dry_run:
         jobs.refuse()
         failed = comparison.run(requested, out, data_dir, jobs.retry)
         comparison.show(requested, out, json)
     else:
-        from benchmark.cluster import launch
+        from benchmark.cluster import submit
 
-        how = jobs.how(planned, data_dir, device)
-        failed = launch.launch(requested, out, how, dry_run=jobs.dry_run, json=json)
+        folder = None if data_dir is None else data_dir.resolve()
+        options = jobs.options(planned, folder, device)
+        failed = submit.run(requested, out, options, dry_run=jobs.dry_run, json=json)
     raise typer.Exit(failed > 0)
 
 
 def status(study: StudyName = None, out: Out = RUNS, json: AsJson = False) -> None:
     """Say what became of runs: done, running, queued, failed, diverged or missing, and why."""
     from benchmark.cluster import status as statuses
-    from benchmark.cluster.holders import glance
     from results.terminal import console
 
     if study is None:
-        holds = glance(out)
-        states = statuses.survey(statuses.known(out, holds), out, holds)
+        states = statuses.states_of_folder(out)
     else:
-        from benchmark.cluster import launch
-
-        states = launch.states_of_study(study, out)
+        states = statuses.states_of_study(study, out)
     if not states:
         raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
     if json:
         print(statuses.as_json(states, out))
     else:
-        console().print(statuses.shown(states, out))
+        console().print(statuses.printed(states, out))

@@ -1,4 +1,4 @@
-"""Following runs that others do: how many are done, until nobody has any of them in hand.
+"""Following runs that others do: how many are done, until nobody holds any of them.
 
 `python -m benchmark.cluster.follow SUBMISSION` follows local processes without torch in memory,
 which is half a gigabyte that they have themselves.
@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmark import ROOT
-from benchmark.cluster.holders import settle
-from benchmark.cluster.status import left, sentence, survey, under_way
+from benchmark.cluster.holders import release_dead
+from benchmark.cluster.status import sentence, states, time_left, under_way
 from benchmark.cluster.submission import Submission, read
 from benchmark.exit_code import exit_with
 from benchmark.registry import UserError
@@ -33,50 +33,44 @@ def follow(names: Sequence[str], out: Path, wanted: Wanted) -> list[RunState]:
     """Say what becomes of the runs until none is queued or running; return their ends.
 
     Raises:
-        UserError: the folder of runs or its locks cannot be read.
+        UserError: the folder of runs or its leases cannot be read.
     """
-    said, pause = "", SHORTEST
+    printed, pause = "", SHORTEST
     ended: dict[str, RunState] = {}
     with console.status("") as line:
         while True:
-            holds = settle(out)
             todo = [name for name in names if name not in ended]
-            now = {s.run: s for s in survey(todo, out, holds, wanted)}
-            over = {name: s for name, s in now.items() if s.state in ("done", "diverged")}
-            if said:
-                _print_scores(over, out)
+            now = {one.run: one for one in states(todo, out, release_dead(out), wanted)}
+            over = {name: one for name, one in now.items() if one.state in ("done", "diverged")}
+            for name in over if printed else ():
+                print(Folder(out / name).summary(), file=sys.stderr, flush=True)
             ended |= over
-            states = [ended.get(name) or now[name] for name in names]
-            counted = sentence(states)
-            if counted != said:
-                said, pause = counted, SHORTEST
+            found = [ended.get(name) or now[name] for name in names]
+            counted = sentence(found)
+            if counted != printed:
+                printed, pause = counted, SHORTEST
                 if not console.is_terminal:
                     print(counted, file=sys.stderr, flush=True)
-            line.update(Text(_with_progress(counted, states, out)))
-            if not any(s.state in ("queued", "running") for s in states):
-                return states
+            parts = (counted, under_way(found, out), time_left(found, out))
+            line.update(Text("; ".join(filter(None, parts))))
+            if not any(one.state in ("queued", "running") for one in found):
+                return found
             time.sleep(pause)
             pause = min(1.3 * pause, LONGEST)
 
 
-def _print_scores(names: Iterable[str], out: Path) -> None:
-    for name in names:
-        print(Folder(out / name).summary(), file=sys.stderr, flush=True)
-
-
-def _with_progress(counted: str, states: Sequence[RunState], out: Path) -> str:
-    time_left, steps = left(states, out), under_way(states, out)
-    return "; ".join(filter(None, (counted, steps, f"about {time_left} left" if time_left else "")))
+def environment() -> dict[str, str]:
+    """Return the variables of a process that is to import this checkout from wherever it starts."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return os.environ | {"PYTHONPATH": path}
 
 
 def replace_process(submission: Submission, json: bool) -> NoReturn:
     """Become a program that follows a submission's local processes, and shows what they did."""
-    words = [str(submission.folder), *(["--json"] if json else [])]
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    program = [sys.executable, "-m", "benchmark.cluster.follow", str(submission.folder)]
     sys.stdout.flush()
     sys.stderr.flush()
-    program = [sys.executable, "-m", "benchmark.cluster.follow", *words]
-    os.execve(sys.executable, program, os.environ | {"PYTHONPATH": path})
+    os.execve(sys.executable, [*program, *(["--json"] if json else [])], environment())
 
 
 def main(folder: Path, json: bool) -> int:
@@ -85,7 +79,7 @@ def main(folder: Path, json: bool) -> int:
     if submission is None:
         raise UserError(f"cannot read the submission in {folder}")
     try:
-        ended = follow(submission.asked, submission.out, submission.wanted)
+        ended = follow(submission.names, submission.out, submission.wanted)
     except KeyboardInterrupt:
         print("saving", file=sys.stderr)
         stop(submission)
@@ -93,17 +87,17 @@ def main(folder: Path, json: bool) -> int:
     from results.output import show_runs  # drawing libraries, which following does without
 
     rows = [metric for metric, _ in submission.wanted.rows]
-    show_runs(submission.asked, rows, submission.out, json, submission.track > 0)
+    show_runs(submission.names, rows, submission.out, json, submission.track > 0)
     return int(any(one.state != "done" for one in ended))
 
 
 def stop(submission: Submission) -> None:
     """Have the local processes of a submission save what they train, and end."""
     for worker in submission.workers:
-        if worker.is_here and worker.alive:
+        if worker.alive:
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGTERM)
-    while any(worker.is_here and worker.alive for worker in submission.workers):
+    while any(worker.alive for worker in submission.workers):
         time.sleep(SHORTEST)
 
 

@@ -1,11 +1,12 @@
-"""In whose hands each run is: waiting for a job, being trained, or held by somebody who is gone.
+"""Who holds each run, and whether that holder is dead: the one place that says so.
 
-The leases say who took a run, Slurm's queue and the processes whether he is still there. What a
-query does not show is not dead: it may be on a cluster that was not asked. A run is gone when Slurm
-has its job on record as ended, when its process on this host ended, or when it gives no sign of
-life.
+The leases say who took a run, Slurm and the table of processes whether that job or process is still
+there. What a query does not show is not dead: it may be on a cluster that was not queried. A holder
+is dead when Slurm has its job on record as ended, when its process on this host ended, or when it
+no longer renews its lease.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,44 +14,44 @@ from pathlib import Path
 from typing import Literal
 
 from benchmark.cluster import slurm
-from benchmark.cluster.leases import Lease, Leases, Owner, stale
-from benchmark.cluster.processes import Process
+from benchmark.cluster.leases import Lease, Leases, Owner
 from benchmark.cluster.submission import Submission, submissions
 from benchmark.registry import UserError
+from results.state import RunState
 from results.store import Folder
 
-Place = Literal["queued", "running", "gone"]
-Queue = Mapping[tuple[str, int], slurm.Task] | None
-Records = Callable[[str, str, str], Mapping[int, slurm.Record]]
+Place = Literal["queued", "running", "dead"]
+Queue = Mapping[tuple[str, int], slurm.Record] | None
+Accounted = Callable[[str, str, str], Mapping[int, slurm.Record]]
 NOT_SHOWN = "its Slurm does not show job {}; if that is over, remove the run's files in .leases"
 
 
 @dataclass(frozen=True)
-class Hold:
-    """A run in somebody's hands.
+class Holder:
+    """Who holds a run.
 
     Attributes:
         lease: the run's lease.
-        place: queued, running, or gone: whoever held it is no more.
-        why: why it waits or who has it, for people; "" if there is nothing to say.
+        place: queued: it waits for its job; running: it is trained; dead: nobody is there any more.
+        why: why it waits or who trains it. Of a dead holder, why the run failed; "" if it may
+            simply be done again.
         submission: what it was submitted with, if it was.
-        ending: how its job ended, as far as Slurm says.
     """
 
     lease: Lease
     place: Place
     why: str = ""
     submission: Submission | None = None
-    ending: str = ""
 
     @property
-    def task(self) -> int:
-        """Its task in the submission."""
-        assert self.submission is not None
-        return _task(self.lease, self.submission)
+    def state(self) -> RunState | None:
+        """The state of the run; None if its folder says that."""
+        if self.place != "dead":
+            return RunState(self.lease.run, self.place, self.why)
+        return RunState(self.lease.run, "failed", self.why) if self.why else None
 
 
-def look(out: Path) -> dict[str, Hold]:
+def find(out: Path) -> dict[str, Holder]:
     """Return who holds what among the runs in `out`; nothing is changed.
 
     Raises:
@@ -58,23 +59,24 @@ def look(out: Path) -> dict[str, Hold]:
     """
     # In this order: a job that ends in between has given its leases back, and whoever takes one of
     # these now will fail; a job that is submitted in between says so before it is in the queue.
-    leases = Leases(out).all()
-    named = {lease.owner.submission for lease in leases.values()} - {""}
-    known = {s.id: s for s in submissions(out) if s.id in named} if named else {}
-    queues, records = _queues(known.values()), cache(slurm.records)
-    holds: dict[str, Hold] = {}
-    jobs: dict[tuple[str, int], list[Lease]] = {}
-    for lease in leases.values():
+    leases = Leases(out).all().values()
+    named = {lease.owner.submission for lease in leases} - {""}
+    known = {one.id: one for one in submissions(out) if one.id in named} if named else {}
+    queues, accounted = _queues(known.values()), cache(slurm.accounted)
+    found: dict[str, Holder] = {}
+    begun: dict[tuple[str, int], list[Lease]] = defaultdict(list)
+    for lease in leases:
+        if lease.trains:
+            begun[lease.owner.submission, lease.owner.task].append(lease)
+    for lease in leases:
         submission = known.get(lease.owner.submission)
-        if submission is None or submission.on == "local":
-            holds[lease.run] = _hold(lease, submission)
+        if submission is None or submission.options.on == "local":
+            found[lease.run] = _local(lease, submission)
         else:
-            jobs.setdefault((submission.id, _task(lease, submission)), []).append(lease)
-    for (name, task), those in jobs.items():
-        submission = known[name]
-        queue = queues[submission.clusters]
-        holds |= {hold.lease.run: hold for hold in _of_job(those, submission, task, queue, records)}
-    return holds
+            of_job = begun[submission.id, _task(lease, submission)]
+            queue = queues[submission.clusters]
+            found[lease.run] = _slurm(lease, of_job, submission, queue, accounted)
+    return found
 
 
 def _task(lease: Lease, submission: Submission) -> int:
@@ -84,90 +86,72 @@ def _task(lease: Lease, submission: Submission) -> int:
 
 def _queues(submissions: Iterable[Submission]) -> dict[str, Queue]:
     """Return the queues of the clusters that were submitted to."""
-    names: dict[str, list[str]] = {}
+    names: dict[str, set[str]] = {}
     for one in submissions:
-        if one.on == "slurm":
-            arrays = map(one.array_name, range(one.number_of_arrays))
-            names.setdefault(one.clusters, []).extend(arrays)
+        if one.options.on == "slurm":
+            arrays = {one.array(task)[0] for task in range(len(one.tasks))}
+            names.setdefault(one.clusters, set()).update(arrays)
     return {clusters: slurm.queue(arrays, clusters) for clusters, arrays in names.items()}
 
 
-def _hold(lease: Lease, submission: Submission | None) -> Hold:
-    if not lease.owner.submission:
-        return Hold(lease, "running" if _there(lease.owner.process, lease) else "gone", _who(lease))
-    if submission is None:
-        return Hold(lease, "gone", "the record of its submission is lost")
-    there = _there(lease.owner.process, lease) if lease.trains else _worked_on(submission, lease)
-    place: Place = "gone" if not there else "running" if lease.trains else "queued"
-    return Hold(lease, place, _who(lease) if lease.trains else "", submission)
+def _local(lease: Lease, submission: Submission | None) -> Holder:
+    """Return the holder of a run of this process, of another `run`, or of local processes."""
+    if lease.owner.submission and submission is None:
+        return Holder(lease, "dead")  # the record of its submission is lost
+    who = f"process {lease.owner.process.pid} on {lease.owner.process.host}"
+    if submission is None:  # one that was killed is continued by the same command
+        return Holder(lease, "running", who) if lease.owner_seems_alive else Holder(lease, "dead")
+    if lease.trains and lease.owner_seems_alive:
+        return Holder(lease, "running", who, submission)
+    if lease.trains:
+        return Holder(lease, "dead", f"its process ({who}) died", submission)
+    workers = submission.workers or (submission.submitter,)
+    there = any(process.seems_alive(submission.heartbeat) for process in workers)
+    return Holder(lease, "queued" if there else "dead", "", submission)
 
 
-def _of_job(
-    leases: Sequence[Lease], submission: Submission, task: int, queue: Queue, records: Records
-) -> list[Hold]:
-    """Return the holds of the runs of a job that Slurm has or had."""
-
-    def all_are(why: str, place: Place | None = None, ending: str = "") -> list[Hold]:
-        places: list[Place] = [
-            place or ("running" if lease.trains else "queued") for lease in leases
-        ]
-        pairs = zip(leases, places, strict=True)
-        return [Hold(lease, where, why, submission, ending) for lease, where in pairs]
-
+def _slurm(
+    lease: Lease,
+    begun: Sequence[Lease],
+    submission: Submission,
+    queue: Queue,
+    accounted: Accounted,
+) -> Holder:
+    """Return the holder of a run that a job of Slurm does; `begun` are those that it trains."""
+    place: Place = "running" if lease.trains else "queued"
     if queue is None or submission.cluster != slurm.site().cluster:
-        return all_are("its Slurm does not answer")
+        return Holder(lease, place, "its Slurm does not answer", submission)
+    task = _task(lease, submission)
     name, index = submission.array(task)
-    shown = queue.get((name, index))
-    if shown is not None:
-        job = f"job {shown.job}"
-        return all_are(job) if shown.runs else all_are(f"{job}: {shown.reason}", "queued")
-    job = _job(leases, submission, task)
-    if not job:
-        there = _there(submission.submitter, leases[0])
-        return all_are("being submitted", "queued") if there else all_are("", "gone")
-    record = records(job.partition("_")[0], name, submission.clusters).get(index)
+    record = queue.get((name, index))
+    job = next((one.owner.job for one in begun if one.owner.job), "") or submission.job(task)
+    job = job or (record.job if record else "")
+    if record is None and not job:
+        there = submission.submitter.seems_alive(lease.heartbeat)
+        where: Place = "queued" if there else "dead"
+        return Holder(lease, where, "being submitted" if there else "", submission)
     if record is None:
-        return all_are("", "gone") if _abandoned(leases) else all_are(NOT_SHOWN.format(job))
-    if record.ended:
-        return all_are("", "gone", str(record))
-    return all_are(f"job {job}: {record.state}", None if record.runs else "queued")
+        record = accounted(job.partition("_")[0], name, submission.clusters).get(index)
+    # While none of its runs has begun, nobody can tell whether a job that is not shown is dead.
+    if record is None and (not begun or any(one.owner_seems_alive for one in begun)):
+        return Holder(lease, place, NOT_SHOWN.format(job), submission)
+    if record is None or record.ended:
+        why = _failure(lease, begun, job, "no word of how" if record is None else str(record))
+        return Holder(lease, "dead", why, submission)
+    if record.runs:
+        return Holder(lease, place, f"job {record.job}", submission)
+    return Holder(lease, "queued", f"job {record.job}: {record.reason or record.state}", submission)
 
 
-def _job(leases: Iterable[Lease], submission: Submission, task: int) -> str:
-    """Return Slurm's number of a task's job; "" if it has none yet."""
-    number = next((lease.owner.job for lease in leases if lease.owner.job), "")
-    submitted = 0 <= task // submission.size < len(submission.arrays)
-    return number or (submission.job(task) if submitted else "")
+def _failure(lease: Lease, begun: Sequence[Lease], job: str, how: str) -> str:
+    """Return why a run failed whose job ended; "" of one whose turn had not come."""
+    if lease.trains:
+        return f"job {job} ended: {how}"
+    return "" if begun else f"job {job} ended before it began: {how}"
 
 
-def _abandoned(leases: Iterable[Lease]) -> bool:
-    """Whether all who trained runs of a job are gone; while none did, nobody can tell."""
-    trained = [lease for lease in leases if lease.trains]
-    return bool(trained) and not any(_there(lease.owner.process, lease) for lease in trained)
-
-
-def _worked_on(submission: Submission, waiting: Lease) -> bool:
-    """Whether a run that waits for local processes has any; these renew the submission's ticket."""
-    there = submission.workers or (submission.submitter,)
-    heartbeat = submission.heartbeat or waiting.heartbeat
-    return any(_is_alive(process, heartbeat) for process in there)
-
-
-def _there(process: Process, lease: Lease) -> bool:
-    return _is_alive(process, lease.heartbeat)
-
-
-def _is_alive(process: Process, heartbeat: float) -> bool:
-    """Whether a process is alive; of another host's, whether its heartbeat is recent."""
-    return process.alive if process.is_here else not stale(heartbeat)
-
-
-def _who(lease: Lease) -> str:
-    return f"process {lease.owner.process.pid} on {lease.owner.process.host}"
-
-
-def settle(out: Path) -> dict[str, Hold]:
-    """Record what became of runs whose holders are gone; return who holds what now.
+def release_dead(out: Path) -> dict[str, Holder]:
+    """Free the runs whose holders are dead, and record failures; return the other holders.
 
     A run that was being trained by a job failed, with the reason that can be found. One that still
     waited for its turn is free again, unless its job died before it did anything.
@@ -175,72 +159,37 @@ def settle(out: Path) -> dict[str, Hold]:
     Raises:
         UserError: the leases cannot be read or written.
     """
-    holds = look(out)
-    gone = {run: hold for run, hold in holds.items() if hold.place == "gone"}
-    if not gone:
-        return holds
-    leases = Leases(out)
-    began = {(h.submission.id, h.task) for h in gone.values() if h.submission and h.lease.trains}
-    left = {run: hold for run, hold in holds.items() if run not in gone}
-    with leases.owner(Owner()) as mine:
-        held = {run: hold.lease for run, hold in gone.items()}
-        for run in mine.take(gone, held):
-            failure = _failure(gone[run], began)
-            if failure:
-                bury(Folder(out / run), gone[run], failure)
-            mine.release([run])
-    return left
+    found = find(out)
+    _release(out, {run: holder for run, holder in found.items() if holder.place == "dead"})
+    return {run: holder for run, holder in found.items() if holder.place != "dead"}
 
 
-def glance(out: Path) -> dict[str, Hold]:
-    """Return what `settle` does; where nothing can be written, what `look` does."""
+def current(out: Path) -> dict[str, Holder]:
+    """Return what `release_dead` does; where nothing can be written, what `find` does."""
     try:
-        return settle(out)
+        return release_dead(out)
     except UserError:
-        return look(out)
+        return find(out)
 
 
-def _failure(hold: Hold, began: set[tuple[str, int]]) -> str:
-    """Return why a run whose holder is gone failed; "" if it may simply be done again."""
-    submission = hold.submission
-    if submission is None:
-        return ""  # a `run` that was killed: the same command continues
-    if submission.on == "local":
-        return f"its process ({_who(hold.lease)}) died" if hold.lease.trains else ""
-    job = _job([hold.lease], submission, hold.task)
-    if not job:
-        return ""  # it was never submitted
-    if not hold.lease.trains and (submission.id, hold.task) in began:
-        return ""
-    how = hold.ending or "no word of how"
-    return f"job {job} ended" + (f": {how}" if hold.lease.trains else f" before it began: {how}")
-
-
-def bury(folder: Folder, hold: Hold, reason: str) -> None:
-    """Record a failure of a run that cannot do so itself, unless it ended otherwise.
-
-    Raises:
-        UserError: the folder cannot be written to.
-    """
-    submission = hold.submission
-    assert submission is not None
-    if folder.state != "unfinished":
-        return
-    if not folder.has_config:
-        runs = submission.tasks[submission.task_of[folder.name]]
-        folder.write_config(next(run["asked"] for run in runs if run["name"] == folder.name))
-    folder.fail("failed", reason, log=submission.tail(hold.task))
-
-
-def bury_dead(submission: Submission, pid: int, reason: str) -> None:
+def release_process(submission: Submission, pid: int, reason: str) -> None:
     """Record the failure of what a process of this host was training when it died."""
-    leases = Leases(submission.out)
-    held = {
-        run: lease
-        for run, lease in leases.all().items()
+    dead = {
+        run: Holder(lease, "dead", reason, submission)
+        for run, lease in Leases(submission.out).all().items()
         if lease.trains and lease.owner.process.is_here and lease.owner.process.pid == pid
     }
-    with leases.owner(Owner()) as mine:
-        for run in mine.take(held, held):
-            bury(Folder(submission.out / run), Hold(held[run], "gone", "", submission), reason)
-            mine.release([run])
+    _release(submission.out, dead)
+
+
+def _release(out: Path, dead: Mapping[str, Holder]) -> None:
+    if not dead:
+        return
+    seen = {run: holder.lease for run, holder in dead.items()}
+    with Leases(out).owner(Owner()) as own:
+        for run in own.take(seen, seen):
+            holder = dead[run]
+            if holder.submission and holder.why and Folder(out / run).state == "unfinished":
+                task = _task(holder.lease, holder.submission)
+                holder.submission.fail(run, holder.why, holder.submission.tail(task))
+            own.release([run])

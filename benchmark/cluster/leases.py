@@ -1,18 +1,18 @@
 """Who holds which run, so that none is trained twice: files in `<out>/.leases/`.
 
 `<run>.<n>` is created exclusively (O_EXCL, which network file systems keep, too), so by one process
-only, and says who that is. The largest n owns the run. Who finds its owner gone creates n + 1,
-which again only one can, and lists the files once more: when there is now a lease of the run that
-it had not seen, it was too slow and gives its own back. Of two who take a run at once, at most one
-keeps it. An owner verifies that nobody followed it before it writes to the run's folder.
+only, and says who that is. The largest n owns the run. A process that finds its owner dead creates
+n + 1, which again only one can, and lists the files once more: when there is now a lease of the run
+that it had not seen, it was too slow and removes its own. Of two that take a run at once, at most
+one keeps it. An owner verifies that nobody followed it before it writes to the run's folder.
 
-Whether an owner is gone is not decided here: `holders` asks Slurm and the processes.
+Whether an owner is dead is not decided here: `holders` asks Slurm and the processes.
 """
 
-import errno
 import json
 import os
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,21 +20,71 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmark.cluster.processes import Process, process
 from benchmark.registry import UserError
 
 HEARTBEAT_SECONDS = 30.0
 STALE_SECONDS = 600.0
-TRIES = 100
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process on a host. A pid alone is used again, so it has the time of its start, too.
+
+    Attributes:
+        host: where it runs.
+        pid: its number there.
+        started: when it began, in the kernel's own count; "" where the system does not say.
+    """
+
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    started: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is one of this host."""
+        return self.host == socket.gethostname()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs on this host; one that ended and that nobody waited for does not."""
+        state, started = _process_table(self.pid)
+        return self.is_here and state not in ("", "Z", "X") and self.started in ("", started)
+
+    def seems_alive(self, heartbeat: float) -> bool:
+        """Return whether it runs; of another host's, whether its heartbeat is recent."""
+        return self.alive if self.is_here else time.time() - heartbeat < STALE_SECONDS
+
+
+def process(pid: int | None = None) -> Process:
+    """Return the process of this host with that number; this very process without."""
+    number = os.getpid() if pid is None else pid
+    return Process(pid=number, started=_process_table(number)[1])
+
+
+def _process_table(pid: int) -> tuple[str, str]:
+    """Return the state of a process, "" if there is none, and when it began."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[0], fields[19]
+    except OSError:  # no such process, or a system without /proc
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return "", ""
+    except PermissionError:  # it is another user's
+        pass
+    return "R", ""
 
 
 class Lost(UserError):
-    """The run was taken over by another process, which found this one gone."""
+    """The run was taken over by another process, which found this one dead."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who holds a run.
+    """Who holds a run, as its lease says.
 
     Attributes:
         process: who wrote this.
@@ -72,6 +122,11 @@ class Lease:
         """Whether the owner trains the run; else it waits for its job."""
         return not self.owner.submission or self.owner.task >= 0
 
+    @property
+    def owner_seems_alive(self) -> bool:
+        """Whether the process that wrote it runs, as far as can be said from here."""
+        return self.owner.process.seems_alive(self.heartbeat)
+
 
 class Leases:
     """The leases of the runs in one folder."""
@@ -93,7 +148,7 @@ class Leases:
         return self._lease(run, self.numbers().get(run, set()))
 
     def _lease(self, run: str, numbers: Iterable[int]) -> Lease | None:
-        """Return the lease of these files; None if the last one is being created or given back."""
+        """Return the lease of these files; None if the last one is being created or removed."""
         found = {n: _read(self.file(run, n)) for n in numbers}
         last = found[max(found)] if found else None
         if last is None:
@@ -101,17 +156,17 @@ class Leases:
         return Lease(run, {n: one[0].name for n, one in found.items() if one}, *last)
 
     @contextmanager
-    def owner(self, owner: Owner, *others: Path) -> Iterator["Held"]:
+    def owner(self, owner: Owner, *others: Path) -> Iterator["OwnLeases"]:
         """Let `owner` take runs; it renews its leases until the end.
 
         Args:
             owner: who.
-            others: files that are renewed with them, those that are there.
+            others: files that are renewed with them.
         """
-        held, ended = Held(self, owner), threading.Event()
-        threading.Thread(target=_renew, args=(held, others, ended), daemon=True).start()
+        own, ended = OwnLeases(self, owner), threading.Event()
+        threading.Thread(target=_renew, args=(own, others, ended), daemon=True).start()
         try:
-            yield held
+            yield own
         finally:
             ended.set()
             with suppress(OSError):
@@ -143,13 +198,13 @@ class Leases:
 
 
 @dataclass
-class Held:
-    """The runs that an owner holds.
+class OwnLeases:
+    """The leases of one owner.
 
     Attributes:
-        leases: among which.
-        owner: who.
-        numbers: of its leases, by run.
+        leases: all that there are.
+        owner: whose.
+        numbers: those of its own, by run.
     """
 
     leases: Leases
@@ -157,7 +212,7 @@ class Held:
     numbers: dict[str, int] = field(default_factory=dict)
 
     def take(self, runs: Iterable[str], seen: Mapping[str, Lease]) -> list[str]:
-        """Take these runs, those among `seen` from their owners; return those that it now holds.
+        """Take these runs, those among `seen` from their owners; return those that it now has.
 
         A run that another has taken since `seen` was read stays the other's.
 
@@ -183,7 +238,8 @@ class Held:
         """Create the lease that follows number `last`; return whether nobody else has."""
         file = self.leases.file(run, last + 1)
         try:
-            _write(file, self.owner)
+            with open(_opened(file), "w") as opened:
+                json.dump(asdict(self.owner), opened)
         except FileExistsError:
             there = _read(file)
             # It may be ours: the answer to the first try was lost on its way.
@@ -201,38 +257,26 @@ class Held:
             raise Lost(f"{run} was taken over by another process, which found this one gone")
 
     def release(self, runs: Iterable[str]) -> None:
-        """Give these runs back."""
+        """Let others take these runs."""
         for run in runs:
             self.leases.remove(run, [self.numbers.pop(run)])
 
 
-def stale(heartbeat: float) -> bool:
-    """Whether a lease was last renewed so long ago that its owner must be gone."""
-    return time.time() - heartbeat > STALE_SECONDS
-
-
-def _renew(held: Held, others: Iterable[Path], ended: threading.Event) -> None:
-    while not ended.wait(HEARTBEAT_SECONDS):
-        own = [held.leases.file(run, number) for run, number in list(held.numbers.items())]
-        for file in (*own, *others):
-            with suppress(OSError):
-                os.utime(file)
-
-
-def _write(file: Path, owner: Owner) -> None:
-    """Create a lease; OSError if it is there, or cannot be written."""
-    for _ in range(TRIES):
+def _opened(file: Path) -> int:
+    """Create a file, and return its descriptor; OSError if it is there, or cannot be written."""
+    while True:
         if not file.parent.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # who held the last lease has just removed the folder
-            descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-            break
-    else:
-        raise OSError(errno.ENOENT, "its folder vanishes")
-    try:
-        os.write(descriptor, json.dumps(asdict(owner)).encode())
-    finally:
-        os.close(descriptor)
+            return os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+
+
+def _renew(own: OwnLeases, others: Iterable[Path], ended: threading.Event) -> None:
+    while not ended.wait(HEARTBEAT_SECONDS):
+        files = [own.leases.file(run, number) for run, number in list(own.numbers.items())]
+        for file in (*files, *others):
+            with suppress(OSError):
+                os.utime(file)
 
 
 def _read(file: Path) -> tuple[Owner, float] | None:
@@ -240,4 +284,4 @@ def _read(file: Path) -> tuple[Owner, float] | None:
         record = json.loads(file.read_bytes())
         return Owner(**{**record, "process": Process(**record["process"])}), file.stat().st_mtime
     except (OSError, ValueError, TypeError, KeyError):
-        return None  # being created or given back, just now
+        return None  # being created or removed, just now

@@ -1,4 +1,4 @@
-"""What sbatch is told: by the user's own file, the study, the command line; the last counts."""
+"""The options of sbatch: of the user's own file, the study, the command line; the last counts."""
 
 import os
 import re
@@ -16,16 +16,16 @@ OURS = ("array", "job-name", "output", "error", "open-mode", "wrap", "parsable",
 """What jobs are found again by; a run has one process on one node."""
 
 
-def user_file() -> Path:
-    """Return the user's own settings: $BENCHMARK_CONFIG, or a file in the configuration folder."""
-    named = os.environ.get("BENCHMARK_CONFIG")
-    folder = platformdirs.user_config_path("disentanglement-benchmark")
-    return Path(named) if named else folder / "config.toml"
-
-
 def user_table() -> dict[str, Any]:
-    """Return the table [slurm] of the user's own settings; UserError if it cannot be read."""
-    file = user_file()
+    """Return the table [slurm] of the user's own settings.
+
+    They are in $BENCHMARK_CONFIG, or a file in the configuration folder.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    folder = platformdirs.user_config_path("disentanglement-benchmark")
+    file = Path(os.environ.get("BENCHMARK_CONFIG") or folder / "config.toml")
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8")).get("slurm", {})
     except FileNotFoundError:
@@ -44,9 +44,7 @@ def setup(tables: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(str(line) for table in tables for line in table.get("setup", []))
 
 
-def options(
-    tables: Sequence[Mapping[str, Any]], given: Sequence[str]
-) -> tuple[tuple[str, str], ...]:
+def options(tables: Sequence[Mapping[str, Any]], given: Sequence[str]) -> dict[str, str]:
     """Return the options of sbatch, later ones in the place of earlier ones.
 
     Args:
@@ -71,4 +69,4 @@ def options(
         if name in OURS:
             raise UserError(f"--slurm {text}: {name} is not yours to set; it is how jobs are found")
         found[name] = match[2] or ""
-    return tuple(found.items())
+    return found

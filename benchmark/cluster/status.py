@@ -1,9 +1,8 @@
 """What became of runs: done, running, queued, failed, diverged or missing, and why."""
 
 import json
-import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -14,68 +13,70 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.cluster.holders import Hold
+from benchmark.cluster.holders import Holder, current
 from benchmark.cluster.submission import submissions
-from benchmark.registry import UserError
-from benchmark.training.time_left import kind, paces
+from benchmark.training.time_left import Kind, kind, paces
 from results.aggregate import printable
 from results.state import ANY, STATES, RunState, Wanted, state_of
-from results.store import RUN_NAME, Folder
+from results.store import Folder, folders
 
 JOB = re.compile(r"job [0-9_]+")
 SHOWN, LOG_LINES, SHOWN_RUNNING = 20, 5, 4
 
 
-def survey(
-    names: Iterable[str], out: Path, holds: Mapping[str, Hold], wanted: Wanted = ANY
+def states(
+    names: Iterable[str], out: Path, holders: Mapping[str, Holder], wanted: Wanted = ANY
 ) -> list[RunState]:
     """Return what became of the runs of these names.
 
     Args:
         names: of their folders.
         out: the folder that these are in.
-        holds: who holds what, of `holders.settle`.
+        holders: who holds which run.
         wanted: the scores that a done run has.
     """
-    return [state_of(out / name, wanted, holds.get(name)) for name in names]
+    held = {run: holder.state for run, holder in holders.items()}
+    return [state_of(out / name, wanted, held.get(name)) for name in names]
 
 
-def _folders(out: Path) -> set[str]:
-    try:
-        return {name for name in os.listdir(out) if RUN_NAME.fullmatch(name)}
-    except FileNotFoundError:
-        return set()
-    except OSError as error:
-        raise UserError(f"cannot list runs in {out}: {error.strerror}") from error
+def states_of_study(study: str, out: Path) -> list[RunState]:
+    """Return what became of the runs of a study; UserError if there is no such study."""
+    from benchmark.config.study import find  # which imports torch
+
+    names = [run.folder(out).name for run in find(study).runs()]
+    return states(names, out, current(out))
 
 
-def known(out: Path, holds: Iterable[str] = ()) -> list[str]:
-    """Return the names of all runs in `out`, those held, and those that were asked for as jobs."""
-    asked = {name for submission in submissions(out) for name in submission.asked}
-    return sorted(_folders(out) | asked | set(holds))
+def states_of_folder(out: Path) -> list[RunState]:
+    """Return what became of all runs in `out`, those held, and those that were submitted."""
+    holders = current(out)
+    submitted = {name for submission in submissions(out) for name in submission.names}
+    names = {folder.name for folder in folders(out)} | submitted | set(holders)
+    return states(sorted(names), out, holders)
 
 
-def counts(states: Iterable[RunState]) -> Counter[str]:
-    """Return how many runs are in each state."""
-    return Counter(one.state for one in states)
-
-
-def left(states: Sequence[RunState], out: Path) -> timedelta | None:
-    """Return how long until all that runs or waits is done, None if that cannot be said.
+def time_left(found: Sequence[RunState], out: Path) -> str:
+    """Return "about 0:12:00 left" until all that runs or waits is done, "" if that is not known.
 
     A run takes what its method took on its data set, less the share of its steps that one under way
     has done, and as many run at once as now.
     """
-    todo = [s for s in states if s.state in ("running", "queued")]
-    at_once = sum(s.state == "running" for s in todo)
-    known = paces((s.run for s in states if s.state == "done"), out) if at_once else {}
-    if not at_once or any(kind(s.run) not in known for s in todo):
+    seconds = seconds_left(found, out)
+    return "" if seconds is None else f"about {timedelta(seconds=seconds)} left"
+
+
+def seconds_left(found: Sequence[RunState], out: Path) -> float | None:
+    """Return how many seconds `time_left` says."""
+    todo = [one for one in found if one.state in ("running", "queued")]
+    at_once = sum(one.state == "running" for one in todo)
+    known = paces(out) if at_once else {}
+    if not at_once or any(kind(one.run) not in known for one in todo):
         return None
-    totals = [known[kind(s.run)].total * (1 - _share(s, out)) for s in todo]
-    return timedelta(seconds=round(sum(totals) / at_once))
+    seconds = [known[kind(one.run)].total * (1 - _share_done(one, out)) for one in todo]
+    return float(round(sum(seconds) / at_once))
 
 
-def _share(one: RunState, out: Path) -> float:
+def _share_done(one: RunState, out: Path) -> float:
     """Return the share of its training steps that a run has done; 1/2 of one without steps."""
     if one.state != "running":
         return 0.0
@@ -83,63 +84,60 @@ def _share(one: RunState, out: Path) -> float:
     return done / steps if steps else 0.5
 
 
-def under_way(states: Sequence[RunState], out: Path) -> str:
+def under_way(found: Sequence[RunState], out: Path) -> str:
     """Return "betavae on dsprites step 450 of 1,000" of runs that are being trained."""
-    names = [one.run for one in states if one.state == "running"]
-    steps = {name: Folder(out / name).progress for name in names[:SHOWN_RUNNING]}
-    told = [
-        f"{kind(name)[1]} on {kind(name)[0]} step {done:,} of {all_:,}"
-        for name, (done, all_) in steps.items()
-        if all_
-    ]
-    return "; ".join(told)
+    names = [one.run for one in found if one.state == "running"][:SHOWN_RUNNING]
+    texts = []
+    for name in names:
+        (dataset, method), (done, steps) = kind(name), Folder(out / name).progress
+        if steps:
+            texts.append(f"{method} on {dataset} step {done:,} of {steps:,}")
+    return "; ".join(texts)
 
 
-def sentence(states: Sequence[RunState]) -> str:
+def sentence(found: Sequence[RunState]) -> str:
     """Return the counts in one line: "12 runs: 9 done, 3 running"."""
-    found = counts(states)
-    told = ", ".join(f"{found[state]:,} {state}" for state in STATES if found[state])
-    return f"{len(states):,} run{'s' * (len(states) != 1)}: {told or 'none'}"
+    numbers = Counter(one.state for one in found)
+    text = ", ".join(f"{numbers[state]:,} {state}" for state in STATES if numbers[state])
+    return f"{len(found):,} run{'s' * (len(found) != 1)}: {text or 'none'}"
 
 
-def shown(states: Sequence[RunState], out: Path) -> RenderableType:
+def printed(found: Sequence[RunState], out: Path) -> RenderableType:
     """Return what to print: a line per method and data set, what failed and why, the time left."""
     table = Table("data set", "method", *STATES, box=box.SIMPLE_HEAD)
-    kinds: dict[tuple[str, str], list[RunState]] = {}
-    for one in states:
-        kinds.setdefault(kind(one.run), []).append(one)
-    for (dataset, method), those in sorted(kinds.items()):
-        found = counts(those)
-        cells = [f"{found[state]:,}" if found[state] else "" for state in STATES]
+    numbers: dict[Kind, Counter[str]] = defaultdict(Counter)
+    for one in found:
+        numbers[kind(one.run)][one.state] += 1
+    for (dataset, method), of in sorted(numbers.items()):
+        cells = [f"{of[state]:,}" if of[state] else "" for state in STATES]
         table.add_row(printable(dataset), printable(method), *cells)
-    time = left(states, out)
-    told = sentence(states) + (f"; about {time} left" if time else "")
-    steps = under_way(states, out)
-    return Group(table, Text(told), *([Text(steps)] if steps else []), *_reasons(states))
+    counted = "; ".join(filter(None, (sentence(found), time_left(found, out))))
+    steps = under_way(found, out)
+    return Group(table, Text(counted), *([Text(steps)] if steps else []), *_reasons(found))
 
 
-def _reasons(states: Sequence[RunState]) -> Iterator[Text]:
+def _reasons(found: Sequence[RunState]) -> Iterator[Text]:
     """Yield why runs failed or wait, each reason once, with the end of the first one's log."""
-    told: dict[tuple[str, str], list[RunState]] = {}
-    for one in states:
+    alike: dict[tuple[str, str], list[RunState]] = defaultdict(list)
+    for one in found:
         if one.state != "done" and one.why:
-            told.setdefault((one.state, JOB.sub("job ...", one.why)), []).append(one)
-    for (state, _), those in list(told.items())[:SHOWN]:
+            alike[one.state, JOB.sub("job ...", one.why)].append(one)
+    for (state, _), those in list(alike.items())[:SHOWN]:
         first, more = those[0], f" and {len(those) - 1:,} more" if len(those) > 1 else ""
         colour = "red" if state in ("failed", "diverged") else "dim"
         yield Text(printable(f"{first.run}{more}: {state}: {first.why}"), colour)
         for line in first.log.splitlines()[-LOG_LINES:]:
             yield Text("    " + printable(line), "dim")
-    if len(told) > SHOWN:
-        yield Text(f"and {len(told) - SHOWN} more reasons; --json has all")
+    if len(alike) > SHOWN:
+        yield Text(f"and {len(alike) - SHOWN} more reasons; --json has all")
 
 
-def as_json(states: Sequence[RunState], out: Path) -> str:
+def as_json(found: Sequence[RunState], out: Path) -> str:
     """Return the counts, the time left in seconds, and what became of each run."""
-    time = left(states, out)
+    numbers = Counter(one.state for one in found)
     record = {
-        "counts": {state: counts(states)[state] for state in STATES},
-        "seconds_left": None if time is None else time.total_seconds(),
-        "runs": [asdict(one) for one in states],
+        "counts": {state: numbers[state] for state in STATES},
+        "seconds_left": seconds_left(found, out),
+        "runs": [asdict(one) for one in found],
     }
     return json.dumps(record, indent=1)

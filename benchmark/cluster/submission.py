@@ -1,26 +1,58 @@
-"""What was submitted together, in `<out>/.jobs/<id>/`: all that jobs and who follows them need.
+"""What was submitted together, in `<out>/.jobs/<id>/`: all that its jobs and who follows them need.
 
 `submission.json` says how, `tasks.jsonl` has a line per job: the runs that it does. Both are data:
-nobody who may write to the folder can have a job run what he likes. Beside them are what each job
-said, and the batch scripts and tasks that submitit wrote, in a folder of the submitter's own.
+nobody who may write to the folder can have a job run what he likes. Beside them are the jobs'
+output, and the batch scripts and tasks that submitit wrote, in a folder of the submitter's own.
 """
 
-import itertools
 import json
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.cluster.processes import Process, process
+from pydantic import TypeAdapter
+
+from benchmark.cluster.leases import Process, process
 from benchmark.config.score import Score
 from benchmark.registry import UserError
 from results.atomic import write_text
 from results.state import ANY, Wanted
+from results.store import Folder
 
-TAIL_LINES, TAIL_BYTES = 20, 8_000
+TAIL_LINES, TAIL_CHARACTERS = 20, 8_000
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """How runs are submitted.
+
+    Attributes:
+        on: slurm, local or debug.
+        pack: runs a job.
+        beside: how many of a job's runs train at once.
+        parallel: jobs, or local processes, at once; None for no limit, or what fits this machine.
+        retry: whether runs that failed are done again.
+        detach: whether jobs go on when the process that submitted them ends, and are not followed.
+        sbatch: its options, by long name; "" for one without a value.
+        setup: lines of shell that a job begins with.
+        data_dir: where the user keeps original files.
+        device: auto, cpu or cuda.
+    """
+
+    on: str
+    pack: int = 1
+    beside: int = 1
+    parallel: int | None = None
+    retry: bool = False
+    detach: bool = False
+    sbatch: Mapping[str, str] = field(default_factory=dict)
+    setup: Sequence[str] = ()
+    data_dir: Path | None = None
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -29,34 +61,26 @@ class Submission:
 
     Attributes:
         out: the folder of run folders.
-        id: its name.
-        on: slurm or local.
-        study: the study that was asked for, or "".
+        options: how they were submitted.
         wanted: the rows of scores that a finished run has.
-        metrics: the scores that they are of.
-        data_dir: where the user keeps original files, or None.
-        device: auto, cpu or cuda.
-        beside: how many of a job's runs train at once.
+        scores: those that the rows are of.
         track: scores are taken every so many training steps, too; 0: only at the end.
-        asked: the names of all runs that the command asked for, done ones included.
-        submitter: who submitted it.
+        names: of all runs of the command, those that were done before included.
+        submitter: the process that submitted it.
         cluster: Slurm's name for itself.
-        clusters: those that sbatch was told to submit to; "" for that one.
+        clusters: those that sbatch submitted to; "" for that one.
         size: tasks of each array but the last.
         arrays: the arrays' job numbers, as far as they are submitted.
         workers: the local processes.
+        id: its name.
     """
 
     out: Path
-    on: str
-    study: str = ""
+    options: JobOptions
     wanted: Wanted = ANY
-    metrics: tuple[Score, ...] = ()
-    data_dir: str | None = None
-    device: str = "auto"
-    beside: int = 1
+    scores: tuple[Score, ...] = ()
     track: int = 0
-    asked: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     submitter: Process = field(default_factory=process)
     cluster: str = ""
     clusters: str = ""
@@ -71,40 +95,31 @@ class Submission:
         return _jobs(self.out) / self.id
 
     @property
-    def ticket(self) -> Path:
-        """A file that local processes renew for all runs that wait for them."""
-        return self.folder / "ticket"
+    def file(self) -> Path:
+        """Its record, whose time local processes renew for all runs that wait for them."""
+        return self.folder / "submission.json"
 
     @property
     def heartbeat(self) -> float:
-        """When local processes last renewed the ticket, in seconds since 1970; 0 if never."""
+        """When its record was last written or renewed, in seconds since 1970; 0 if it is gone."""
         try:
-            return self.ticket.stat().st_mtime
+            return self.file.stat().st_mtime
         except OSError:
             return 0.0
 
     def write(self) -> "Submission":
-        """Write `submission.json`; UserError if that cannot be."""
-        record = asdict(self)
-        del record["out"], record["id"]
-        record["wanted"]["rows"] = sorted(self.wanted.rows)
-        write_text(self.folder / "submission.json", json.dumps(record))
+        """Write the record; UserError if that cannot be."""
+        write_text(self.file, RECORD.dump_json(self, exclude={"out", "id"}).decode())
         return self
 
-    def change(self, **what: Any) -> "Submission":
+    def change(self, **attributes: Any) -> "Submission":
         """Return it with these attributes, written."""
-        return replace(self, **what).write()
+        return replace(self, **attributes).write()
 
     def write_tasks(self, tasks: Sequence[Sequence[dict[str, Any]]]) -> None:
-        """Write the runs of each task: {"name", "run", "asked"} each."""
+        """Write the runs of each task: {"name", "run", "record"} each; the last is `run.json`."""
         lines = (json.dumps(task) + "\n" for task in tasks)
         write_text(self.folder / "tasks.jsonl", "".join(lines))
-
-    def task(self, number: int) -> list[dict[str, Any]]:
-        """Return the runs of a task."""
-        with (self.folder / "tasks.jsonl").open() as file:
-            line = next(itertools.islice(file, number, None))
-        return list(json.loads(line))
 
     @cached_property
     def tasks(self) -> list[list[dict[str, Any]]]:
@@ -120,22 +135,19 @@ class Submission:
         """The task of each run."""
         return {run["name"]: i for i, task in enumerate(self.tasks) for run in task}
 
-    @property
-    def number_of_arrays(self) -> int:
-        """How many arrays its tasks are split into."""
-        return -(-len(self.tasks) // self.size)
-
     def array(self, task: int) -> tuple[str, int]:
-        """Return the name of the array that a task is in, and its index there."""
-        return self.array_name(task // self.size), task % self.size
+        """Return the name of the array that a task is in, and its index there.
 
-    def array_name(self, number: int) -> str:
-        """Return the name of an array: it is known before Slurm gives a number."""
-        return f"benchmark-{self.id}-{number}"
+        The name is known before Slurm gives a number.
+        """
+        number, index = divmod(task, self.size)
+        return f"benchmark-{self.id}-{number}", index
 
     def job(self, task: int) -> str:
-        """Return Slurm's number of a submitted task's job; an array of one is none."""
+        """Return Slurm's number of a task's job, "" before it has one; an array of one is none."""
         array, index = divmod(task, self.size)
+        if not 0 <= array < len(self.arrays):
+            return ""
         alone = len(self.tasks) - array * self.size == 1
         return self.arrays[array] if alone else f"{self.arrays[array]}_{index}"
 
@@ -144,37 +156,43 @@ class Submission:
         name, number = self.array(task)
         return self.folder / f"{name}-{index or number}.log"
 
+    def fail(self, run: str, reason: str, log: str) -> None:
+        """Record that a run failed, and the last lines that it wrote.
+
+        Raises:
+            UserError: its folder cannot be written to.
+        """
+        folder = Folder(self.out / run)
+        if not folder.has_config:
+            task = self.tasks[self.task_of[run]]
+            folder.write_config(next(one["record"] for one in task if one["name"] == run))
+        folder.fail("failed", reason, log=log)
+
     def tail(self, task: int) -> str:
         """Return the end of a task's output."""
         try:
-            with self.log(task).open("rb") as file:
-                file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
-                text = file.read().decode(errors="replace")
+            with self.log(task).open(errors="replace") as file:
+                return "".join(deque(file, TAIL_LINES))[-TAIL_CHARACTERS:].rstrip("\n")
         except OSError:
             return ""
-        return "\n".join(text.splitlines()[-TAIL_LINES:])
+
+
+RECORD = TypeAdapter(Submission)
 
 
 def read(folder: Path) -> Submission | None:
     """Return the submission in a folder, None if there is none to be read."""
     try:
         record = json.loads((folder / "submission.json").read_bytes())
-        record["submitter"] = Process(**record["submitter"])
-        record["workers"] = tuple(Process(**worker) for worker in record["workers"])
-        rows, again = record["wanted"]["rows"], record.pop("wanted")["again"]
-        wanted = Wanted(frozenset((metric, protocol) for metric, protocol in rows), tuple(again))
-        record |= {name: tuple(record[name]) for name in ("asked", "arrays")}
-        scores = [Score(**{**one, "factors": (*one["factors"],)}) for one in record["metrics"]]
-        record["metrics"] = tuple(scores)
-        return Submission(folder.parents[1], **record, wanted=wanted, id=folder.name)
-    except (OSError, ValueError, TypeError, KeyError):
+        return RECORD.validate_python({**record, "out": folder.parents[1], "id": folder.name})
+    except (OSError, ValueError):
         return None
 
 
 def submissions(out: Path) -> Iterator[Submission]:
-    """Yield those in the folder of run folders, oldest first."""
+    """Yield those in the folder of run folders; UserError if it cannot be listed."""
     try:
-        folders = sorted(_jobs(out).iterdir(), key=lambda folder: folder.stat().st_mtime)
+        folders = list(_jobs(out).iterdir())
     except FileNotFoundError:
         return
     except OSError as error:

@@ -1,115 +1,140 @@
-"""`run --on slurm` or `local`: take the runs that nobody has, and hand them out as jobs."""
+"""`run --on slurm` or `local`: submit the runs that nobody has as jobs, and follow them."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmark import ROOT
-from benchmark.cluster import slurm
+from benchmark import comparison
+from benchmark.cluster import follow, slurm
+from benchmark.cluster.holders import current, release_dead
 from benchmark.cluster.job import WITH_STDIN
-from benchmark.cluster.leases import Held, Leases, Owner
-from benchmark.cluster.processes import Process, process
-from benchmark.cluster.submission import Submission
+from benchmark.cluster.leases import Leases, Owner, OwnLeases, Process, process
+from benchmark.cluster.status import sentence
+from benchmark.cluster.submission import JobOptions, Submission
 from benchmark.comparison import Comparison
-from benchmark.config.applicable import check_fits
 from benchmark.config.run import Run
-from benchmark.registry import UserError
-from benchmark.runner import wanted
-from datasets import load
-from results.atomic import write_text
+from benchmark.registry import UserError, unknown
+from benchmark.training import time_left
 from results.state import state_of
 
 PLACES = ("slurm", "local", "debug")
 MOST_WORKERS = 4
 
 
-@dataclass(frozen=True)
-class How:
-    """How runs are handed out.
+def run(planned: Comparison, out: Path, options: JobOptions, *, dry_run: bool, json: bool) -> int:
+    """Submit what is left and nobody holds, and follow it; return how many runs failed.
 
-    Attributes:
-        on: slurm, local or debug.
-        study: the study that they are of, or "".
-        pack: runs a job.
-        beside: how many of a job's runs train at once.
-        parallel: jobs, or local processes, at once; None for no limit, or what fits this machine.
-        retry: whether runs that failed are done again.
-        detach: whether jobs go on when the process that submitted them ends, and are not followed.
-        options: of sbatch; the last of a name counts.
-        setup: lines of shell that a job begins with.
-        data_dir: where the user keeps original files.
-        device: auto, cpu or cuda.
-    """
-
-    on: str
-    study: str = ""
-    pack: int = 1
-    beside: int = 1
-    parallel: int | None = None
-    retry: bool = False
-    detach: bool = False
-    options: tuple[tuple[str, str], ...] = ()
-    setup: tuple[str, ...] = ()
-    data_dir: Path | None = None
-    device: str = "auto"
-
-
-def prepare(runs: Sequence[Run], data_dir: Path | None) -> None:
-    """Fetch and pack the data sets, here and once, and see that every method can take its own.
+    Args:
+        planned: the runs.
+        out: the folder of run folders.
+        options: how they are submitted.
+        dry_run: only say what would be submitted.
+        json: print the table as JSON.
 
     Raises:
-        UserError: a data set is not to be had, or does not fit.
+        UserError: a data set is not to be had, a folder cannot be written to, or Slurm refuses.
     """
-    for name in dict.fromkeys(run.dataset for run in runs):
-        check_fits([run for run in runs if run.dataset == name], load(name, data_dir))
+    if options.on not in PLACES:
+        raise unknown("place in --on", options.on, PLACES)
+    if options.on != "slurm" and options.beside > 1:
+        raise UserError(
+            f"--beside {options.beside} is for jobs of Slurm; --parallel is what you mean"
+        )
+    comparison.check_folder(out)
+    if dry_run:
+        _preview(planned, out, options)
+        return 0
+    states = planned.states(out, release_dead(out))
+    print(sentence(states), file=sys.stderr)
+    if options.on == "debug":
+        failed = comparison.run(planned, out, options.data_dir, options.retry)
+        comparison.show(planned, out, json)
+        return failed
+    todo = planned.left(states, options.retry)
+    submission = _submit(todo, planned, out, options) if todo.runs else None
+    if options.detach:
+        return 0
+    if options.on == "local" and submission is not None:
+        follow.replace_process(submission, json)
+    try:
+        ended = follow.follow(planned.names(out), out, planned.wanted)
+    except KeyboardInterrupt:
+        if options.on == "slurm":
+            print(f"detached; the jobs go on: {_how_to_see(out)}", file=sys.stderr)
+        raise
+    comparison.show(planned, out, json)
+    return sum(one.state != "done" for one in ended)
 
 
-def submit(runs: Sequence[Run], asked: Comparison, out: Path, how: How) -> Submission | None:
-    """Hand out those of the runs that nobody has taken meanwhile; None if others have them all.
+def _preview(planned: Comparison, out: Path, options: JobOptions) -> None:
+    """Print what there is to submit, and how long it takes."""
+    states = planned.states(out, current(out))
+    todo = planned.left(states, options.retry)
+    print(sentence(states))
+    if not todo.runs:
+        print("nothing to submit")
+        return
+    print(f"to submit: {len(todo.runs):,} runs in {-(-len(todo.runs) // options.pack):,} jobs")
+    print(time_left.estimate(todo.steps, out))
+
+
+def _submit(
+    todo: Comparison, planned: Comparison, out: Path, options: JobOptions
+) -> Submission | None:
+    """Submit those of the runs that nobody has taken meanwhile; None if others have them all.
+
+    Args:
+        todo: what is left.
+        planned: all that the command is about.
+        out: the folder of run folders.
+        options: how they are submitted.
 
     Raises:
-        UserError: a file cannot be written, or Slurm refuses: then the rest is free again.
+        UserError: a data set is not to be had or does not fit, a file cannot be written, or Slurm
+            refuses: then the rest is free again.
     """
-    site = slurm.site() if how.on == "slurm" else slurm.Site("", sys.maxsize)
+    comparison.load_datasets(todo, options.data_dir)  # fetched and packed here, once
+    started = time.monotonic()
+    site = slurm.site() if options.on == "slurm" else slurm.Site("", sys.maxsize)
     submission = Submission(
         Path(out).resolve(),
-        how.on,
-        how.study,
-        wanted=wanted(asked.scores),
-        metrics=asked.scores,
-        data_dir=None if how.data_dir is None else str(how.data_dir.resolve()),
-        device=how.device,
-        beside=how.beside,
-        track=asked.track,
-        asked=tuple(run.folder(out).name for run in asked.runs),
+        options,
+        wanted=planned.wanted,
+        scores=planned.scores,
+        track=planned.track,
+        names=tuple(planned.names(out)),
         cluster=site.cluster,
-        clusters=_clusters(dict(how.options)),
+        clusters=_clusters(options.sbatch),
         size=site.max_array_size,
     ).write()
-    with Leases(submission.out).owner(Owner(submission=submission.id)) as mine:
-        taken = _take(runs, submission, mine, how.retry)
+    with Leases(submission.out).owner(Owner(submission=submission.id)) as own:
+        taken = _take(todo.runs, submission, own)
         if not taken:
             shutil.rmtree(submission.folder, ignore_errors=True)
+            print("others have taken them all", file=sys.stderr)
             return None
-        if how.on == "local":
-            write_text(submission.ticket, "")
-        submission.write_tasks([[_record(r, out) for r in part] for part in parts(taken, how.pack)])
-        start = _start_arrays if how.on == "slurm" else _start_workers
-        try:
-            return start(submission, how)
-        except Refused as refusal:
-            first = refusal.tasks * how.pack
-            mine.release([run.folder(out).name for run in taken[first:]])
-            raise UserError(
-                f"{refusal}; {first:,} of {len(taken):,} runs are submitted"
-            ) from refusal
+        submission.write_tasks(
+            [taken[i : i + options.pack] for i in range(0, len(taken), options.pack)]
+        )
+        start = _start_arrays if options.on == "slurm" else _start_workers
+        submission = start(submission, own)
+    where = f"jobs {', '.join(submission.arrays)}" if submission.arrays else "local processes"
+    took = f"{len(taken):,} run{'s' * (len(taken) != 1)} in {time.monotonic() - started:.1f} s"
+    print(f"submitted {took}: {where}; {_how_to_see(out)}", file=sys.stderr)
+    return submission
+
+
+def _how_to_see(out: Path) -> str:
+    return f"`python -m benchmark status --out {shlex.quote(str(out))}` says how they are"
 
 
 def _clusters(options: Mapping[str, str]) -> str:
@@ -118,74 +143,64 @@ def _clusters(options: Mapping[str, str]) -> str:
     return next(filter(None, (*variables, options.get("clusters"), options.get("cluster"))), "")
 
 
-class Refused(UserError):
-    """Slurm does not take an array; so many tasks before it were taken."""
-
-    def __init__(self, why: str, tasks: int) -> None:
-        super().__init__(why)
-        self.tasks = tasks
-
-
-def _take(runs: Sequence[Run], submission: Submission, mine: Held, retry: bool) -> list[Run]:
-    """Take those runs that nobody holds and that are still left to do."""
-    out = submission.out
-    by_name = {run.folder(out).name: run for run in runs}
-    # Another command may have brought some to their ends since this one looked.
-    taken = mine.take(by_name, {})
+def _take(runs: Sequence[Run], submission: Submission, own: OwnLeases) -> list[dict[str, Any]]:
+    """Take those runs that nobody holds and that are still left to do; return their records."""
+    out, retry = submission.out, submission.options.retry
+    by_name = {one.folder(out).name: one for one in runs}
+    # Another command may have completed some since this one read their states.
+    taken = own.take(by_name, {})
     left = [name for name in taken if state_of(out / name, submission.wanted).is_left(retry)]
-    mine.release(set(taken) - set(left))
-    return [by_name[name] for name in left]
+    own.release(set(taken) - set(left))
+    return [_record(name, by_name[name]) for name in left]
 
 
-def parts(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
-    """Yield the runs of each task."""
-    return (runs[i : i + size] for i in range(0, len(runs), size))
+def _record(name: str, run: Run) -> dict[str, Any]:
+    return {"name": name, "run": asdict(run), "record": run.record(run.precision)}
 
 
-def _record(run: Run, out: Path) -> dict[str, Any]:
-    name = run.folder(out).name
-    return {"name": name, "run": asdict(run), "asked": run.record(run.precision)}
-
-
-def _start_arrays(submission: Submission, how: How) -> Submission:
+def _start_arrays(submission: Submission, own: OwnLeases) -> Submission:
     """Submit the tasks as arrays that are as long as the site allows.
 
     A limit on how many run at once holds for all of them: each waits for the one before it.
     """
-    from benchmark.cluster import slurm_arrays  # which takes a moment, and is for Slurm only
-
-    for number in range(submission.number_of_arrays):
-        options = dict(how.options)
-        if how.parallel is not None and submission.arrays:
-            after = f"afterany:{submission.arrays[-1]}"
-            options["dependency"] = ",".join(filter(None, (options.get("dependency"), after)))
+    for first in range(0, len(submission.tasks), submission.size):
+        dependency = ""
+        if submission.options.parallel is not None and submission.arrays:
+            dependency = f"afterany:{submission.arrays[-1]}"
         try:
-            job = slurm_arrays.submit(submission, number, options, how.setup, how.parallel)
+            job = slurm.submit(submission, first // submission.size, dependency)
             submission = submission.change(arrays=(*submission.arrays, job))
         except UserError as error:
-            raise Refused(str(error), number * submission.size) from error
+            refused = [run["name"] for task in submission.tasks[first:] for run in task]
+            own.release(refused)
+            total = len(submission.task_of)
+            raise UserError(
+                f"{error}; {total - len(refused):,} of {total:,} runs are submitted"
+            ) from error
     return submission
 
 
-def _start_workers(submission: Submission, how: How) -> Submission:
+def _start_workers(submission: Submission, own: OwnLeases) -> Submission:
     """Start the local processes; unless detached they end with this one, however it ends.
 
     They have a session of their own, so that Ctrl-C is for this process only.
     """
-    words = [sys.executable, "-u", "-m", "benchmark.cluster.job", str(submission.folder)]
-    stdin, end = _stdin(how.detach)
-    gpus = _gpus(how.device)
-    number = min(how.parallel or len(gpus) or _processors(), len(submission.tasks))
-    threads = str(max(1, (os.cpu_count() or 1) // number))
+    options = submission.options
+    program = [sys.executable, "-u", "-m", "benchmark.cluster.job", str(submission.folder)]
+    stdin, end = _stdin(options.detach)
+    gpus = _gpus(options.device)
+    processors = os.cpu_count() or 1
+    usual = len(gpus) or max(1, min(MOST_WORKERS, processors // 2))
+    number = min(options.parallel or usual, len(submission.tasks))
+    variables = follow.environment()
+    variables.setdefault("OMP_NUM_THREADS", str(max(1, processors // number)))
     workers: list[Process] = []
     for i in range(number):
-        variables = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])}
-        variables.setdefault("OMP_NUM_THREADS", threads)
         if gpus:
             variables["CUDA_VISIBLE_DEVICES"] = gpus[i % len(gpus)]
         with submission.log(i).open("ab") as log:
             worker = subprocess.Popen(
-                [*words, str(i), *end],
+                [*program, str(i), *end],
                 env=variables,
                 stdin=stdin,
                 stdout=log,
@@ -198,7 +213,7 @@ def _start_workers(submission: Submission, how: How) -> Submission:
 
 
 def _stdin(detach: bool) -> tuple[int, list[str]]:
-    """Return what local processes have as standard input, and the word that says what it means.
+    """Return what local processes have as standard input, and the option that says what it means.
 
     It is a pipe that nobody writes to: the system closes its other end when this process is gone.
     """
@@ -215,11 +230,3 @@ def _gpus(device: str) -> list[str]:
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
-
-
-def _processors() -> int:
-    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // 2))
-
-
-def _python_path() -> list[str]:
-    return [part for part in (os.environ.get("PYTHONPATH"),) if part]

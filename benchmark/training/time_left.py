@@ -3,30 +3,32 @@
 import json
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from results.atomic import SCORES
-from results.store import RUN_NAME, Folder
+from results.store import RUN_NAME, Folder, folders
 
 SAMPLE = 5
 REST = 10.0
-"""Seconds of a run beyond its training, while no run has told."""
+"""Seconds of a run beyond its training, while none has ended."""
+NAMED = 3
+NO_TIME = "no time is known until one of a method and data set is done, or has trained for a minute"
 
 Kind = tuple[str, str]
+"""A data set and a method."""
 
 
-@dataclass(frozen=True)
-class Pace:
+class Pace(NamedTuple):
     """What runs of one method on one data set took.
 
     Attributes:
         step: seconds per training step; 0 for what is not trained by steps.
-        rest: seconds of everything else that is measured: fitting an encoder post hoc, scoring.
+        rest: seconds of everything else: fitting an encoder post hoc, scoring.
         total: seconds of a whole run, of as many steps as it had.
     """
 
@@ -41,29 +43,34 @@ def kind(run: str) -> Kind:
     return (match["dataset"], match["method"]) if match else ("", run)
 
 
-def paces(done: Iterable[str], out: Path) -> dict[Kind, Pace]:
-    """Return the median pace of finished runs, `SAMPLE` of each kind."""
-    return _medians(done, lambda run: _pace(out / run))
+def paces(out: Path) -> dict[Kind, Pace]:
+    """Return the median pace of the finished runs in `out`, `SAMPLE` of each kind."""
+    return _medians(folders(out), _pace)
 
 
-def paces_so_far(begun: Iterable[str], out: Path) -> dict[Kind, Pace]:
+def paces_so_far(out: Path, kinds: Collection[Kind]) -> dict[Kind, Pace]:
     """Return the median pace of runs under way, by their checkpoints; the rest of it is unknown: 0.
 
     It imports torch.
     """
-    return _medians(begun, lambda run: _pace_so_far(out / run))
+    return _medians((one for one in folders(out) if kind(one.name) in kinds), _pace_so_far)
 
 
-def _medians(runs: Iterable[str], pace: Callable[[str], Pace | None]) -> dict[Kind, Pace]:
+def _medians(runs: Iterable[Folder], pace: Callable[[Folder], Pace | None]) -> dict[Kind, Pace]:
     found: dict[Kind, list[Pace]] = defaultdict(list)
     for run in runs:
-        if len(found[kind(run)]) < SAMPLE and (measured := pace(run)) is not None:
-            found[kind(run)].append(measured)
-    return {which: _median(several) for which, several in found.items() if several}
+        several = found[kind(run.name)]
+        if len(several) < SAMPLE and (one := pace(run)) is not None:
+            several.append(one)
+    return {
+        which: Pace(*map(statistics.median, zip(*several, strict=True)))
+        for which, several in found.items()
+        if several
+    }
 
 
-def _pace_so_far(folder: Path) -> Pace | None:
-    checkpoint = Folder(folder).checkpoint()
+def _pace_so_far(folder: Folder) -> Pace | None:
+    checkpoint = folder.checkpoint()
     if not checkpoint.exists():
         return None
     import torch
@@ -78,9 +85,9 @@ def _pace_so_far(folder: Path) -> Pace | None:
     return Pace(step, 0.0, 0.0) if step else None
 
 
-def _pace(folder: Path) -> Pace | None:
+def _pace(folder: Folder) -> Pace | None:
     try:
-        record = json.loads((folder / SCORES).read_bytes())
+        record = json.loads((folder.path / SCORES).read_bytes())
         train, rows = record["train"], record["rows"]
         seconds = float(train.get("seconds", 0))
         rate = float(train.get("steps_per_second", 0))
@@ -91,9 +98,33 @@ def _pace(folder: Path) -> Pace | None:
     return Pace(1 / rate if rate else 0.0, rest, seconds + rest)
 
 
-def _median(several: Sequence[Pace]) -> Pace:
-    values: Any = zip(*((pace.step, pace.rest, pace.total) for pace in several), strict=True)
-    return Pace(*map(statistics.median, values))
+def estimate(todo: Sequence[tuple[Kind, int]], out: Path) -> str:
+    """Return how long runs of these kinds and steps take one after another, at the pace of others.
+
+    Those are done ones in `out`, and where there is none of a kind those under way.
+    """
+    kinds = Counter(which for which, _ in todo)
+    known = paces(out)
+    training = paces_so_far(out, kinds.keys() - known.keys())
+    known |= training
+    timed = [(steps, known[which]) for which, steps in todo if which in known]
+    if not timed:
+        return NO_TIME
+    hours = sum(steps * pace.step + pace.rest for steps, pace in timed) / 3600
+    text = f"about {hours:,.1f} hours of one device as it was measured"
+    if training:
+        text += f", of {_names(training)} training alone"
+    if lacking := kinds.keys() - known.keys():
+        number = sum(kinds[which] for which in lacking)
+        text += f", without {number:,} run{'s' * (number != 1)} of {_names(lacking)}: {NO_TIME}"
+    return text
+
+
+def _names(kinds: Collection[Kind]) -> str:
+    """Return "vae on toy, gan on toy and 40 more"."""
+    names = sorted(f"{method} on {dataset}" for dataset, method in kinds)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 @dataclass
@@ -110,30 +141,30 @@ class Remaining:
     step: dict[Kind, float] = field(default_factory=dict)
     rest: list[float] = field(default_factory=list)
 
-    def begin(self, which: Kind, steps: int) -> None:
-        """Take the next run up."""
+    def start(self, which: Kind, steps: int) -> None:
+        """Take the next run from those that wait."""
         self.waiting.remove((which, steps))
         self.current, self.steps_left, self.training = which, steps, 0.0
-        self.began = time.monotonic()
+        self.started = time.monotonic()
         self.first: tuple[str, int, float] | None = None
 
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """Take note of how far a stage of the run is."""
+    def progress(self, stage: str, done: int, total: int) -> str:
+        """Note how far a stage of the run is; return the text for the time left."""
         now = time.monotonic()
         if self.first is None or self.first[0] != stage:
             self.first = stage, done, now
         elif stage == "train":
             self.step[self.current] = (now - self.first[2]) / (done - self.first[1])
         if stage == "train":
-            self.training = now - self.began
+            self.training = now - self.started
         self.steps_left = total - done if stage == "train" else 0
+        return self._text()
 
     def end(self) -> None:
-        """Take note that the run has ended."""
-        self.rest.append(time.monotonic() - self.began - self.training)
-        self.steps_left = 0
+        """Note that the run has ended."""
+        self.rest.append(time.monotonic() - self.started - self.training)
 
-    def seconds(self) -> float | None:
+    def _seconds(self) -> float | None:
         """Return how many seconds are left, None before any pace is known."""
         runs = [(self.current, self.steps_left), *self.waiting]
         if not self.step and any(steps for _, steps in runs):
@@ -143,8 +174,8 @@ class Remaining:
         train = sum(steps * self.step.get(which, usual) for which, steps in runs)
         return train + rest * len(runs)
 
-    def text(self) -> str:
+    def _text(self) -> str:
         """Return ", 3 runs to go, about 0:04:30 left", as far as it is known."""
-        seconds, runs = self.seconds(), len(self.waiting) + 1
+        seconds, runs = self._seconds(), len(self.waiting) + 1
         time_left = "" if seconds is None else f", about {timedelta(seconds=round(seconds))} left"
         return f", {runs} run{'s' * (runs != 1)} to go{time_left}"
