@@ -30,8 +30,7 @@ FACTS: dict[str, Any] = {
     "licence": "drawn here",
     "packed": "dsprites",
 }
-PAINTINGS = ("scream.jpg", "scream.jpeg", "scream.png")
-PAINTING = (Original(PAINTINGS[0]),)
+PAINTING = Original("scream.png", also=("scream.jpg", "scream.jpeg"))
 SIZE = (350, 274)
 """Width and height to which the painting is brought before pieces are cut out of it."""
 
@@ -106,23 +105,17 @@ class Screaming(Variant):
         return mean
 
 
-def find(one: Original, folder: Path | None) -> Path | None:
-    """Return where the user's picture is, under any of its names."""
-    paths = (packed_file.find(name, folder, "scream_dsprites") for name in PAINTINGS)
-    return next((path for path in paths if path is not None), None)
-
-
 def painting(folder: Path | None) -> NDArray[np.uint8]:
     """Return the user's picture (3, 274, 350).
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    path = find(PAINTING[0], folder)
+    path = downloads.find("scream_dsprites", PAINTING, folder)
     if path is None:
         raise UserError(
             "scream_dsprites needs a picture of Munch's The Scream (or any other): put it into "
-            f"{folder or packed_file.root()} as {', '.join(PAINTINGS[:-1])} or {PAINTINGS[-1]}; "
+            f"{folder or packed_file.root()} as {', '.join(PAINTING.also)} or {PAINTING.name}; "
             "--data-dir names another folder"
         )
     with downloads.reading(path), Image.open(path, formats=["JPEG", "PNG"]) as image:
@@ -141,9 +134,7 @@ def noisy_dsprites(folder: Path | None = None) -> Grid:
     return Noisy("noisy_dsprites", folder)
 
 
-@DATASETS.register(
-    "scream_dsprites", **FACTS, files=PAINTING, find=find, spec=spec("scream_dsprites")
-)
+@DATASETS.register("scream_dsprites", **FACTS, files=(PAINTING,), spec=spec("scream_dsprites"))
 def scream_dsprites(folder: Path | None = None) -> Grid:
     """Return shapes that invert pieces of a painting, which is the user's file."""
     return Screaming("scream_dsprites", folder)
