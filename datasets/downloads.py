@@ -226,9 +226,9 @@ def _continue(url: str, part: Path, have: int) -> None:
     Raises:
         Incomplete: not all of it came; where `part` cannot be continued, it is removed.
     """
-    asked = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        answer = urllib.request.urlopen(asked, timeout=TIMEOUT)
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise

@@ -3,7 +3,7 @@
 Locatello et al., *Challenging Common Assumptions in the Unsupervised Learning of Disentangled
 Representations*, ICML 2019, https://arxiv.org/abs/1811.12359, appendix. What is random there for
 every batch is here a function of the row alone, so that an image is the same whenever it is asked
-for. Nothing is stored: images are made of those of dSprites when they are dealt.
+for. Nothing is stored: images are made of those of dSprites when a batch needs them.
 """
 
 from dataclasses import replace
@@ -32,7 +32,7 @@ FACTS: dict[str, Any] = {
 }
 PAINTING = Original("scream.png", also=("scream.jpg", "scream.jpeg"))
 SIZE = (350, 274)
-"""Width and height to which the painting is brought before pieces are cut out of it."""
+"""Width and height to which the painting is resized before pieces are cut out of it."""
 
 
 def spec(name: str) -> Spec:
@@ -59,8 +59,8 @@ class Variant(Grid):
         raise NotImplementedError
 
 
-def chance(row: int) -> np.random.Generator:
-    """Return the generator of an image's chance."""
+def generator(row: int) -> np.random.Generator:
+    """Return the random generator of an image."""
     return np.random.Generator(np.random.Philox(key=row))
 
 
@@ -69,7 +69,7 @@ class Coloured(Variant):
 
     def painted(self, shape: Images, index: Index) -> Images:
         """Return images (n, 3, 64, 64) of shapes (n, 1, 64, 64) in {0, 1}."""
-        colour = [chance(row).integers(128, 256, (3, 1, 1), np.uint8) for row in index.tolist()]
+        colour = [generator(row).integers(128, 256, (3, 1, 1), np.uint8) for row in index.tolist()]
         return shape * np.array(colour, np.uint8).reshape(-1, 3, 1, 1)
 
 
@@ -78,7 +78,7 @@ class Noisy(Variant):
 
     def painted(self, shape: Images, index: Index) -> Images:
         """Return images (n, 3, 64, 64) of shapes (n, 1, 64, 64) in {0, 1}."""
-        noise = [chance(row).bytes(3 * 64 * 64) for row in index.tolist()]
+        noise = [generator(row).bytes(3 * 64 * 64) for row in index.tolist()]
         ground = np.frombuffer(b"".join(noise), np.uint8).reshape(-1, 3, 64, 64)
         return np.maximum(ground, 255 * shape)
 
@@ -92,7 +92,7 @@ class Screaming(Variant):
 
     def painted(self, shape: Images, index: Index) -> Images:
         """Return images (n, 3, 64, 64) of shapes (n, 1, 64, 64) in {0, 1}."""
-        grounds = [self._piece(chance(row)) for row in index.tolist()]
+        grounds = [self._piece(generator(row)) for row in index.tolist()]
         ground = np.array(grounds, np.uint8).reshape(-1, 3, 64, 64)
         return np.where(shape == 1, 255 - ground, ground)
 

@@ -1,4 +1,4 @@
-"""Which data sets are here, in packed or published files, and whether these are whole."""
+"""Which data sets are here, in packed or published files, and whether these are intact."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

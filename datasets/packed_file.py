@@ -1,4 +1,4 @@
-"""Where prepared data sets lie: one HDF5 file each, written by one process, whole or not at all."""
+"""Prepared data sets: one HDF5 file each, written by one process, completely or not at all."""
 
 import hashlib
 import os
@@ -100,9 +100,9 @@ def location(name: str) -> Path:
 
 
 def open_packed(path: Path, size: int, **facts: Fact) -> Packed | None:
-    """Return what the file `path` holds, None unless it is whole and as wanted.
+    """Return what the file `path` holds, None unless it is complete and as wanted.
 
-    Looks at the attributes, the tables and a sample of the rows; `checksum` looks at all of them.
+    Checks the attributes, the tables and a sample of the rows; `checksum` checks all of them.
 
     Raises:
         PermissionError: the file is there and may not be read.

@@ -115,7 +115,7 @@ def layout(spec: Spec) -> Layout:
     version=1,
 )
 class InfoGAN(Method):
-    """A GAN whose generator is asked to keep its codes legible in the image.
+    """A GAN that maximises the mutual information of its codes and the generated image.
 
     Args:
         spec: the data set; it picks the paper's layout of codes.

@@ -116,8 +116,7 @@ class InfoGANCR(Method):
         one, other = self.sample(n, device), self.sample(n, device)
         latents = len(self.informative)
         shared = (torch.rand(n, device=device) * latents).long().clamp(max=latents - 1)
-        column = torch.arange(len(self.codes), device=device) == shared[:, None]
-        other = torch.where(column, one, other)
+        other = torch.where(nets.one_hot(shared, len(self.codes)), one, other)
         pair = torch.cat([self.decode(one), self.decode(other)], 1)
         entropy = F.cross_entropy(self.cr(pair).float(), shared)
         self.logs["contrast"] = entropy.detach()
