@@ -128,7 +128,7 @@ def _contents(paths: list[Path], side: int) -> packed_file.Contents:
         "split": _numbers(texts[2], files).astype(np.uint8),
     }
     faces = blocks(images, files, side)
-    return packed_file.Contents(len(files), faces, tables, downloads.about(FILES))
+    return packed_file.Contents(len(files), faces, tables, downloads.about(FILES, paths))
 
 
 def _attributes(path: Path) -> tuple[list[str], list[str], NDArray[np.uint8]]:

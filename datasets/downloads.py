@@ -75,9 +75,13 @@ def get(dataset: str, files: Sequence[Original], folder: Path | None) -> list[Pa
     return paths
 
 
-def about(files: Sequence[Original]) -> dict[str, packed_file.Fact]:
+def about(files: Sequence[Original], paths: Sequence[Path]) -> dict[str, packed_file.Fact]:
     """Return what a packed file says of the files that it was made from."""
-    said = [" ".join([one.name, *one.urls[:1], one.md5 or "no published MD5"]) for one in files]
+    said = [
+        " ".join([one.name, *one.urls[:1], one.md5 or "no published MD5"])
+        + ("" if path.name == one.name else f" (not verified: made from {path.name})")
+        for one, path in zip(files, paths, strict=True)
+    ]
     return {"made_from": "; ".join(said)} if files else {}
 
 

@@ -151,7 +151,9 @@ def pack(path: Path, size: int, contents: Contents, facts: Mapping[str, Fact]) -
             # This version of the format has checksums in its header, and strings of fixed length
             # lie there: without both, HDF5 crashes or hangs on a damaged header.
             with h5py.File(part, "w", libver="v110", locking=False) as file:
-                digest = _fill(file, (contents.count, size), contents.blocks, plain, room)
+                digest = _fill(
+                    file, path.stem, (contents.count, size), contents.blocks, plain, room
+                )
                 _finish(file, part, contents, {**facts, "sha256": digest})
                 end = file.id.get_filesize()
             plain.truncate(end)  # HDF5 cuts the spare room off in some cases only
@@ -162,12 +164,17 @@ def pack(path: Path, size: int, contents: Contents, facts: Mapping[str, Fact]) -
 
 
 def _fill(
-    file: h5py.File, shape: tuple[int, int], blocks: Iterable[Images], plain: BinaryIO, room: int
+    file: h5py.File,
+    name: str,
+    shape: tuple[int, int],
+    blocks: Iterable[Images],
+    plain: BinaryIO,
+    room: int,
 ) -> str:
     """Write the images, with `room` to spare at every time, and return their SHA-256."""
     images, digest, done = image_chunks.create(file, shape), hashlib.sha256(), 0
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("Packing", total=shape[0])
+        bar = progress.add_task(f"Packing {name}", total=shape[0])
         for block in blocks:
             size = file.id.get_filesize() + block.nbytes + image_chunks.ENTRY * len(block)
             _reserve(plain, size + room)

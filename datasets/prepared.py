@@ -42,7 +42,7 @@ def grid(
     def contents() -> Contents:
         paths = downloads.get(spec.name, files, folder)
         count = math.prod(spec.factor_sizes)
-        return Contents(count, blocks(paths), facts=downloads.about(files))
+        return Contents(count, blocks(paths), facts=downloads.about(files, paths))
 
     return Grid(spec, packed_file.packed(spec, contents, source=source, **facts).images)
 
@@ -67,10 +67,11 @@ def labelled(
     """
 
     def contents() -> Contents:
-        (images, labels), (others, more) = parts(downloads.get(spec.name, files, folder))
+        paths = downloads.get(spec.name, files, folder)
+        (images, labels), (others, more) = parts(paths)
         factors = np.concatenate([labels, more])[:, None]
         tables = {"factors": factors, "held_out": np.arange(len(factors)) >= len(labels)}
-        return Contents(len(factors), (images, others), tables, downloads.about(files))
+        return Contents(len(factors), (images, others), tables, downloads.about(files, paths))
 
     packed = packed_file.packed(spec, contents, source=source)
     held_out = packed.tables["held_out"]
