@@ -1,4 +1,4 @@
-"""Deals batches: `from datasets import load; ds = load("dsprites")`."""
+"""Images and their factors: `from datasets import load; ds = load("dsprites")`."""
 
 from pathlib import Path
 

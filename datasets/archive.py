@@ -11,8 +11,6 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from benchmark.registry import UserError
 from datasets.base import Images
@@ -71,7 +69,6 @@ def decoded(
     names: Iterable[str],
     read: Read,
     decode: Callable[[bytes], Images],
-    says: str,
 ) -> Iterator[Images]:
     """Yield the images of the members `names` in order, decoded on all cores, in blocks (n, bytes).
 
@@ -80,7 +77,6 @@ def decoded(
         names: of its members.
         read: returns a member's bytes.
         decode: returns an image of bytes.
-        says: what the progress bar says.
 
     Raises:
         UserError: an image is damaged; the line names it.
@@ -91,14 +87,9 @@ def decoded(
 
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     waiting: deque[Future[Images]] = deque()
-    names = list(names)
     contents = ((name, _member(path, name, read)) for name in names)
-    # Not track(): of an error it shows the bar until somebody collects the generator.
-    progress = Progress(console=Console(stderr=True))
-    with progress, ThreadPoolExecutor(workers) as pool:
-        task = progress.add_task(says, total=len(names))
+    with ThreadPoolExecutor(workers) as pool:
         while chunk := list(islice(contents, CHUNK)):
-            progress.advance(task, len(chunk))
             waiting.append(pool.submit(images, chunk))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()

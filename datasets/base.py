@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -218,8 +219,7 @@ class Table(Dataset):
     ) -> None:
         self.spec, self.packed, self.table = spec, packed, np.asarray(table)
         self.train, self.test = np.asarray(train), np.asarray(test)
-        self._rows: dict[int, dict[int, Index]] = {}
-        self._peers: dict[int, list[Index]] = {}
+        self._rows, self._groups = cache(self._find_rows), cache(self._find_groups)
         self.check()
 
     def check(self) -> None:
@@ -236,9 +236,7 @@ class Table(Dataset):
 
     def sample_fixed(self, factor: int, value: int, n: int, rng: np.random.Generator) -> Index:
         """Return n training rows in which `factor` has `value`."""
-        if factor not in self._rows:
-            self._rows[factor] = self._find_rows(factor)
-        rows = self._rows[factor].get(value)
+        rows = self._rows(factor).get(value)
         if rows is None:
             raise ValueError(f"no training image of {self.name} has {self._say(factor)} = {value}")
         return rows[rng.integers(len(rows), size=n)]
@@ -271,11 +269,6 @@ class Table(Dataset):
         others = rows[self.table[rows, factor] != self.table[first, factor]]
         return int(first), int(others[rng.integers(len(others))])
 
-    def _groups(self, factor: int) -> list[Index]:
-        if factor not in self._peers:
-            self._peers[factor] = self._find_peers(factor)
-        return self._peers[factor]
-
     def _say(self, factor: int) -> str:
         return repr(self.factor_names[factor])
 
@@ -286,7 +279,7 @@ class Table(Dataset):
         values, starts = np.unique(column[order], return_index=True)
         return dict(zip(values.tolist(), np.split(self.train[order], starts[1:]), strict=True))
 
-    def _find_peers(self, factor: int) -> list[Index]:
+    def _find_groups(self, factor: int) -> list[Index]:
         """Return the groups of training rows that differ in `factor` and agree in the others."""
         others = np.delete(self.table[self.train], factor, axis=1)
         _, group = np.unique(others, axis=0, return_inverse=True)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmark.registry import DATASETS
-from datasets import archive, downloads, packed_file
+from datasets import archive, downloads, prepared
 from datasets.base import Grid, Images, Spec
 from datasets.downloads import Original
 
@@ -35,7 +35,6 @@ SPEC = Spec(
     levels=256,
     factor_names=("elevation", "azimuth", "car"),
     factor_sizes=(4, 24, 183),
-    label=None,
     grid=True,
 )
 
@@ -49,12 +48,12 @@ def cars3d(folder: Path | None = None) -> Grid:
     Raises:
         benchmark.registry.UserError: the file is damaged, or missing and cannot be fetched.
     """
-    packed = packed_file.packed(SPEC, lambda: _contents(folder), source=SOURCE)
-    return Grid(SPEC, packed.images)
+    return prepared.grid(SPEC, _blocks, source=SOURCE, files=FILES, folder=folder)
 
 
-def _contents(folder: Path | None) -> packed_file.Contents:
-    (path,) = downloads.get("cars3d", FILES, folder)
+def _blocks(paths: list[Path]) -> list[Images]:
+    """Return all images at once: a car is every 183rd of them."""
+    (path,) = paths
     *sides, cars = SPEC.factor_sizes
     images = np.empty((*sides, cars, 3 * 64 * 64), np.uint8)
     with downloads.reading(path), archive.members(path) as (names, read):
@@ -66,8 +65,7 @@ def _contents(folder: Path | None) -> packed_file.Contents:
         for name in track(inside, "Packing Cars3D", console=Console(stderr=True)):
             with downloads.reading(path, name):
                 images[:, :, order.index(name)] = _sides(read(name))
-    rows = images.reshape(-1, 3 * 64 * 64)
-    return packed_file.Contents(len(rows), [rows], facts=downloads.about(FILES))
+    return [images.reshape(-1, 3 * 64 * 64)]
 
 
 def _sides(content: bytes) -> Images:

@@ -8,6 +8,7 @@ attributes.
 
 import io
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,19 @@ SOURCE = (
 )
 
 
-def _drive(name: str, key: str, md5: str, megabytes: float = 0) -> Original:
+def _drive(name: str, key: str, md5: str, megabytes: float, *also: str) -> Original:
     """Return a file of the authors' Google Drive, at the address that asks no question."""
     url = f"https://drive.usercontent.google.com/download?id={key}&export=download&confirm=t"
-    return Original(name, (url,), md5, megabytes)
+    return Original(name, (url,), md5, megabytes, also, places=("", "celeba"))
 
 
+FOLDER = "img_align_celeba"
 IMAGES = _drive(
-    "img_align_celeba.zip", "0B7EVK8r0v71pZjFTYXZWM3FlRnM", "00d2c5bc6d35e252742224ab0c1e8fcb", 1443
+    "img_align_celeba.zip",
+    "0B7EVK8r0v71pZjFTYXZWM3FlRnM",
+    "00d2c5bc6d35e252742224ab0c1e8fcb",
+    1443,
+    FOLDER,
 )
 ATTRIBUTES = _drive(
     "list_attr_celeba.txt", "0B7EVK8r0v71pblRyaVFSWGxPY0U", "75e246fa4810816ffd6ee81facbd244c", 27
@@ -51,17 +57,9 @@ SPLIT = _drive(
     3,
 )
 FILES = (IMAGES, ATTRIBUTES, IDENTITIES, SPLIT)
-FOLDER = "img_align_celeba"
 UNREAD = tuple(f"attribute {number}" for number in range(1, 41))
 """Stand for the attributes until their names are read from the list."""
 CROP = (15, 35, 163, 183)
-
-
-def find(one: Original, folder: Path | None) -> Path | None:
-    """Return a file, or the folder of images in place of their archive, None where it is not."""
-    found = downloads.find("celeba", one, folder)
-    images = packed_file.find_folder(FOLDER, folder, "celeba") if one is IMAGES else None
-    return images or found
 
 
 FACTS: dict[str, Any] = {
@@ -69,7 +67,6 @@ FACTS: dict[str, Any] = {
     "images": 202_599,
     "licence": "non-commercial research",
     "files": FILES,
-    "find": find,
     "factors": "40 attributes 2",
 }
 
@@ -113,18 +110,16 @@ def celeba_32(folder: Path | None = None) -> CelebA:
 
 
 def _load(name: str, side: int, folder: Path | None) -> CelebA:
-    packed = packed_file.packed(
-        spec(name, side, UNREAD), lambda: _contents(side, folder), source=SOURCE
-    )
+    def contents() -> packed_file.Contents:
+        return _contents(downloads.get(name, FILES, folder), side)
+
+    packed = packed_file.packed(spec(name, side, UNREAD), contents, source=SOURCE)
     names = tuple(packed.tables["attributes"].astype(str))
     return CelebA(spec(name, side, names), packed)
 
 
-def _contents(side: int, folder: Path | None) -> packed_file.Contents:
-    path = find(IMAGES, folder)
-    if path is None or path.is_file():
-        (path,) = downloads.get("celeba", [IMAGES], folder)
-    texts = downloads.get("celeba", [ATTRIBUTES, IDENTITIES, SPLIT], folder)
+def _contents(paths: list[Path], side: int) -> packed_file.Contents:
+    images, *texts = paths
     files, attributes, factors = _attributes(texts[0])
     tables = {
         "factors": factors,
@@ -132,8 +127,8 @@ def _contents(side: int, folder: Path | None) -> packed_file.Contents:
         "identity": _numbers(texts[1], files),
         "split": _numbers(texts[2], files).astype(np.uint8),
     }
-    images = blocks(path, files, side)
-    return packed_file.Contents(len(files), images, tables, downloads.about(FILES))
+    faces = blocks(images, files, side)
+    return packed_file.Contents(len(files), faces, tables, downloads.about(FILES, paths))
 
 
 def _attributes(path: Path) -> tuple[list[str], list[str], NDArray[np.uint8]]:
@@ -173,7 +168,7 @@ def blocks(path: Path, files: Sequence[str], side: int) -> Iterator[Images]:
                 f"{ATTRIBUTES.name} lists, the first is {min(lacking)}; fetch it again"
             )
         order = [f"{FOLDER}/{file}" for file in files]
-        yield from archive.decoded(path, order, read, lambda jpeg: decode(jpeg, side), "Packing")
+        yield from archive.decoded(path, order, read, partial(decode, side=side))
 
 
 def decode(jpeg: bytes, side: int) -> Images:

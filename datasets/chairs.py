@@ -9,6 +9,7 @@ of 600, then 64 x 64 pixels in grey, as InfoGAN has them; in colour as `chairs_r
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark.registry import DATASETS, UserError
-from datasets import archive, downloads, packed_file
+from datasets import archive, prepared
 from datasets.base import Grid, Images, Spec
 from datasets.downloads import Original
 
@@ -28,25 +29,21 @@ FILES = (
     Original(
         "rendered_chairs.tar",
         ("https://www.di.ens.fr/willow/research/seeing3Dchairs/data/rendered_chairs.tar",),
+        also=("rendered_chairs",),
+        places=("", "chairs"),
     ),
 )
-FOLDER = "rendered_chairs"
 NAME = re.compile(r"([^/]+)/renders/image_\d+_p(\d+)_t(\d+)_r\d+\.png$")
 CROP = (100, 100, 500, 500)
 CHAIRS, ELEVATIONS, AZIMUTHS = 1_393, 2, 31
 
+Shape = tuple[int, int, int]
 
-def spec(name: str, shape: tuple[int, int, int]) -> Spec:
+
+def spec(name: str, shape: Shape) -> Spec:
     """Return shape and factors."""
     sizes = (CHAIRS, ELEVATIONS, AZIMUTHS)
     return Spec(name, shape, 256, ("chair", "elevation", "azimuth"), sizes, grid=True)
-
-
-def find(one: Original, folder: Path | None) -> Path | None:
-    """Return the folder of renders or the archive that it comes in, None without either."""
-    return packed_file.find_folder(FOLDER, folder, "chairs") or downloads.find(
-        "chairs", one, folder
-    )
 
 
 FACTS: dict[str, Any] = {
@@ -54,7 +51,6 @@ FACTS: dict[str, Any] = {
     "images": 86_366,
     "licence": "not stated",
     "files": FILES,
-    "find": find,
 }
 
 
@@ -83,23 +79,16 @@ def chairs_128(folder: Path | None = None) -> Grid:
     return _load("chairs_128", (1, 128, 128), folder)
 
 
-def _load(name: str, shape: tuple[int, int, int], folder: Path | None) -> Grid:
-    packed = packed_file.packed(spec(name, shape), lambda: _contents(shape, folder), source=SOURCE)
-    return Grid(spec(name, shape), packed.images)
+def _load(name: str, shape: Shape, folder: Path | None) -> Grid:
+    blocks = partial(_blocks, shape=shape)
+    return prepared.grid(spec(name, shape), blocks, source=SOURCE, files=FILES, folder=folder)
 
 
-def _contents(shape: tuple[int, int, int], folder: Path | None) -> packed_file.Contents:
-    path = find(FILES[0], folder)
-    if path is None or path.is_file():
-        (path,) = downloads.get("chairs", FILES, folder)
-    count = CHAIRS * ELEVATIONS * AZIMUTHS
-    return packed_file.Contents(count, _blocks(path, shape), facts=downloads.about(FILES))
-
-
-def _blocks(path: Path, shape: tuple[int, int, int]) -> Iterator[Images]:
+def _blocks(paths: list[Path], shape: Shape) -> Iterator[Images]:
+    (path,) = paths
     with archive.members(path) as (names, read):
         order = ordered(path, names)
-        yield from archive.decoded(path, order, read, lambda png: decode(png, shape), "Packing")
+        yield from archive.decoded(path, order, read, partial(decode, shape=shape))
 
 
 def ordered(path: Path, names: list[str]) -> list[str]:
@@ -122,7 +111,7 @@ def ordered(path: Path, names: list[str]) -> list[str]:
     return [found[key] for key in sorted(found)]
 
 
-def decode(png: bytes, shape: tuple[int, int, int]) -> Images:
+def decode(png: bytes, shape: Shape) -> Images:
     """Return the image (C, H, W) of a render of 600 x 600 pixels."""
     with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
         if image.size != (600, 600):

@@ -35,12 +35,17 @@ class Original:
         urls: where it is published, mirrors included; none where a licence has to be signed.
         md5: its checksum, where one is published.
         megabytes: how large it is, about; 0 where not known.
+        also: names that serve instead: of the file or the folder that it unpacks to, for example.
+        places: folders that it is searched in, inside of the user's and of the cache; in the cache
+            it is fetched into the last. None: the folder itself and one of the data set's name.
     """
 
     name: str
     urls: tuple[str, ...] = ()
     md5: str | None = None
     megabytes: float = 0
+    also: tuple[str, ...] = ()
+    places: tuple[str, ...] | None = None
 
 
 class Incomplete(Exception):
@@ -51,40 +56,57 @@ def get(dataset: str, files: Sequence[Original], folder: Path | None) -> list[Pa
     """Return where the files are: in `folder`, in the cache, or fetched into the cache.
 
     Args:
-        dataset: its name, which is that of a folder in both.
+        dataset: its name.
         files: all that are needed.
         folder: where the user keeps original files; nothing is written there.
 
     Raises:
         UserError: a file is not there and cannot be fetched, or is not what it should be.
     """
-    return [_get(dataset, one, folder, files) for one in files]
+    paths = []
+    for one in files:
+        path = find(dataset, one, folder)
+        if path is None:
+            lacking = [other for other in files if find(dataset, other, folder) is None]
+            path = _fetched(dataset, one, lacking)
+        else:
+            verify(path, one)
+        paths.append(path)
+    return paths
 
 
-def about(files: Sequence[Original]) -> dict[str, packed_file.Fact]:
+def about(files: Sequence[Original], paths: Sequence[Path]) -> dict[str, packed_file.Fact]:
     """Return what a packed file says of the files that it was made from."""
-    said = [" ".join([one.name, *one.urls[:1], one.md5 or "no published MD5"]) for one in files]
-    return {"made_from": "; ".join(said)}
+    said = [
+        " ".join([one.name, *one.urls[:1], one.md5 or "no published MD5"])
+        + ("" if path.name == one.name else f" (not verified: made from {path.name})")
+        for one, path in zip(files, paths, strict=True)
+    ]
+    return {"made_from": "; ".join(said)} if files else {}
 
 
 def find(dataset: str, one: Original, folder: Path | None) -> Path | None:
-    """Return where the file is, None where it is not on this machine."""
-    return packed_file.find(one.name, folder, dataset)
+    """Return where the file is, or what serves instead, None where it is not on this machine.
+
+    The user's folder is searched before the cache.
+    """
+    paths = (
+        base / place / name
+        for base in (folder, packed_file.root())
+        if base is not None
+        for name in (*one.also, one.name)
+        for place in _places(dataset, one)
+    )
+    return next((path for path in paths if path.exists()), None)
 
 
-def _get(dataset: str, one: Original, folder: Path | None, files: Sequence[Original]) -> Path:
-    path = find(dataset, one, folder)
-    if path is None:
-        path = packed_file.root() / dataset / one.name
-        fetch(dataset, one, path, [f for f in files if find(dataset, f, folder) is None])
-    else:
-        verify(path, one)
-    return path
+def _places(dataset: str, one: Original) -> tuple[str, ...]:
+    return ("", dataset) if one.places is None else one.places
 
 
 def verify(path: Path, one: Original) -> None:
-    """Raise UserError unless the file has the published checksum, where there is one."""
-    if one.md5 is None:
+    """Raise UserError unless the file has the published checksum, where there is one for it."""
+    if one.md5 is None or path.name != one.name:
         return
     with reading(path):
         found = md5(path)
@@ -121,34 +143,34 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
         ) from error
 
 
-def fetch(dataset: str, one: Original, path: Path, lacking: Sequence[Original] = ()) -> None:
-    """Download the file to `path`, where it appears whole and verified or not at all.
+def _fetched(dataset: str, one: Original, lacking: Sequence[Original]) -> Path:
+    """Download the file to the cache, where it appears verified or not at all; return its path.
 
     What was downloaded before an interruption lies beside it as `.part`, and is continued.
 
     Args:
         dataset: its name.
         one: the file.
-        path: where it is to lie.
         lacking: all files of the data set that are not here.
 
     Raises:
         UserError: no address gives the file; the line says how to get it by hand, and what else.
     """
+    path = packed_file.root() / _places(dataset, one)[-1] / one.name
+    size = f" ({one.megabytes:,.0f} MB)" if one.megabytes else ""
     reasons = []
     for url in one.urls:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with locks.of_folder(path.parent):
                 if not path.is_file():  # another process fetched it while this one waited
-                    print(f"{dataset}: fetching {url}{_size(one)} to {path}", file=sys.stderr)
+                    print(f"{dataset}: fetching {url}{size} to {path}", file=sys.stderr)
                     _fetch(url, one, path)
         except (OSError, HTTPException, Incomplete, ValueError) as error:  # a redirect to no URL
             reasons.append(_reason(error))
         else:
-            return
-    others = [other.name for other in lacking if other != one]
-    raise missing(dataset, one, path, "; ".join(reasons), others)
+            return path
+    raise _missing(dataset, one, path, "; ".join(reasons), lacking)
 
 
 def _reason(error: Exception) -> str:
@@ -157,44 +179,33 @@ def _reason(error: Exception) -> str:
     return textwrap.shorten(said, 200, placeholder="...")
 
 
-def _fetch(url: str, one: Original, path: Path) -> None:
-    part = path.with_name(f"{path.name}.part")
-    _download(url, part)
-    _accept(part, one)
-    part.replace(path)
-
-
-def _size(one: Original) -> str:
-    return f" ({one.megabytes:,.0f} MB)" if one.megabytes else ""
-
-
-def missing(
-    dataset: str, one: Original, path: Path, reason: str, others: Sequence[str]
+def _missing(
+    dataset: str, one: Original, path: Path, reason: str, lacking: Sequence[Original]
 ) -> UserError:
     """Return the error that says what is missing, and how to get it by hand."""
+    more = f"python -m benchmark data about {dataset}"
     where = f"python -m benchmark data get {dataset} fetches it where there is a network; by hand, "
     where += f"get it from {' or '.join(one.urls)} and "
     if not one.urls:
-        where = f"python -m benchmark data about {dataset} says whose it is; "
+        where = f"{more} says whose it is; "
     check = f" (its MD5 is {one.md5})" if one.md5 else ""
     tried = f", and it cannot be downloaded: {reason}" if reason else ""
+    names = [other.name for other in lacking if other != one]
+    are = "is" if len(names) == 1 else "are"
+    others = f"; {', '.join(names)} {are} not there either ({more})" if names else ""
     return UserError(
         f"{dataset} needs {one.name}, which is neither in {path.parent} nor in a --data-dir"
-        f"{tried}; {where}put it there as {path}{check}{_besides(dataset, others)}"
+        f"{tried}; {where}put it there as {path}{check}{others}"
     )
 
 
-def _besides(dataset: str, others: Sequence[str]) -> str:
-    if not others:
-        return ""
-    lacking = f"{', '.join(others)} {'is' if len(others) == 1 else 'are'} not there either"
-    return f"; {lacking} (python -m benchmark data about {dataset})"
-
-
-def _accept(part: Path, one: Original) -> None:
+def _fetch(url: str, one: Original, path: Path) -> None:
+    part = path.with_name(f"{path.name}.part")
+    _download(url, part)
     if one.md5 is not None and (found := md5(part)) != one.md5:
         part.unlink()  # continuing it could not mend it
         raise Incomplete(f"what came has the MD5 {found}, not {one.md5}")
+    part.replace(path)
 
 
 def _download(url: str, part: Path) -> None:
@@ -219,9 +230,9 @@ def _continue(url: str, part: Path, have: int) -> None:
     Raises:
         Incomplete: not all of it came; where `part` cannot be continued, it is removed.
     """
-    asked = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        answer = urllib.request.urlopen(asked, timeout=TIMEOUT)
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from benchmark.registry import DATASETS, UserError
-from datasets import packed_file
+from datasets import downloads, prepared
 from datasets.base import Grid, Images, Index, Spec
+from datasets.downloads import Original
 
 Reals = NDArray[np.float64]
 
@@ -75,13 +74,11 @@ def dsprites(folder: Path | None = None) -> Grid:
         benchmark.registry.UserError: the cache cannot be written, or the published file is not what
             it should be.
     """
-    path = packed_file.find(OFFICIAL, folder, "dsprites")
+    path = downloads.find("dsprites", Original(OFFICIAL), folder)
     facts = {} if path is None else _stamp(path)
-    count = 1024 * len(TURNS)
-    packed = packed_file.packed(
-        SPEC, lambda: packed_file.Contents(count, _blocks(path)), source=SOURCE, **facts
+    return prepared.grid(
+        SPEC, lambda _: _blocks(path), source=SOURCE, files=(), folder=folder, **facts
     )
-    return Grid(SPEC, packed.images)
 
 
 def _stamp(path: Path) -> dict[str, str | int]:
@@ -95,24 +92,21 @@ def _stamp(path: Path) -> dict[str, str | int]:
 
 
 def _blocks(official: Path | None) -> Iterator[Images]:
-    """Yield all images, (1024, 512) at a time, in the order of the grid."""
-    if official is not None:
-        check(official, OFFICIAL_SHA1)
-    console = Console(stderr=True)
-    drawn = (draw(*turn) for turn in track(TURNS, "Drawing dSprites", console=console))
-    yield from drawn if official is None else compared(drawn, official)
+    """Return all images, (1024, 512) at a time, in the order of the grid."""
+    drawn = (draw(*turn) for turn in TURNS)
+    if official is None:
+        return drawn
+    check(official, OFFICIAL_SHA1)
+    return compared(drawn, official)
 
 
 def check(path: Path, expected: str) -> None:
     """Raise UserError unless git would name the content of the file `path` `expected` (SHA-1)."""
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size)
-    with path.open("rb") as file:
-        while part := file.read(1 << 20):
-            digest.update(part)
-    if digest.hexdigest() != expected:
+    found = hashlib.sha1(b"blob %d\0" % path.stat().st_size + path.read_bytes()).hexdigest()
+    if found != expected:
         raise UserError(
             f"{path} is damaged or not the published dSprites: its git blob SHA-1 is "
-            f"{digest.hexdigest()}, not {expected}; fetch it again or move it away"
+            f"{found}, not {expected}; fetch it again or move it away"
         )
 
 

@@ -3,7 +3,7 @@
 Locatello et al., *Challenging Common Assumptions in the Unsupervised Learning of Disentangled
 Representations*, ICML 2019, https://arxiv.org/abs/1811.12359, appendix. What is random there for
 every batch is here a function of the row alone, so that an image is the same whenever it is asked
-for. Nothing is stored: images are made of those of dSprites when they are dealt.
+for. Nothing is stored: images are made of those of dSprites when a batch needs them.
 """
 
 from dataclasses import replace
@@ -30,10 +30,9 @@ FACTS: dict[str, Any] = {
     "licence": "drawn here",
     "packed": "dsprites",
 }
-PAINTINGS = ("scream.jpg", "scream.jpeg", "scream.png")
-PAINTING = (Original(PAINTINGS[0]),)
+PAINTING = Original("scream.png", also=("scream.jpg", "scream.jpeg"))
 SIZE = (350, 274)
-"""Width and height to which the painting is brought before pieces are cut out of it."""
+"""Width and height to which the painting is resized before pieces are cut out of it."""
 
 
 def spec(name: str) -> Spec:
@@ -60,8 +59,8 @@ class Variant(Grid):
         raise NotImplementedError
 
 
-def chance(row: int) -> np.random.Generator:
-    """Return the generator of an image's chance."""
+def generator(row: int) -> np.random.Generator:
+    """Return the random generator of an image."""
     return np.random.Generator(np.random.Philox(key=row))
 
 
@@ -70,7 +69,7 @@ class Coloured(Variant):
 
     def painted(self, shape: Images, index: Index) -> Images:
         """Return images (n, 3, 64, 64) of shapes (n, 1, 64, 64) in {0, 1}."""
-        colour = [chance(row).integers(128, 256, (3, 1, 1), np.uint8) for row in index.tolist()]
+        colour = [generator(row).integers(128, 256, (3, 1, 1), np.uint8) for row in index.tolist()]
         return shape * np.array(colour, np.uint8).reshape(-1, 3, 1, 1)
 
 
@@ -79,7 +78,7 @@ class Noisy(Variant):
 
     def painted(self, shape: Images, index: Index) -> Images:
         """Return images (n, 3, 64, 64) of shapes (n, 1, 64, 64) in {0, 1}."""
-        noise = [chance(row).bytes(3 * 64 * 64) for row in index.tolist()]
+        noise = [generator(row).bytes(3 * 64 * 64) for row in index.tolist()]
         ground = np.frombuffer(b"".join(noise), np.uint8).reshape(-1, 3, 64, 64)
         return np.maximum(ground, 255 * shape)
 
@@ -93,7 +92,7 @@ class Screaming(Variant):
 
     def painted(self, shape: Images, index: Index) -> Images:
         """Return images (n, 3, 64, 64) of shapes (n, 1, 64, 64) in {0, 1}."""
-        grounds = [self._piece(chance(row)) for row in index.tolist()]
+        grounds = [self._piece(generator(row)) for row in index.tolist()]
         ground = np.array(grounds, np.uint8).reshape(-1, 3, 64, 64)
         return np.where(shape == 1, 255 - ground, ground)
 
@@ -106,23 +105,17 @@ class Screaming(Variant):
         return mean
 
 
-def find(one: Original, folder: Path | None) -> Path | None:
-    """Return where the user's picture is, under any of its names."""
-    paths = (packed_file.find(name, folder, "scream_dsprites") for name in PAINTINGS)
-    return next((path for path in paths if path is not None), None)
-
-
 def painting(folder: Path | None) -> NDArray[np.uint8]:
     """Return the user's picture (3, 274, 350).
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    path = find(PAINTING[0], folder)
+    path = downloads.find("scream_dsprites", PAINTING, folder)
     if path is None:
         raise UserError(
             "scream_dsprites needs a picture of Munch's The Scream (or any other): put it into "
-            f"{folder or packed_file.root()} as {', '.join(PAINTINGS[:-1])} or {PAINTINGS[-1]}; "
+            f"{folder or packed_file.root()} as {', '.join(PAINTING.also)} or {PAINTING.name}; "
             "--data-dir names another folder"
         )
     with downloads.reading(path), Image.open(path, formats=["JPEG", "PNG"]) as image:
@@ -141,9 +134,7 @@ def noisy_dsprites(folder: Path | None = None) -> Grid:
     return Noisy("noisy_dsprites", folder)
 
 
-@DATASETS.register(
-    "scream_dsprites", **FACTS, files=PAINTING, find=find, spec=spec("scream_dsprites")
-)
+@DATASETS.register("scream_dsprites", **FACTS, files=(PAINTING,), spec=spec("scream_dsprites"))
 def scream_dsprites(folder: Path | None = None) -> Grid:
     """Return shapes that invert pieces of a painting, which is the user's file."""
     return Screaming("scream_dsprites", folder)

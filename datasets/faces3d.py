@@ -8,6 +8,7 @@ et al. (beta-TCVAE, 2018, https://arxiv.org/abs/1802.04942) reads: a tensor of b
 
 import pickle
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.registry import DATASETS
-from datasets import downloads, packed_file
+from datasets import downloads, prepared
 from datasets.base import Grid, Images, Spec
 from datasets.downloads import Original
 
@@ -24,14 +25,13 @@ SOURCE = (
     "Paysan, Knothe, Amberg, Romdhani, Vetter, A 3D Face Model for Pose and Illumination Invariant "
     "Face Recognition, AVSS 2009, https://faces.dmi.unibas.ch/bfm/"
 )
-FILES = (Original("basel_face_renders.pth"),)
+FILES = (Original("basel_face_renders.pth", places=("", "faces3d")),)
 FACTORS = {"identity": 50, "azimuth": 21, "elevation": 11, "light": 11}
 FACTS: dict[str, Any] = {
     "source": SOURCE,
     "images": 127_050,
     "licence": "signed, of the Basel face model",
     "files": FILES,
-    "folder": "faces3d",
 }
 
 
@@ -57,14 +57,8 @@ def faces3d_32(folder: Path | None = None) -> Grid:
 
 
 def _load(name: str, side: int, folder: Path | None) -> Grid:
-    packed = packed_file.packed(spec(name, side), lambda: _contents(side, folder), source=SOURCE)
-    return Grid(spec(name, side), packed.images)
-
-
-def _contents(side: int, folder: Path | None) -> packed_file.Contents:
-    (path,) = downloads.get("faces3d", FILES, folder)
-    images = _renders(path)
-    return packed_file.Contents(len(images), _blocks(images, side), facts=downloads.about(FILES))
+    blocks = partial(_blocks, side=side)
+    return prepared.grid(spec(name, side), blocks, source=SOURCE, files=FILES, folder=folder)
 
 
 def _renders(path: Path) -> NDArray[np.uint8]:
@@ -87,8 +81,9 @@ def _renders(path: Path) -> NDArray[np.uint8]:
         return found.numpy().reshape(-1, 64, 64)
 
 
-def _blocks(images: NDArray[np.uint8], side: int) -> Iterator[Images]:
-    for part in np.array_split(images, 50):
+def _blocks(paths: list[Path], side: int) -> Iterator[Images]:
+    (path,) = paths
+    for part in np.array_split(_renders(path), 50):
         if side != 64:
             part = np.stack([_resized(image, side) for image in part])
         yield np.ascontiguousarray(part).reshape(len(part), -1)

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from benchmark.registry import DATASETS
-from datasets import packed_file
+from datasets import prepared
 from datasets.base import Grid, Images, Spec
 
 Reals = NDArray[np.float64]
@@ -53,21 +51,14 @@ class Head:
 @DATASETS.register("faces_drawn", source=SOURCE, images=127_050, licence="MIT", spec=SPEC)
 def faces_drawn(folder: Path | None = None) -> Grid:
     """Return the data set, drawn at first use and kept in the cache; `folder` is ignored."""
-    count = int(np.prod(SPEC.factor_sizes))
-    packed = packed_file.packed(
-        SPEC,
-        lambda: packed_file.Contents(count, _blocks()),
-        source=SOURCE,
-        version=VERSION,
-    )
-    return Grid(SPEC, packed.images)
+    return prepared.grid(SPEC, lambda _: _blocks(), source=SOURCE, version=VERSION)
 
 
 def _blocks() -> Iterator[Images]:
     """Yield all images, one person's (2541, 4096) at a time."""
     rng = np.random.default_rng(0)
     heads = [head(rng) for _ in range(SPEC.factor_sizes[0])]
-    for one in track(heads, "Drawing faces", console=Console(stderr=True)):
+    for one in heads:
         yield np.concatenate([draw(one, a, e) for a in AZIMUTHS for e in ELEVATIONS])
 
 

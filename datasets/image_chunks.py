@@ -8,7 +8,6 @@ share what the system has in memory.
 
 import mmap
 import struct
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,16 +102,10 @@ def create(file: h5py.File, shape: tuple[int, int]) -> Any:
     )
 
 
-def write(images: Any, blocks: Iterable[Images]) -> Iterator[Images]:
-    """Write the rows of `blocks` (n, bytes) in order; yield each block before it is written."""
-    done = 0
-    for block in blocks:
-        yield block
-        for row, content in enumerate(block, done):
-            images.id.write_direct_chunk((row, 0), compressed(content.tobytes()))
-        done += len(block)
-    if done != len(images):
-        raise ValueError(f"given {done} rows, not {len(images)}")
+def write(images: Any, first: int, block: Images) -> None:
+    """Write the rows of a block (n, bytes) from the row `first` on."""
+    for row, content in enumerate(block, first):
+        images.id.write_direct_chunk((row, 0), compressed(content.tobytes()))
 
 
 def compressed(image: bytes) -> bytes:

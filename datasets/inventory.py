@@ -1,4 +1,4 @@
-"""Which data sets are here, in packed or published files, and whether these are whole."""
+"""Which data sets are here, in packed or published files, and whether these are intact."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,13 +23,24 @@ def packed(name: str) -> Path | None:
     return None if stored is None else packed_file.location(stored)
 
 
+def _is_packed(name: str) -> bool:
+    path = packed(name)
+    return path is not None and path.is_file()
+
+
+def _originals(name: str, folder: Path | None) -> list[tuple[Path, Original]]:
+    """Return the published files that are here, and where."""
+    places = ((downloads.find(name, one, folder), one) for one in files(name))
+    return [(path, one) for path, one in places if path is not None]
+
+
 def state(name: str, folder: Path | None) -> str:
     """Return `packed`, `files` where it can be packed, `to draw` where it needs none, or `-`."""
-    path, needed = packed(name), files(name)
-    here = all(find(name, one, folder) for one in needed)
-    if path is not None and path.is_file() and (here or path == packed_file.location(name)):
+    needed, own = files(name), packed(name) == packed_file.location(name)
+    complete = len(_originals(name, folder)) == len(needed)
+    if _is_packed(name) and (complete or own):
         return "packed"
-    return "-" if not here else "files" if needed else "to draw"
+    return "-" if not complete else "files" if needed else "to draw"
 
 
 def here(folder: Path | None) -> list[str]:
@@ -38,26 +49,10 @@ def here(folder: Path | None) -> list[str]:
     Raises:
         UserError: there is none.
     """
-    found = [name for name in DATASETS.names() if _has_files(name, folder)]
-    if not found:
+    names = [name for name in DATASETS.names() if _is_packed(name) or _originals(name, folder)]
+    if not names:
         raise UserError(f"there is no file of a data set in {packed_file.root()}; {GET} NAME")
-    return found
-
-
-def _has_files(name: str, folder: Path | None) -> bool:
-    path = packed(name)
-    return (path is not None and path.is_file()) or any(
-        find(name, one, folder) for one in files(name)
-    )
-
-
-def find(name: str, one: Original, folder: Path | None) -> Path | None:
-    """Return where a published file of a data set is, None where it is not on this machine."""
-    facts = DATASETS[name].facts
-    if "find" in facts:
-        path: Path | None = facts["find"](one, folder)
-        return path
-    return downloads.find(facts.get("folder", name), one, folder)
+    return names
 
 
 def factors(name: str) -> str:
@@ -104,21 +99,17 @@ def check(name: str, folder: Path | None) -> Iterator[tuple[bool, str]]:
     Raises:
         UserError: nothing of it is here.
     """
-    path, found = packed(name), []
-    if path is not None and path.is_file():
-        found.append(_checked(name, path))
-    for one in files(name):
-        original = find(name, one, folder)
-        if original is not None:
-            found.append(_verified(original, one))
-    if not found and path is None:
-        found.append((True, f"{name} is drawn when asked for"))
-    if not found:
+    path = packed(name)
+    if path is None:
+        yield True, f"{name} is drawn when asked for"
+    elif not path.is_file() and not _originals(name, folder):
         raise UserError(f"nothing of {name} is here; {GET} {name}")
-    yield from found
+    elif path.is_file():
+        yield _checked(path)
+    yield from (_verified(*original) for original in _originals(name, folder))
 
 
-def _checked(name: str, path: Path) -> tuple[bool, str]:
+def _checked(path: Path) -> tuple[bool, str]:
     try:
         stated, actual = packed_file.checksum(path)
     except UserError as error:
@@ -134,10 +125,10 @@ def _checked(name: str, path: Path) -> tuple[bool, str]:
 
 
 def _verified(path: Path, one: Original) -> tuple[bool, str]:
-    if path.name != one.name:
-        return True, f"{path}: here, unpacked; the published checksum is of {one.name}"
     if one.md5 is None:
         return True, f"{path}: here; no checksum of it is published"
+    if path.name != one.name:
+        return True, f"{path}: here, unpacked; the published checksum is of {one.name}"
     try:
         downloads.verify(path, one)
     except UserError as error:

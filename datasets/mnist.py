@@ -2,21 +2,19 @@
 
 LeCun, Bottou, Bengio, Haffner, *Gradient-based learning applied to document recognition*, 1998,
 http://yann.lecun.com/exdb/mnist/. Xiao, Rasul, Vollgraf, *Fashion-MNIST*, 2017,
-https://arxiv.org/abs/1708.07747. Both are the same four files, read by torchvision.
+https://arxiv.org/abs/1708.07747. Both are four files of the same names and format.
 """
 
 import gzip
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmark.registry import DATASETS, UserError
-from datasets import downloads, packed_file
-from datasets.base import Spec, Table
+from datasets import downloads, prepared
+from datasets.base import Images, Spec, Table
 from datasets.downloads import Original
+from datasets.prepared import Labelled
 
 MNIST = (
     "LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, "
@@ -32,92 +30,52 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One of the data sets of this format.
-
-    Attributes:
-        name, source, label: as registered.
-        reader: its class in torchvision.datasets, which also names the folder of its files.
-        loose: whether its files are looked for outside of that folder, too.
-        files: the gzipped originals, in the order of `HEADERS`.
-    """
-
-    name: str
-    source: str
-    label: str
-    reader: str
-    loose: bool
-    files: tuple[Original, ...]
-
-    @property
-    def place(self) -> str:
-        """The folder of its files, in the cache or the user's folder."""
-        return f"{self.reader}/raw"
-
-    @property
-    def spec(self) -> Spec:
-        """Shape and label."""
-        return Spec(self.name, (1, 28, 28), 256, (self.label,), (10,), self.label)
-
-    def find(self, one: Original, folder: Path | None) -> Path | None:
-        """Return where a file is, gzipped or not, None where it is not on this machine."""
-        within = ("", self.place, "raw") if self.loose else (self.place,)
-        bases = [base for base in (folder, packed_file.root()) if base is not None]
-        names = (one.name.removesuffix(".gz"), one.name)
-        paths = (base / inner / name for base in bases for name in names for inner in within)
-        return next((path for path in paths if path.is_file()), None)
+def _files(
+    mirrors: tuple[str, ...], places: tuple[str, ...], digests: tuple[str, ...]
+) -> tuple[Original, ...]:
+    """Return the gzipped files in the order of `HEADERS`; unpacked ones serve as well."""
+    return tuple(
+        Original(f"{name}.gz", tuple(f"{m}{name}.gz" for m in mirrors), md5, 0, (name,), places)
+        for name, md5 in zip(HEADERS, digests, strict=True)
+    )
 
 
-def _files(mirrors: tuple[str, ...], **md5: str) -> tuple[Original, ...]:
-    names = [f"{name}.gz" for name in HEADERS]
-    pairs = zip(names, md5.values(), strict=True)
-    return tuple(Original(name, tuple(m + name for m in mirrors), digest) for name, digest in pairs)
-
-
-# Checksums and mirrors: torchvision 0.29.
-KINDS = {
-    "mnist": Kind(
-        "mnist",
-        MNIST,
-        "digit",
-        "MNIST",
-        True,
-        _files(
-            (
-                "https://ossci-datasets.s3.amazonaws.com/mnist/",
-                "http://yann.lecun.com/exdb/mnist/",
-            ),
-            train_images="f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            train_labels="d53e105ee54ea40749a09fcbcd1e9432",
-            t10k_images="9fb629c4189551a2d022fa330f9573f3",
-            t10k_labels="ec29112dd5afa0611ce80d1b7f02629c",
+# Checksums, mirrors and the folders `raw`: torchvision 0.29.
+FILES = {
+    "mnist": _files(
+        ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
+        ("", "raw", "MNIST/raw"),
+        (
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            "9fb629c4189551a2d022fa330f9573f3",
+            "ec29112dd5afa0611ce80d1b7f02629c",
         ),
     ),
     # Its files have the names of MNIST's, so they are taken from a folder of their own alone.
-    "fashion_mnist": Kind(
-        "fashion_mnist",
-        FASHION,
-        "article",
-        "FashionMNIST",
-        False,
-        _files(
-            ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
-            train_images="8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            train_labels="25c81989df183df01b3e8a0aad5dffbe",
-            t10k_images="bef4ecab320f06d8554ea6380940ec79",
-            t10k_labels="bb300cfdad3c16e7a12a480ee83cd310",
+    "fashion_mnist": _files(
+        ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+        ("FashionMNIST/raw",),
+        (
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "25c81989df183df01b3e8a0aad5dffbe",
+            "bef4ecab320f06d8554ea6380940ec79",
+            "bb300cfdad3c16e7a12a480ee83cd310",
         ),
     ),
 }
+DIGITS = Spec("mnist", (1, 28, 28), 256, ("digit",), (10,), "digit")
+ARTICLES = Spec("fashion_mnist", (1, 28, 28), 256, ("article",), (10,), "article")
 
 
-def _facts(name: str) -> dict[str, Any]:
-    kind = KINDS[name]
-    return {"files": kind.files, "find": kind.find, "spec": kind.spec}
-
-
-@DATASETS.register("mnist", source=MNIST, images=70_000, licence="CC BY-SA 3.0", **_facts("mnist"))
+@DATASETS.register(
+    "mnist",
+    source=MNIST,
+    images=70_000,
+    licence="CC BY-SA 3.0",
+    files=FILES["mnist"],
+    spec=DIGITS,
+)
 def mnist(folder: Path | None = None) -> Table:
     """Return the digits: rows 0..59,999 to train on, 60,000..69,999 held out.
 
@@ -127,7 +85,7 @@ def mnist(folder: Path | None = None) -> Table:
     Raises:
         benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
     """
-    return _load("mnist", folder)
+    return prepared.labelled(DIGITS, _parts, source=MNIST, files=FILES["mnist"], folder=folder)
 
 
 @DATASETS.register(
@@ -135,7 +93,8 @@ def mnist(folder: Path | None = None) -> Table:
     source=FASHION,
     images=70_000,
     licence="MIT",
-    **_facts("fashion_mnist"),
+    files=FILES["fashion_mnist"],
+    spec=ARTICLES,
 )
 def fashion_mnist(folder: Path | None = None) -> Table:
     """Return the articles: rows 0..59,999 to train on, 60,000..69,999 held out.
@@ -146,64 +105,33 @@ def fashion_mnist(folder: Path | None = None) -> Table:
     Raises:
         benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
     """
-    return _load("fashion_mnist", folder)
+    files = FILES["fashion_mnist"]
+    return prepared.labelled(ARTICLES, _parts, source=FASHION, files=files, folder=folder)
 
 
-def _load(name: str, folder: Path | None) -> Table:
-    kind = KINDS[name]
-    packed = packed_file.packed(kind.spec, lambda: _contents(kind, folder), source=kind.source)
-    return packed_file.table(kind.spec, packed)
+def _parts(paths: list[Path]) -> tuple[Labelled, Labelled]:
+    train, digits, test, others = (
+        _values(path, *header) for path, header in zip(paths, HEADERS.values(), strict=True)
+    )
+    return (train, digits), (test, others)
 
 
-def _contents(kind: Kind, folder: Path | None) -> packed_file.Contents:
-    """Return images and labels, read by torchvision from files that are laid out as it wants."""
-    import torchvision.datasets
+def _values(path: Path, magic: int, count: int, *sizes: int) -> Images:
+    """Return the values of a file, (count,) labels or (count, pixels).
 
-    with tempfile.TemporaryDirectory() as scratch:
-        pairs = zip(HEADERS, kind.files, strict=True)
-        place = Path(scratch, kind.place)
-        used = [_lay_out(kind, *pair, folder, place) for pair in pairs]
-        reader = getattr(torchvision.datasets, kind.reader)
-        train, test = (reader(scratch, train=train) for train in (True, False))
-    images = np.concatenate([part.data.numpy().reshape(-1, 28 * 28) for part in (train, test)])
-    labels = np.concatenate([part.targets.numpy() for part in (train, test)]).astype(np.uint8)
-    held_out = np.arange(len(images)) >= len(train)
-    tables = {"factors": labels[:, None], "held_out": held_out}
-    return packed_file.Contents(len(images), [images], tables, downloads.about(used))
-
-
-def _lay_out(kind: Kind, name: str, one: Original, folder: Path | None, place: Path) -> Original:
-    """Have `place` hold the file `name` as torchvision wants it: unpacked, and whole.
-
-    Returns:
-        What it was made from; of an unpacked file no checksum is published.
+    Raises:
+        UserError: header or size are not those of the published file.
     """
-    place.mkdir(parents=True, exist_ok=True)
-    path = kind.find(one, folder)
-    if path is None:
-        path = packed_file.root() / kind.place / one.name
-        lacking = [f for f in kind.files if kind.find(f, folder) is None]
-        downloads.fetch(kind.name, one, path, lacking)
-    if path.suffix == ".gz":
-        downloads.verify(path, one)
-        with downloads.reading(path):
-            (place / name).write_bytes(gzip.decompress(path.read_bytes()))
-    else:
-        (place / name).symlink_to(path.resolve())
-        one = Original(path.name, one.urls, None, one.megabytes)
-    _check(path, place / name)
-    return one
-
-
-def _check(path: Path, unpacked: Path) -> None:
-    """Raise UserError unless header and size of the file are right."""
-    magic, *sizes = HEADERS[unpacked.name]
-    header = np.array([magic, *sizes], ">i4").tobytes()
-    expected = len(header) + int(np.prod(sizes))
-    with downloads.reading(path), unpacked.open("rb") as file:
-        found = file.read(len(header))
-    if found != header or unpacked.stat().st_size != expected:
+    with downloads.reading(path):
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+    header = np.array([magic, count, *sizes], ">i4").tobytes()
+    expected = len(header) + count * int(np.prod(sizes))
+    if not content.startswith(header) or len(content) != expected:
         raise UserError(
-            f"{path} is damaged: {unpacked.stat().st_size:,} bytes that begin with {found.hex()}, "
-            f"not {expected:,} that begin with {header.hex()}; remove it to fetch it again"
+            f"{path} is damaged: {len(content):,} bytes that begin with "
+            f"{content[: len(header)].hex()}, not {expected:,} that begin with {header.hex()}; "
+            "remove it to fetch it again"
         )
+    values = np.frombuffer(content, np.uint8, offset=len(header))
+    return values.reshape(count, -1) if sizes else values

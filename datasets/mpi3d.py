@@ -4,17 +4,16 @@ Gondal et al., *On the Transfer of Inductive Bias from Simulation to the Real Wo
 https://arxiv.org/abs/1906.03292.
 """
 
+import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from benchmark.registry import DATASETS
-from datasets import downloads, packed_file
+from datasets import downloads, prepared
 from datasets.base import Grid, Images, Spec
 from datasets.downloads import Original
 
@@ -29,7 +28,7 @@ MD5 = {
     "real": "0f33f609918fb5c97996692f91129802",
 }
 FILES = {
-    kind: Original(f"mpi3d_{kind}.npz", (f"{URL}mpi3d_{kind}.npz",), md5)
+    kind: Original(f"mpi3d_{kind}.npz", (f"{URL}mpi3d_{kind}.npz",), md5, places=("", "mpi3d"))
     for kind, md5 in MD5.items()
 }
 FACTORS = {
@@ -56,7 +55,6 @@ def _facts(kind: str) -> dict[str, Any]:
         "images": 1_036_800,
         "licence": "CC BY 4.0",
         "files": (FILES[kind],),
-        "folder": "mpi3d",
         "spec": spec(kind),
     }
 
@@ -80,21 +78,16 @@ def mpi3d_real(folder: Path | None = None) -> Grid:
 
 
 def _load(kind: str, folder: Path | None) -> Grid:
-    packed = packed_file.packed(spec(kind), lambda: _contents(kind, folder), source=SOURCE)
-    return Grid(spec(kind), packed.images)
+    files = [FILES[kind]]
+    return prepared.grid(spec(kind), _blocks, source=SOURCE, files=files, folder=folder)
 
 
-def _contents(kind: str, folder: Path | None) -> packed_file.Contents:
-    (path,) = downloads.get("mpi3d", [FILES[kind]], folder)
-    count = int(np.prod(list(FACTORS.values())))
-    return packed_file.Contents(count, _blocks(path, count), facts=downloads.about([FILES[kind]]))
-
-
-def _blocks(path: Path, count: int) -> Iterator[Images]:
+def _blocks(paths: list[Path]) -> Iterator[Images]:
     """Yield the images in the order of the grid, channels first.
 
     The array is read as a stream: its 12.7 GB at once are too many, and nothing is unpickled.
     """
+    (path,), count = paths, math.prod(FACTORS.values())
     expected = ((count, 64, 64, 3), False, np.dtype(np.uint8))
     with (
         downloads.reading(path),
@@ -105,8 +98,7 @@ def _blocks(path: Path, count: int) -> Iterator[Images]:
         found = np.lib.format.read_array_header_1_0(file)
         if found != expected:
             raise ValueError(f"its images are {found}, not {expected}")
-        starts = range(0, count, BLOCK)
-        for start in track(starts, "Packing MPI3D", console=Console(stderr=True)):
+        for start in range(0, count, BLOCK):
             n = min(BLOCK, count - start)
             block = np.frombuffer(file.read(n * 64 * 64 * 3), np.uint8).reshape(n, 64, 64, 3)
             yield np.ascontiguousarray(block.transpose(0, 3, 1, 2)).reshape(n, -1)

@@ -1,4 +1,4 @@
-"""Where prepared data sets lie: one HDF5 file each, written by one process, whole or not at all."""
+"""Prepared data sets: one HDF5 file each, written by one process, completely or not at all."""
 
 import hashlib
 import os
@@ -16,10 +16,12 @@ import lz4
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
 
 from benchmark.registry import UserError
 from datasets import image_chunks, locks
-from datasets.base import Images, Spec, Table
+from datasets.base import Images, Spec
 from datasets.image_chunks import Chunks
 
 FORMAT = 2  # a file with another number is prepared anew
@@ -68,28 +70,6 @@ def root() -> Path:
     return platformdirs.user_cache_path("disentanglement-benchmark")
 
 
-def find(name: str, folder: Path | None, *within: str) -> Path | None:
-    """Return the original file `name` from `folder` or else the cache, None where neither has it.
-
-    Args:
-        name: a file name.
-        folder: where the user keeps original files.
-        within: folders inside those two that are searched as well.
-    """
-    return next((path for path in _places(name, folder, within) if path.is_file()), None)
-
-
-def find_folder(name: str, folder: Path | None, *within: str) -> Path | None:
-    """Return the folder `name` of original files, as `find` does a file."""
-    return next((path for path in _places(name, folder, within) if path.is_dir()), None)
-
-
-def _places(name: str, folder: Path | None, within: tuple[str, ...]) -> Iterator[Path]:
-    for base in (folder, root()):
-        if base is not None:
-            yield from (base / inner / name for inner in ("", *within))
-
-
 def packed(spec: Spec, make: Callable[[], Contents], *, source: str, **facts: Fact) -> Packed:
     """Return a data set's packed images from the cache, prepared first where they are not there.
 
@@ -104,24 +84,14 @@ def packed(spec: Spec, make: Callable[[], Contents], *, source: str, **facts: Fa
     """
     path, size = location(spec.name), spec.size
     try:
-        found = open_packed(path, size, **facts)
-        if found is None:
-            said = {"source": source, "shape": str(spec.shape), "factors": spec.factors, **facts}
-            found = _prepare(path, size, make, said)
+        said = {"source": source, "shape": str(spec.shape), "factors": spec.factors, **facts}
+        return open_packed(path, size, **facts) or _prepare(path, size, make, said)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise UserError(
             f"cannot prepare {spec.name} in {path.parent}: {reason}; "
             "set BENCHMARK_DATA to a folder with room that can be written to"
         ) from error
-    return found
-
-
-def table(spec: Spec, packed: Packed) -> Table:
-    """Return the data set of packed images with the tables `factors` and `held_out`."""
-    rows, held_out = np.arange(len(packed.images)), packed.tables["held_out"]
-    factors = packed.tables["factors"]
-    return Table(spec, packed.images, factors, rows[~held_out], rows[held_out])
 
 
 def location(name: str) -> Path:
@@ -130,9 +100,9 @@ def location(name: str) -> Path:
 
 
 def open_packed(path: Path, size: int, **facts: Fact) -> Packed | None:
-    """Return what the file `path` holds, None unless it is whole and as wanted.
+    """Return what the file `path` holds, None unless it is complete and as wanted.
 
-    Looks at the attributes, the tables and a sample of the rows; `checksum` looks at all of them.
+    Checks the attributes, the tables and a sample of the rows; `checksum` checks all of them.
 
     Raises:
         PermissionError: the file is there and may not be read.
@@ -181,7 +151,9 @@ def pack(path: Path, size: int, contents: Contents, facts: Mapping[str, Fact]) -
             # This version of the format has checksums in its header, and strings of fixed length
             # lie there: without both, HDF5 crashes or hangs on a damaged header.
             with h5py.File(part, "w", libver="v110", locking=False) as file:
-                digest = _fill(file, (contents.count, size), contents.blocks, plain, room)
+                digest = _fill(
+                    file, path.stem, (contents.count, size), contents.blocks, plain, room
+                )
                 _finish(file, part, contents, {**facts, "sha256": digest})
                 end = file.id.get_filesize()
             plain.truncate(end)  # HDF5 cuts the spare room off in some cases only
@@ -192,15 +164,26 @@ def pack(path: Path, size: int, contents: Contents, facts: Mapping[str, Fact]) -
 
 
 def _fill(
-    file: h5py.File, shape: tuple[int, int], blocks: Iterable[Images], plain: BinaryIO, room: int
+    file: h5py.File,
+    name: str,
+    shape: tuple[int, int],
+    blocks: Iterable[Images],
+    plain: BinaryIO,
+    room: int,
 ) -> str:
     """Write the images, with `room` to spare at every time, and return their SHA-256."""
-    digest = hashlib.sha256()
-    for block in image_chunks.write(image_chunks.create(file, shape), blocks):
-        _reserve(
-            plain, file.id.get_filesize() + block.nbytes + image_chunks.ENTRY * len(block) + room
-        )
-        digest.update(block.data)
+    images, digest, done = image_chunks.create(file, shape), hashlib.sha256(), 0
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task(f"Packing {name}", total=shape[0])
+        for block in blocks:
+            size = file.id.get_filesize() + block.nbytes + image_chunks.ENTRY * len(block)
+            _reserve(plain, size + room)
+            image_chunks.write(images, done, block)
+            digest.update(block.data)
+            done += len(block)
+            progress.update(bar, completed=done)
+    if done != len(images):
+        raise ValueError(f"given {done} rows, not {len(images)}")
     return digest.hexdigest()
 
 
@@ -248,11 +231,8 @@ def about(path: Path) -> dict[str, Fact]:
     """Return what the packed file `path` says of itself."""
     with _reading(path) as file:
         found = dict(file.attrs)
-    return {k: int(v) if isinstance(v, np.integer) else _text(v) for k, v in found.items()}
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    texts = {k: v.decode() if isinstance(v, bytes) else str(v) for k, v in found.items()}
+    return {k: int(v) if isinstance(v, np.integer) else texts[k] for k, v in found.items()}
 
 
 def _stored(fact: Fact) -> bytes | int:

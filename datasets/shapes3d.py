@@ -3,17 +3,16 @@
 Burgess, Kim, *3D Shapes Dataset*, 2018, https://github.com/google-deepmind/3d-shapes.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from benchmark.registry import DATASETS
-from datasets import downloads, packed_file
+from datasets import downloads, prepared
 from datasets.base import Grid, Images, Spec
 from datasets.downloads import Original
 
@@ -47,26 +46,19 @@ def shapes3d(folder: Path | None = None) -> Grid:
     Raises:
         benchmark.registry.UserError: the file is damaged, or missing and cannot be fetched.
     """
-    packed = packed_file.packed(SPEC, lambda: _contents(folder), source=SOURCE)
-    return Grid(SPEC, packed.images)
+    return prepared.grid(SPEC, _blocks, source=SOURCE, files=FILES, folder=folder)
 
 
-def _contents(folder: Path | None) -> packed_file.Contents:
-    (path,) = downloads.get("shapes3d", FILES, folder)
-    count = int(np.prod(SPEC.factor_sizes))
-    return packed_file.Contents(count, _blocks(path, count), facts=downloads.about(FILES))
-
-
-def _blocks(path: Path, count: int) -> Iterator[Images]:
+def _blocks(paths: list[Path]) -> Iterator[Images]:
     """Yield the images in the order of the grid, channels first."""
+    (path,), count = paths, math.prod(SPEC.factor_sizes)
     with downloads.reading(path), h5py.File(path, locking=False) as file:
         images = file["images"]
         if images.shape != (count, 64, 64, 3) or images.dtype != np.uint8:
             found = f"{images.dtype} {images.shape}"
             raise ValueError(f"its images are {found}, not uint8 {(count, 64, 64, 3)}")
         _check_order(file["labels"][()])
-        starts = range(0, count, BLOCK)
-        for start in track(starts, "Packing 3D Shapes", console=Console(stderr=True)):
+        for start in range(0, count, BLOCK):
             block = images[start : start + BLOCK].transpose(0, 3, 1, 2)
             yield np.ascontiguousarray(block).reshape(len(block), -1)
 

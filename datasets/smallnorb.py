@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from benchmark.registry import DATASETS
-from datasets import downloads, packed_file
+from datasets import downloads, prepared
 from datasets.base import Grid, Images, Spec
 from datasets.downloads import Original
 
@@ -52,12 +52,10 @@ def smallnorb(folder: Path | None = None) -> Grid:
     Raises:
         benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
     """
-    packed = packed_file.packed(SPEC, lambda: _contents(folder), source=SOURCE)
-    return Grid(SPEC, packed.images)
+    return prepared.grid(SPEC, _blocks, source=SOURCE, files=FILES, folder=folder)
 
 
-def _contents(folder: Path | None) -> packed_file.Contents:
-    paths = downloads.get("smallnorb", FILES, folder)
+def _blocks(paths: list[Path]) -> list[Images]:
     images, factors = [], []
     for start in range(0, len(paths), len(KINDS)):
         dat, cat, info = (_matrix(path) for path in paths[start : start + len(KINDS)])
@@ -66,8 +64,7 @@ def _contents(folder: Path | None) -> packed_file.Contents:
             images.append(_small(dat))
             factors.append(_factors(cat, info))
     with downloads.reading(paths[0].parent, "smallnorb-*.mat.gz"):
-        rows = _ordered(np.concatenate(images), np.concatenate(factors))
-    return packed_file.Contents(len(rows), [rows], facts=downloads.about(FILES))
+        return [_ordered(np.concatenate(images), np.concatenate(factors))]
 
 
 def _matrix(path: Path) -> NDArray[Any]:

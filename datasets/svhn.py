@@ -1,19 +1,18 @@
 """SVHN: 99,289 house numbers of 32 x 32 pixels, in colour, cropped to a digit.
 
 Netzer, Wang, Coates, Bissacco, Wu, Ng, *Reading Digits in Natural Images with Unsupervised Feature
-Learning*, 2011, http://ufldl.stanford.edu/housenumbers/. Read by torchvision.
+Learning*, 2011, http://ufldl.stanford.edu/housenumbers/.
 """
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.registry import DATASETS
-from datasets import downloads, packed_file
-from datasets.base import Images, Spec, Table
+from datasets import downloads, prepared
+from datasets.base import Spec, Table
 from datasets.downloads import Original
+from datasets.prepared import Labelled
 
 SOURCE = (
     "Netzer, Wang, Coates, Bissacco, Wu, Ng, Reading Digits in Natural Images with Unsupervised "
@@ -39,29 +38,24 @@ def svhn(folder: Path | None = None) -> Table:
     Raises:
         benchmark.registry.UserError: a file is damaged, or missing and cannot be fetched.
     """
-    packed = packed_file.packed(SPEC, lambda: _contents(folder), source=SOURCE)
-    return packed_file.table(SPEC, packed)
+    return prepared.labelled(SPEC, _parts, source=SOURCE, files=FILES, folder=folder)
 
 
-def _contents(folder: Path | None) -> packed_file.Contents:
-    train, test = downloads.get("svhn", FILES, folder)
-    (images, digits), (others, more) = _part(train, "train"), _part(test, "test")
-    labels = np.concatenate([digits, more])
-    tables = {"factors": labels[:, None], "held_out": np.arange(len(labels)) >= len(digits)}
-    return packed_file.Contents(len(labels), (images, others), tables, downloads.about(FILES))
+def _parts(paths: list[Path]) -> tuple[Labelled, Labelled]:
+    train, test = paths
+    return _part(train), _part(test)
 
 
-def _part(path: Path, split: str) -> tuple[Images, NDArray[np.uint8]]:
-    """Return images (N, 3072) and digits (N,), read by torchvision from where it looks for them."""
-    from torchvision.datasets import SVHN
+def _part(path: Path) -> Labelled:
+    """Return images (N, 3072) and digits (N,) of X (32, 32, 3, N) and y (N, 1), where 0 is 10."""
+    from scipy.io import loadmat
 
-    with tempfile.TemporaryDirectory() as scratch, downloads.reading(path):
-        Path(scratch, path.name).symlink_to(path.resolve())
-        part = SVHN(scratch, split)
-        images, digits = part.data, part.labels
+    with downloads.reading(path):
+        held = loadmat(path)
+        images, digits = held["X"].transpose(3, 2, 0, 1), held["y"].ravel() % 10
         wanted = (len(digits), 3, 32, 32)
         if images.shape != wanted or images.dtype != np.uint8:
             raise ValueError(f"its images are {images.dtype} {images.shape}, not uint8 {wanted}")
-        if not np.isin(digits, range(10)).all():
-            raise ValueError(f"its digits are {np.unique(digits).tolist()}, not 0 to 9")
+        if not np.isin(held["y"], range(11)).all():
+            raise ValueError(f"its digits are {np.unique(held['y']).tolist()}, not 1 to 10")
         return images.reshape(len(images), -1), digits.astype(np.uint8)

@@ -21,7 +21,13 @@ from methods.vae import VAE, Shared
     version=1,
 )
 class BetaTCVAE(VAE):
-    """Maximises the ELBO - (beta - 1) TC(z): of the KL divergence, only total correlation pays."""
+    """Maximises the ELBO - (beta - 1) TC(z): of the KL divergence, only total correlation pays.
+
+    Args:
+        spec: the data set.
+        beta: weight of the total correlation; 1 leaves the VAE.
+        shared: the settings of `VAE`.
+    """
 
     def __init__(self, spec: Spec, *, beta: float = 6.0, **shared: Unpack[Shared]) -> None:
         super().__init__(spec, **shared)

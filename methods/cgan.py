@@ -15,11 +15,10 @@ from torch.optim import Optimizer
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses
-from methods.base import Batch, Code, Method, adam, normal_codes, uniform_codes
-from methods.maxout import DecayingSGD, Maxout, uniform_init
-from methods.nets import Shape, discriminator, generator
-
-BETAS = (0.5, 0.999)
+from methods.adversarial import Adversarial
+from methods.base import Batch, Code, normal_codes, uniform_codes
+from methods.maxout import Maxout, decaying, uniform_init
+from methods.nets import Shape, discriminator, generator, one_hot
 
 
 @METHODS.register(
@@ -28,8 +27,8 @@ BETAS = (0.5, 0.999)
     "https://arxiv.org/abs/1411.1784",
     version=1,
 )
-class CGAN(Method):
-    """A GAN of which both players are conditioned on the label, which is its first code.
+class CGAN(Adversarial):
+    """A GAN of which both networks are conditioned on the label, which is its first code.
 
     Args:
         spec: the data set; it has a label.
@@ -42,7 +41,6 @@ class CGAN(Method):
     """
 
     sees = "label"
-    paper_steps = {"": 300_000}
 
     def __init__(
         self,
@@ -60,15 +58,20 @@ class CGAN(Method):
         self.nets, self.lr_d, self.lr_g, self.batch_size = nets, lr_d, lr_g, batch_size
         others = {"shared": normal_codes, "paper": uniform_codes}[nets](latents)
         self.codes = (Code("label", "categorical", self.labels), *others)
-        make = {"shared": convolutional, "paper": dense}[nets]
-        self.generator, self.discriminator = make(spec.shape, latents, self.labels)
+        if nets == "shared":
+            self.generator = Generator(spec.shape, latents, self.labels)
+            self.discriminator = Discriminator(spec.shape, self.labels)
+        else:
+            self.generator = DenseGenerator(spec.shape, latents, self.labels)
+            self.discriminator = DenseDiscriminator(spec.shape, self.labels)
+            uniform_init(self.generator, 0.05)
+            uniform_init(self.discriminator, 0.005)
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Return one optimiser a player."""
-        players = {"d": (self.discriminator, self.lr_d), "g": (self.generator, self.lr_g)}
+        """Return one optimiser for each network."""
         if self.nets == "shared":
-            return {name: adam(net, lr, betas=BETAS) for name, (net, lr) in players.items()}
-        return {n: DecayingSGD(net.parameters(), 0.1, 1.00004) for n, (net, _) in players.items()}
+            return super().optimisers()
+        return decaying(self.discriminator, self.generator, 1.00004)
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the discriminator's loss, then the generator's, on images of the same labels."""
@@ -82,8 +85,7 @@ class CGAN(Method):
 
     def hot(self, label: Tensor) -> Tensor:
         """Return labels (B,) as one-hot vectors (B, labels), float32."""
-        # F.one_hot would check its input, and wait for the device.
-        return (label[:, None] == torch.arange(self.labels, device=label.device)).float()
+        return one_hot(label, self.labels).float()
 
     def decode(self, z: Tensor) -> Tensor:
         """Return G(z, y), the label y being the first column."""
@@ -148,16 +150,3 @@ class DenseDiscriminator(nn.Module):
         h = self.both(F.dropout(h, 0.5, self.training))
         logits: Tensor = self.out(F.dropout(h, 0.5, self.training))
         return logits
-
-
-def convolutional(shape: Shape, latents: int, labels: int) -> tuple[nn.Module, nn.Module]:
-    """Return the shared networks: G(y, z) and D(x, y), of labels y as one-hot vectors."""
-    return Generator(shape, latents, labels), Discriminator(shape, labels)
-
-
-def dense(shape: Shape, latents: int, labels: int) -> tuple[nn.Module, nn.Module]:
-    """Return the paper's networks of MNIST."""
-    g, d = DenseGenerator(shape, latents, labels), DenseDiscriminator(shape, labels)
-    uniform_init(g, 0.05)
-    uniform_init(d, 0.005)
-    return g, d

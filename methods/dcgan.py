@@ -5,19 +5,16 @@ paper's tanh is a sigmoid of twice the input.
 """
 
 import itertools
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import losses
-from methods.base import Batch, Method, adam, normal_codes
+from methods.adversarial import Adversarial
+from methods.base import normal_codes
 from methods.nets import Crop, Pad, Shape, dcgan_init, smallest
 
-BETAS = (0.5, 0.999)
 SMALLEST = 4
 WIDTH = 64
 
@@ -28,18 +25,18 @@ WIDTH = 64
     "Generative Adversarial Networks, ICLR 2016, https://arxiv.org/abs/1511.06434",
     version=1,
 )
-class DCGAN(Method):
+class DCGAN(Adversarial):
     """A GAN of convolutions of stride 2 alone, with batch norm and no hidden connected layer.
 
     Args:
         spec: the data set.
         latents: how many codes, N(0, 1).
         width: channels of the largest image in either network; they double as images halve.
-        lr: Adam's learning rate of both players.
+        lr: Adam's learning rate of both networks.
         batch_size: images a batch.
     """
 
-    paper_steps = {"": 300_000}
+    generator: nn.Sequential
 
     def __init__(
         self,
@@ -53,25 +50,16 @@ class DCGAN(Method):
         super().__init__()
         self.codes = normal_codes(latents)
         self.width, self.lr, self.batch_size = width, lr, batch_size
+        self.lr_d = self.lr_g = lr
         self.generator = generator(spec.shape, latents, width)
         self.features = features(spec.shape, width)
-        self.head = judge(spec.shape, width)
+        self.head = head(spec.shape, width)
         self.apply(dcgan_init)
 
-    def optimisers(self) -> dict[str, Optimizer]:
-        """Return one Adam a player."""
-        d = nn.ModuleList([self.features, self.head])
-        return {
-            "d": adam(d, self.lr, betas=BETAS),
-            "g": adam(self.generator, self.lr, betas=BETAS),
-        }
-
-    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield the discriminator's loss, then the generator's, on the same fake images."""
-        fake = self.decode(self.sample(len(batch.x), batch.x.device))
-        real, false = (self.head(self.features(x)) for x in (batch.x, fake.detach()))
-        yield "d", losses.discriminator(real, false)
-        yield "g", losses.non_saturating(self.head(self.features(fake)))
+    @property
+    def discriminator(self) -> nn.Sequential:  # type: ignore[override]
+        """D: `features`, by which the paper classifies, and `head`."""
+        return nn.Sequential(self.features, self.head)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return G(z)."""
@@ -110,7 +98,7 @@ def features(shape: Shape, width: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def judge(shape: Shape, width: int) -> nn.Sequential:
+def head(shape: Shape, width: int) -> nn.Sequential:
     """Return the last convolution of D, over all that is left of the image: logits (B, 1)."""
     n = halvings(shape)
     last = nn.Conv2d(width * 2 ** (n - 1), 1, smallest(shape, n), bias=False)
@@ -120,7 +108,7 @@ def judge(shape: Shape, width: int) -> nn.Sequential:
 def pair(shape: Shape, latents: int) -> tuple[nn.Module, nn.Module]:
     """Return the generator and the discriminator, of the paper's width and first weights."""
     g = generator(shape, latents, WIDTH)
-    d = nn.Sequential(features(shape, WIDTH), judge(shape, WIDTH))
+    d = nn.Sequential(features(shape, WIDTH), head(shape, WIDTH))
     for net in (g, d):
         dcgan_init(net)
     return g, d

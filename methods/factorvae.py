@@ -4,6 +4,7 @@ https://arxiv.org/abs/1802.05983, equation 2 and algorithm 2.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Unpack
 
 import torch
@@ -15,6 +16,7 @@ from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import vae_nets
 from methods.base import Batch, adam
+from methods.nets import mlp
 from methods.posterior import Posterior
 from methods.vae import VAE, Shared
 
@@ -89,7 +91,5 @@ def permuted(z: Tensor) -> Tensor:
 
 def discriminator(latents: int, width: int = 1000, hidden: int = 6) -> nn.Sequential:
     """Return z (B, latents) -> logits (B, 2), of the joint and of the product of the marginals."""
-    layers: list[nn.Module] = []
-    for inputs in [latents] + [width] * (hidden - 1):
-        layers += [nn.Linear(inputs, width), nn.LeakyReLU(0.2, inplace=True)]
-    return nn.Sequential(*layers, nn.Linear(width, 2))
+    leaky = partial(nn.LeakyReLU, 0.2, inplace=True)
+    return nn.Sequential(*mlp((latents, *[width] * hidden, 2), leaky))

@@ -4,21 +4,17 @@ It has no inference of its own.
 """
 
 import math
-from collections.abc import Iterator
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import losses
-from methods.base import Batch, Method, adam, normal_codes, uniform_codes
-from methods.maxout import DecayingSGD, Maxout, uniform_init
+from methods.adversarial import Adversarial
+from methods.base import normal_codes, uniform_codes
+from methods.maxout import Maxout, decaying, uniform_init
 from methods.nets import discriminator, generator, mlp
-
-BETAS = (0.5, 0.999)
 
 
 @METHODS.register(
@@ -26,7 +22,7 @@ BETAS = (0.5, 0.999)
     source="Goodfellow et al., Generative Adversarial Nets, 2014, https://arxiv.org/abs/1406.2661",
     version=1,
 )
-class GAN(Method):
+class GAN(Adversarial):
     """Plays equation 1, with the generator's loss that does not saturate.
 
     Args:
@@ -37,8 +33,6 @@ class GAN(Method):
         lr_d, lr_g: Adam's learning rates.
         batch_size: images a batch.
     """
-
-    paper_steps = {"": 300_000}
 
     def __init__(
         self,
@@ -52,8 +46,6 @@ class GAN(Method):
     ) -> None:
         super().__init__()
         self.nets, self.lr_d, self.lr_g, self.batch_size = nets, lr_d, lr_g, batch_size
-        self.generator: nn.Module
-        self.discriminator: nn.Module
         if nets == "shared":
             self.codes = normal_codes(latents)
             self.generator = generator(spec.shape, latents)
@@ -63,29 +55,10 @@ class GAN(Method):
             self.generator, self.discriminator = dense(spec, latents)
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Return one optimiser a player."""
+        """Return one optimiser for each network."""
         if self.nets == "shared":
-            return {
-                "d": adam(self.discriminator, self.lr_d, betas=BETAS),
-                "g": adam(self.generator, self.lr_g, betas=BETAS),
-            }
-        players = {"d": self.discriminator, "g": self.generator}
-        return {name: DecayingSGD(net.parameters(), 0.1, 1.000004) for name, net in players.items()}
-
-    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield the discriminator's loss, then the generator's, on the same fake images."""
-        fake = self.decode(self.sample(len(batch.x), batch.x.device))
-        yield "d", losses.discriminator(self.judge(batch.x), self.judge(fake.detach()))
-        yield "g", losses.non_saturating(self.judge(fake))
-
-    def judge(self, x: Tensor) -> Tensor:
-        """Return the logits (B, 1) of D(x)."""
-        logits: Tensor = self.discriminator(x)
-        return logits
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return G(z)."""
-        return torch.sigmoid(self.generator(z))
+            return super().optimisers()
+        return decaying(self.discriminator, self.generator, 1.000004)
 
 
 def dense(spec: Spec, latents: int) -> tuple[nn.Module, nn.Module]:

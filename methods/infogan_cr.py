@@ -13,11 +13,10 @@ from torch.optim import Optimizer
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses, nets
-from methods.base import Batch, Code, Method, adam
+from methods.adversarial import BETAS
+from methods.base import Batch, Method, adam
+from methods.infogan import LEAK, Layout
 from methods.nets import FEATURES
-
-LEAK = 0.1
-BETAS = (0.5, 0.999)
 
 
 @METHODS.register(
@@ -58,8 +57,7 @@ class InfoGANCR(Method):
     ) -> None:
         super().__init__()
         self.noise = noise
-        codes = [Code(f"c{i + 1}", "uniform") for i in range(latents)]
-        self.codes = (*codes, *(Code(f"noise{i + 1}", "noise") for i in range(noise)))
+        self.codes = Layout((), latents, noise).codes
         self.lam, self.alpha, self.cr_start = lam, alpha, cr_start
         self.lr_d, self.lr_g, self.lr_cr, self.batch_size = lr_d, lr_g, lr_cr, batch_size
         self.generator = nets.generator(spec.shape, latents + noise)
@@ -118,8 +116,7 @@ class InfoGANCR(Method):
         one, other = self.sample(n, device), self.sample(n, device)
         latents = len(self.informative)
         shared = (torch.rand(n, device=device) * latents).long().clamp(max=latents - 1)
-        column = torch.arange(len(self.codes), device=device) == shared[:, None]
-        other = torch.where(column, one, other)
+        other = torch.where(nets.one_hot(shared, len(self.codes)), one, other)
         pair = torch.cat([self.decode(one), self.decode(other)], 1)
         entropy = F.cross_entropy(self.cr(pair).float(), shared)
         self.logs["contrast"] = entropy.detach()

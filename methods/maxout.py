@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import Tensor, nn
-from torch.optim import SGD
+from torch.optim import SGD, Optimizer
 
 SLOWEST = 1e-6
 MOMENTUM = 0.5, 0.7
@@ -53,6 +53,12 @@ class DecayingSGD(SGD):
             group["lr"] = max(group["lr"] / group["factor"], SLOWEST)
             group["momentum"] = min(group["momentum"] + group["growth"], MOMENTUM[1])
         return loss
+
+
+def decaying(discriminator: nn.Module, generator: nn.Module, factor: float) -> dict[str, Optimizer]:
+    """Return `DecayingSGD` for each of the two networks, from a rate of 0.1 on."""
+    networks = {"d": discriminator, "g": generator}
+    return {name: DecayingSGD(net.parameters(), 0.1, factor) for name, net in networks.items()}
 
 
 def uniform_init(module: nn.Module, bound: float) -> None:

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -94,7 +95,7 @@ def decoder(
     return nn.Sequential(*layers[:-1], Crop(shape, len(widths)))
 
 
-def mlp(sizes: Sequence[int], activation: type[nn.Module]) -> list[nn.Module]:
+def mlp(sizes: Sequence[int], activation: Callable[[], nn.Module]) -> list[nn.Module]:
     """Return linear layers of these widths, with an activation between every two."""
     layers: list[nn.Module] = []
     for a, b in itertools.pairwise(sizes):
@@ -146,6 +147,12 @@ def trunk(shape: Shape, leak: float = 0.1, spectral: bool = True) -> nn.Sequenti
 def discriminator(shape: Shape, spectral: bool = True) -> nn.Sequential:
     """Return (B, C, H, W) -> (B, 1): the trunk and a linear head."""
     return nn.Sequential(trunk(shape, spectral=spectral), nn.Linear(FEATURES, 1))
+
+
+def one_hot(labels: Tensor, n: int) -> Tensor:
+    """Return labels (B,) in 0..n-1 as one-hot vectors (B, n) of booleans."""
+    # F.one_hot would check its input, and wait for the device.
+    return labels[:, None] == torch.arange(n, device=labels.device)
 
 
 def dcgan_init(module: nn.Module) -> None:

@@ -13,11 +13,10 @@ from torch.optim import Optimizer
 
 from benchmark.registry import METHODS, UserError
 from datasets.base import Spec
-from methods import losses
-from methods.base import Batch, Method, adam, normal_codes
+from methods import adversarial, losses
+from methods.base import Batch, Method, normal_codes
 from methods.nets import Crop, Pad, Shape, dcgan_init, smallest
 
-BETAS = (0.5, 0.999)
 WIDTHS = (1, 2, 4, 8, 8, 8, 8, 8)
 """Channels after each convolution, of the first one's."""
 
@@ -36,8 +35,8 @@ class Pix2Pix(Method):
         factor: the factor that pairs differ in, counted from 1.
         lam: weight of the L1 distance; 0 leaves the conditional GAN.
         adversarial: False leaves the L1 distance.
-        lr: Adam's learning rate of both players.
-        width: channels after the first convolution of both players.
+        lr: Adam's learning rate of both networks.
+        width: channels after the first convolution of both networks.
         batch_size: pairs a batch; the paper has 1.
     """
 
@@ -68,11 +67,8 @@ class Pix2Pix(Method):
         self.apply(dcgan_init)
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Return one Adam a player."""
-        return {
-            "d": adam(self.discriminator, self.lr, betas=BETAS),
-            "g": adam(self.generator, self.lr, betas=BETAS),
-        }
+        """Return one Adam for each network."""
+        return adversarial.optimisers(self.discriminator, self.generator, self.lr, self.lr)
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield half of D's loss on pairs, then G's with the L1 distance: equation 4."""
@@ -81,15 +77,15 @@ class Pix2Pix(Method):
         l1 = (y - fake.float()).abs().mean()
         self.logs["l1"] = l1.detach()
         if self.adversarial:
-            yield "d", losses.discriminator(self.judge(x, y), self.judge(x, fake.detach())) / 2
-            yield "g", losses.non_saturating(self.judge(x, fake)) + self.lam * l1
+            yield "d", losses.discriminator(self.logits(x, y), self.logits(x, fake.detach())) / 2
+            yield "g", losses.non_saturating(self.logits(x, fake)) + self.lam * l1
         else:
             yield "g", self.lam * l1
 
-    def judge(self, x: Tensor, y: Tensor) -> Tensor:
+    def logits(self, x: Tensor, y: Tensor) -> Tensor:
         """Return logits, one a patch, that y is the real partner of x."""
-        logits: Tensor = self.discriminator(torch.cat([x, y.to(x.dtype)], 1))
-        return logits
+        found: Tensor = self.discriminator(torch.cat([x, y.to(x.dtype)], 1))
+        return found
 
     def translate(self, x: Tensor) -> Tensor:
         """Return the images (B, C, H, W) that x is turned into; dropout is the noise, always on."""

@@ -32,7 +32,7 @@ class PostHoc(Method):
         return {"posthoc": adam(self.encoder, self.lr)}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield the error on a batch of fresh samples; real images are not looked at."""
+        """Yield the error on a batch of fresh samples; real images are not used."""
         yield "posthoc", self.error(self.sample(len(batch.x), batch.x.device)).mean()
 
     @torch.no_grad()
@@ -64,5 +64,5 @@ class PostHoc(Method):
     def encode(self, batch: Batch) -> Tensor:
         """Return the codes (B, L) that it reads in the images."""
         parts = self.read(batch.x)
-        whole = [p.argmax(1, keepdim=True) if p.shape[1] > 1 else p for p in parts]
-        return torch.cat(whole, 1).float()
+        codes = [p.argmax(1, keepdim=True) if p.shape[1] > 1 else p for p in parts]
+        return torch.cat(codes, 1).float()

@@ -107,7 +107,13 @@ class VAE(Method):
     version=1,
 )
 class BetaVAE(VAE):
-    """Maximises E_q log p(x | z) - beta KL(q(z | x) || p(z))."""
+    """Maximises E_q log p(x | z) - beta KL(q(z | x) || p(z)).
+
+    Args:
+        spec: the data set.
+        beta: weight of the KL divergence.
+        shared: the settings of `VAE`.
+    """
 
     def __init__(self, spec: Spec, *, beta: float = 4.0, **shared: Unpack[Shared]) -> None:
         super().__init__(spec, **shared)

@@ -60,7 +60,7 @@ class WGAN(Method):
         self.generator, self.critic = make(spec.shape, latents)
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Return one RMSProp a player."""
+        """Return one RMSProp for each network."""
         return {
             "critic": RMSprop(self.critic.parameters(), lr=self.lr),
             "g": RMSprop(self.generator.parameters(), lr=self.lr),
@@ -71,11 +71,11 @@ class WGAN(Method):
         for x in batch.x.chunk(self.n_critic):
             with torch.no_grad():
                 fake = self.decode(self.sample(len(x), x.device))
-            distance = self.judge(x).mean() - self.judge(fake).mean()
+            distance = self.value(x).mean() - self.value(fake).mean()
             self.logs["distance"] = distance.detach()
             yield "critic", self.penalty(x, fake) - distance
             self.restrain()
-        yield "g", -self.judge(self.decode(self.sample(len(x), x.device))).mean()
+        yield "g", -self.value(self.decode(self.sample(len(x), x.device))).mean()
 
     def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
         """Return what the critic pays beside the distance: nothing."""
@@ -87,7 +87,7 @@ class WGAN(Method):
         for p in self.critic.parameters():
             p.clamp_(-self.clip, self.clip)
 
-    def judge(self, x: Tensor) -> Tensor:
+    def value(self, x: Tensor) -> Tensor:
         """Return f(x), (B, 1), in float32: clipped weights make it nearly the same for every x."""
         with torch.autocast(x.device.type, enabled=False):
             value: Tensor = self.critic(x.float())

@@ -54,13 +54,13 @@ class WGANGP(WGAN):
         self.lam = lam
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Return one Adam a player."""
+        """Return one Adam for each network."""
         return {
             "critic": adam(self.critic, self.lr, betas=(0.5, 0.9)),
             "g": adam(self.generator, self.lr, betas=(0.5, 0.9)),
         }
 
-    def judge(self, x: Tensor) -> Tensor:
+    def value(self, x: Tensor) -> Tensor:
         """Return f(x), (B, 1)."""
         value: Tensor = self.critic(x).float()
         return value

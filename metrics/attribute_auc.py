@@ -6,13 +6,11 @@ Rows, split and the choice of factors are ours, for labelled sets such as CelebA
 https://arxiv.org/abs/1411.7766).
 """
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Detailed, Integers, placed
+from metrics.base import Codes, Detailed, Integers, fitted, placed
 
 
 @METRICS.register(
@@ -85,14 +83,10 @@ def _binary(column: Integers) -> bool:
 
 
 def _area(z: Codes, unseen: Codes, values: Integers, truth: Integers) -> float:
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), LogisticRegression())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(z, values)
+    model = fitted(make_pipeline(StandardScaler(), LogisticRegression()), z, values)
     return float(roc_auc_score(truth, model.decision_function(unseen)))

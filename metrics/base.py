@@ -39,6 +39,7 @@ ground-truth factors with which the metric means something (0: it needs none).
 """
 
 import inspect
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -75,9 +76,9 @@ class Detailed(float):
 
 def placed(values: ArrayLike, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return values (n,) at the n places that are `kept` (N,), and NaN at the others (N,)."""
-    whole = np.full(len(kept), np.nan)
-    whole[kept] = values
-    return whole
+    everywhere = np.full(len(kept), np.nan)
+    everywhere[kept] = values
+    return everywhere
 
 
 def by_group(right: NDArray[np.bool_], group: Integers, groups: int) -> NDArray[np.float64]:
@@ -85,6 +86,27 @@ def by_group(right: NDArray[np.bool_], group: Integers, groups: int) -> NDArray[
     counts = np.bincount(group, minlength=groups)
     shares: NDArray[np.float64] = np.full(groups, np.nan)
     return np.divide(np.bincount(group, right, groups), counts, out=shares, where=counts > 0)
+
+
+def gaps(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return how far each column's best score (L, K), >= 0, is above its second best: (K,).
+
+    With a single row the second best is 0.
+    """
+    best = np.sort(np.vstack([np.zeros(scores.shape[1]), scores]), axis=0)
+    gap: NDArray[np.float64] = best[-1] - best[-2]
+    return gap
+
+
+def fitted(model: Any, x: Any, y: Integers) -> Any:
+    """Return the scikit-learn model fitted as it comes: not to converge is part of a protocol."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        # Some defaults that the protocols leave alone will change their names.
+        warnings.simplefilter("ignore", FutureWarning)
+        return model.fit(x, y)
 
 
 REASONS = {
@@ -140,7 +162,7 @@ def inapplicable(entry: Entry[Any], *, has: Collection[str], factors: int) -> st
 
 def score(
     entry: Entry[Any],
-    sheet: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, NDArray[Any]],
     rng: np.random.Generator,
     disjoint: bool = False,
 ) -> dict[str, float]:
@@ -149,8 +171,8 @@ def score(
     The call runs on one thread: sums of floats depend on how threads share them; a score must not.
 
     Args:
-        entry: the registered metric, applicable to what `sheet` holds.
-        sheet: the arrays by name, as in the module's docstring; more than the metric needs is fine.
+        entry: the registered metric, applicable to these arrays.
+        arrays: by name, as in the module's docstring; more than the metric needs is fine.
         rng: the only source of chance.
         disjoint: whether a metric that can (`held_out` is among its keyword-only parameters) fits
             on rows that are not held out, and scores on those that are.
@@ -159,7 +181,7 @@ def score(
         ValueError: codes that `as_codes` refuses, arrays of different lengths, or a
             table on which the metric is not defined.
     """
-    given = {name: sheet[name] for name in needs(entry.value) if name != "rng"}
+    given = {name: arrays[name] for name in needs(entry.value) if name != "rng"}
     lengths = {name: len(array) for name, array in given.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"the rows of the table do not agree: {lengths}")
@@ -167,7 +189,7 @@ def score(
         given["codes"] = as_codes(given["codes"])
     chance: dict[str, Any] = {"rng": rng} if "rng" in needs(entry.value) else {}
     if disjoint and "held_out" in inspect.signature(entry.value).parameters:
-        given["held_out"] = sheet["held_out"]
+        given["held_out"] = arrays["held_out"]
     with threadpool_limits(1):
         found = entry.value(**given, **chance)
     values = found if isinstance(found, Mapping) else {None: found}

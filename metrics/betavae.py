@@ -5,14 +5,13 @@ ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl, section 3; protocol: Locat
 https://arxiv.org/abs/1811.12359, code https://github.com/google-research/disentanglement_lib.
 """
 
-import warnings
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Detailed, Integers, by_group
+from metrics.base import Codes, Detailed, Integers, by_group, fitted
 from metrics.draws import HeldOut, drawn_by_side, partners
 
 
@@ -86,13 +85,9 @@ def _right(
     points: NDArray[np.float64], shared: Integers, train: int, seed: int
 ) -> NDArray[np.bool_]:
     """Return of which points after the first `train` a linear classifier names the factor."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    classifier = LogisticRegression(random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier.fit(points[:train], shared[:train])
+    classifier = fitted(LogisticRegression(random_state=seed), points[:train], shared[:train])
     right: NDArray[np.bool_] = classifier.predict(points[train:]) == shared[train:]
     return right
 

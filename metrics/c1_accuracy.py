@@ -6,25 +6,27 @@ a digit and reports 5 % error on MNIST. It says neither how categories are match
 images: both matching rules, and the held-out rows, are ours.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Integers
 
-SOURCE = (
-    "Chen et al., InfoGAN, 2016, https://arxiv.org/abs/1606.03657, section 7.2; "
-    "the matching rule and the held-out rows are ours"
-)
+FACTS: dict[str, Any] = {
+    "source": "Chen et al., InfoGAN, 2016, https://arxiv.org/abs/1606.03657, section 7.2; "
+    "the matching rule and the held-out rows are ours",
+    "range": (0.0, 1.0),
+    "higher_is_better": True,
+    "factors": 0,
+}
 
 
 @METRICS.register(
     "c1_accuracy",
-    source=SOURCE,
-    range=(0.0, 1.0),
-    higher_is_better=True,
     protocol="one-to-one-1",
-    factors=0,
+    **FACTS,
 )
 def c1_accuracy(c1: Integers, label: Integers, held_out: NDArray[np.bool_]) -> float:
     """Return the share of held-out rows whose category is matched with their label, in [0, 1].
@@ -53,11 +55,8 @@ def c1_accuracy(c1: Integers, label: Integers, held_out: NDArray[np.bool_]) -> f
 
 @METRICS.register(
     "c1_accuracy_many_to_one",
-    source=SOURCE,
-    range=(0.0, 1.0),
-    higher_is_better=True,
     protocol="many-to-one-1",
-    factors=0,
+    **FACTS,
 )
 def c1_accuracy_many_to_one(c1: Integers, label: Integers, held_out: NDArray[np.bool_]) -> float:
     """Return the share of held-out rows that have their category's most frequent label, in [0, 1].
@@ -83,6 +82,8 @@ def _contingency(
     c1: Integers, label: Integers, held_out: NDArray[np.bool_]
 ) -> tuple[Integers, Integers, Integers]:
     """Return the categories (A,), labels (B,) and counts (A, B) of the training rows."""
+    from scipy.stats.contingency import crosstab
+
     if held_out.all() or not held_out.any():
         side = "training" if held_out.all() else "held-out"
         raise ValueError(
@@ -90,10 +91,8 @@ def _contingency(
         )
     if np.ptp(label) == 0:
         raise ValueError("c1 accuracy needs labels that differ; all rows have the same")
-    categories, row = np.unique(c1[~held_out], return_inverse=True)
-    labels, column = np.unique(label[~held_out], return_inverse=True)
-    counts = np.bincount(row * len(labels) + column, minlength=len(categories) * len(labels))
-    return categories, labels, counts.reshape(len(categories), len(labels))
+    (categories, labels), counts = crosstab(c1[~held_out], label[~held_out])
+    return categories, labels, counts
 
 
 def _share_right(

@@ -5,8 +5,8 @@ ICLR 2018, https://openreview.net/forum?id=By-7dz-AZ, section 2; protocol: Locat
 https://arxiv.org/abs/1811.12359, code https://github.com/google-research/disentanglement_lib.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, placed
 from metrics.draws import HeldOut, drawn
 from metrics.parallel import on_all_cores, seeds
-
-if TYPE_CHECKING:
-    from sklearn.ensemble import GradientBoostingClassifier
 
 PARTS = ("disentanglement", "completeness", "informativeness")
 Matrix = NDArray[np.float64]
@@ -71,31 +68,38 @@ def dci(
     Raises:
         ValueError: fewer than two factors vary in the drawn training rows.
     """
-    from sklearn.ensemble import GradientBoostingClassifier
-
     rows = drawn(len(codes), train, test, rng, held_out)
-    z, columns = chosen(codes, factors, rows, train)
-    fits = [
-        (GradientBoostingClassifier(random_state=seed), z, column, train)
-        for seed, column in zip(seeds(rng, len(columns)), columns.values(), strict=True)
-    ]
-    found = on_all_cores(_fit, fits, workers)
-    return scores(dict(zip(columns, found, strict=True)), factors.shape[1])
+    return of_trees(partial(_fit, train=train), codes[rows], factors[rows], train, rng, workers)
 
 
-def chosen(
-    codes: Codes, factors: Integers, rows: Integers, train: int
-) -> tuple[Codes, dict[int, Integers]]:
-    """Return codes (R, L) of rows (R,), and the factors that vary in the first `train` of them.
+def of_trees(
+    fit: Callable[[Codes, Integers, int], tuple[Matrix, float]],
+    z: Codes,
+    factors: Integers,
+    train: int,
+    rng: np.random.Generator,
+    workers: int | None,
+) -> dict[str, float]:
+    """Return the three parts, from trees that `fit` grows for each factor.
 
-    Those of most values, which take longest, come first.
+    Args:
+        fit: returns the importances (L,) and the accuracy, given the codes, a factor and a seed.
+        z: (R, L) codes of the drawn rows.
+        factors: (R, K) of the drawn rows.
+        train: a factor that has a single value in the first so many rows is left out.
+        rng: seeds each factor's trees.
+        workers: processes at a time.
     """
-    columns = {k: c for k, c in enumerate(factors[rows].T) if np.ptp(c[:train]) > 0}
+    columns = {k: c for k, c in enumerate(factors.T) if np.ptp(c[:train]) > 0}
     if len(columns) < 2:
         raise ValueError(
             f"dci needs at least 2 factors that vary; the drawn rows have {len(columns)}"
         )
-    return codes[rows], dict(sorted(columns.items(), key=lambda item: -len(np.unique(item[1]))))
+    # Those of most values, which take longest, come first.
+    order = sorted(columns, key=lambda k: -len(np.unique(columns[k])))
+    fits = [(z, columns[k], seed) for k, seed in zip(order, seeds(rng, len(order)), strict=True)]
+    found = dict(zip(order, on_all_cores(fit, fits, workers), strict=True))
+    return scores(found, factors.shape[1])
 
 
 def scores(fits: Mapping[int, tuple[Matrix, float]], factors: int) -> dict[str, float]:
@@ -124,8 +128,8 @@ def _certainty(R: Matrix) -> tuple[float, Matrix]:
     return max(0.0, float(np.average(certain, weights=weights))), certain
 
 
-def _fit(
-    trees: "GradientBoostingClassifier", z: Codes, column: Integers, train: int
-) -> tuple[Matrix, float]:
-    trees.fit(z[:train], column[:train])
+def _fit(z: Codes, column: Integers, seed: int, train: int) -> tuple[Matrix, float]:
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    trees = GradientBoostingClassifier(random_state=seed).fit(z[:train], column[:train])
     return np.abs(trees.feature_importances_), float(trees.score(z[train:], column[train:]))

@@ -7,15 +7,15 @@ In a small table, whose test rows are training rows too, the informativeness of 
 more from that of `dci` than elsewhere.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Integers
-from metrics.dci import PARTS, Matrix, chosen, scores
+from metrics.dci import PARTS, Matrix, of_trees
 from metrics.draws import HeldOut, drawn
-from metrics.parallel import on_all_cores, seeds
 
 
 @METRICS.register(
@@ -69,29 +69,26 @@ def dci_fast(
         ValueError: fewer than two factors vary in the drawn rows that give the importances.
     """
     boosted = min(boosted, train)
-    rows = drawn(len(codes), train, test, rng, held_out)
-    z, columns = chosen(codes, factors, rows, boosted)
     boosting = {"learning_rate": learning_rate, "n_estimators": stages}
     forest = {"n_estimators": trees, "min_samples_leaf": leaf, "max_features": None}
-    fits = [
-        (boosting | {"random_state": seed}, forest | {"random_state": seed}, z, y, boosted, train)
-        for seed, y in zip(seeds(rng, len(columns)), columns.values(), strict=True)
-    ]
-    found = on_all_cores(_fit, fits, workers)
-    return scores(dict(zip(columns, found, strict=True)), factors.shape[1])
+    fit = partial(_fit, boosting=boosting, forest=forest, boosted=boosted, train=train)
+    rows = drawn(len(codes), train, test, rng, held_out)
+    return of_trees(fit, codes[rows], factors[rows], boosted, rng, workers)
 
 
 def _fit(
-    boosting: dict[str, Any],
-    forest: dict[str, Any],
     z: Codes,
     column: Integers,
+    seed: int,
+    boosting: dict[str, Any],
+    forest: dict[str, Any],
     boosted: int,
     train: int,
 ) -> tuple[Matrix, float]:
     """Return the importance of every code (L,), and the accuracy on the test rows."""
     from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
 
-    few = GradientBoostingClassifier(**boosting).fit(z[:boosted], column[:boosted])
-    many = ExtraTreesClassifier(**forest).fit(z[:train], column[:train])
+    few = GradientBoostingClassifier(random_state=seed, **boosting)
+    few.fit(z[:boosted], column[:boosted])
+    many = ExtraTreesClassifier(random_state=seed, **forest).fit(z[:train], column[:train])
     return np.abs(few.feature_importances_), float(many.score(z[train:], column[train:]))

@@ -5,13 +5,12 @@ Representations, 2019, https://arxiv.org/abs/1811.12359, section 5.5; code
 https://github.com/google-research/disentanglement_lib, evaluation/metrics/downstream_task.py.
 """
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Detailed, Integers, placed
+from metrics.base import Codes, Detailed, Integers, fitted, placed
 from metrics.draws import HeldOut, drawn
 from metrics.parallel import on_all_cores
 
@@ -77,25 +76,16 @@ def downstream(
     right = np.reshape(on_all_cores(_accuracy, fits, workers), (len(sizes), len(columns)))[::-1]
     accuracy = [Detailed(row.mean(), factor=placed(row, varied)) for row in right]
     scores = dict(zip(map(str, sizes), accuracy, strict=True))
-    return scores | {EFFICIENCY: _efficiency(accuracy[1], accuracy[-1])}
+    few, many = accuracy[1], accuracy[-1]
+    return scores | {EFFICIENCY: min(1.0, few / many) if many > 0 else 0.0}
 
 
 def _accuracy(z: Codes, column: Integers, size: int) -> float:
     """Return the accuracy, on the other rows, of a classifier fitted on the first `size`."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.model_selection import KFold
 
     if np.ptp(column[:size]) == 0:
         return float(np.mean(column[size:] == column[0]))
     model = LogisticRegressionCV(Cs=10, cv=KFold(5), scoring="accuracy")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        # Two defaults that we leave alone will change their names.
-        warnings.simplefilter("ignore", FutureWarning)
-        model.fit(z[:size], column[:size])
-        return float(model.score(z[size:], column[size:]))
-
-
-def _efficiency(few: float, many: float) -> float:
-    return min(1.0, few / many) if many > 0 else 0.0
+    return float(fitted(model, z[:size], column[:size]).score(z[size:], column[size:]))

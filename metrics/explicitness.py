@@ -6,13 +6,11 @@ https://arxiv.org/abs/1811.12359, code https://github.com/google-research/disent
 evaluation/metrics/modularity_explicitness.py.
 """
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Detailed, Integers
+from metrics.base import Codes, Detailed, Integers, fitted
 from metrics.draws import HeldOut, drawn
 
 
@@ -81,16 +79,13 @@ def _standardise(codes: Codes, train: int) -> NDArray[np.float64]:
 
 def _explicitness(x: NDArray[np.float64], v: Integers, train: int) -> float:
     """Return the mean area under the curves of a factor v (N,); NaN where there is none."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
 
     values = np.unique(v[:train])
     if len(values) < 2:
         return np.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        probability = LogisticRegression().fit(x[:train], v[:train]).predict_proba(x[train:])
+    probability = fitted(LogisticRegression(), x[:train], v[:train]).predict_proba(x[train:])
     positive = v[train:, None] == values
     both = positive.any(axis=0) & ~positive.all(axis=0)
     areas = [roc_auc_score(positive[:, c], probability[:, c]) for c in np.flatnonzero(both)]

@@ -12,14 +12,13 @@ tell of no source share equally, a single active latent is compact, and without 
 all three are 0. Losses above chance (unbalanced factors) count as chance.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Detailed, Integers, placed
+from metrics.base import Codes, Detailed, Integers, fitted, placed
 from metrics.discretise import entropy, mutual_information
 from metrics.parallel import seeds
 
@@ -145,14 +144,11 @@ def _features(z: Codes) -> Any:
 
 def _explained(features: Any, source: Integers) -> float:
     """Return by which part the features lower the log loss of a source, in [0, 1]."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
     model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features, source)
+    fitted(model, features, source)
     # On zero inputs, balanced classes leave the same model with equal probabilities.
     chance = np.log(len(model.classes_))
     return max(0.0, 1 - float(log_loss(source, model.predict_proba(features))) / float(chance))

@@ -34,7 +34,7 @@ def irs(
     bins: int = 20,
     quantile: float = 0.99,
 ) -> float:
-    """Return how little codes move while one factor is held, whatever the others do, in [-1, 1].
+    """Return how little codes move while one factor is fixed, whatever the others do, in [-1, 1].
 
     Per code and factor, the `quantile` of |z - mean z| among the rows of one value, averaged over
     the values, and divided by the largest |z - mean z| of all rows. A code's robustness is 1 minus
@@ -57,14 +57,14 @@ def irs(
         quantile: of the deviations of one value, in [0, 1].
     """
     rows = rng.integers(len(codes), size=samples)
-    z, held = codes[rows], discretise(factors[rows], bins)
+    z, binned = codes[rows], discretise(factors[rows], bins)
     varied = z.min(axis=0) < z.max(axis=0)
     z = z[:, varied]
     if z.shape[1] == 0:
         return Detailed(0.0, code=placed([], varied))
     mean = z.mean(axis=0, dtype=np.float64)
     largest = np.maximum(z.max(axis=0) - mean, mean - z.min(axis=0))
-    moved = [_deviation(z, g, quantile) for g in held.T]
+    moved = [_deviation(z, g, quantile) for g in binned.T]
     robust = 1 - np.min(moved, axis=0) / largest
     return Detailed(np.average(robust, weights=largest), code=placed(robust, varied))
 

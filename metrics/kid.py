@@ -49,14 +49,11 @@ def kid(
     if size < 2:
         raise ValueError("kid needs at least 2 images of either kind")
     sides = (features_real, features_generated)
-    return float(
-        np.mean(
-            [
-                _discrepancy(*(side[rng.choice(len(side), size, replace=False)] for side in sides))
-                for _ in range(subsets)
-            ]
-        )
-    )
+    found = [
+        _discrepancy(*(side[rng.choice(len(side), size, replace=False)] for side in sides))
+        for _ in range(subsets)
+    ]
+    return float(np.mean(found))
 
 
 def _discrepancy(x: Features, y: Features) -> float:

@@ -9,7 +9,7 @@ https://arxiv.org/abs/1811.12359, code https://github.com/google-research/disent
 import numpy as np
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Detailed, Integers, placed
+from metrics.base import Codes, Detailed, Integers, gaps, placed
 from metrics.discretise import discretise, entropy, mutual_information
 
 
@@ -60,7 +60,6 @@ def mig(
     if not varied.any():
         raise ValueError("every factor has a single value in the drawn rows: mig is not defined")
     information = mutual_information(discretise(codes[rows], bins), factors[rows][:, varied])
-    best = np.sort(np.vstack([np.zeros_like(information[:1]), information]), axis=0)
-    gaps = (best[-1] - best[-2]) / uncertainty[varied]
+    shares = gaps(information) / uncertainty[varied]
     # A perfect code's information may exceed the entropy by the last bit of a float.
-    return Detailed(min(1.0, gaps.mean()), factor=placed(gaps, varied))
+    return Detailed(min(1.0, shares.mean()), factor=placed(shares, varied))

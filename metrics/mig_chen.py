@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Detailed, Integers, placed
+from metrics.base import Codes, Detailed, Integers, gaps, placed
 from metrics.discretise import entropy
 from metrics.parallel import on_all_cores
 from metrics.udr import SMALLEST
@@ -80,13 +80,11 @@ def mig_chen(
     columns = zip(z.T, codes.T, np.maximum(std, SMALLEST).T, strict=True)
     calls = [(*(c.astype(np.float32) for c in column), groups) for column in columns]
     entropies = np.column_stack(on_all_cores(_entropies, calls, workers))
-    information = np.zeros((1 + codes.shape[1], factors.shape[1]))
-    information[1:] = entropies[0][:, None]
+    information = np.repeat(entropies[0][:, None], factors.shape[1], axis=1)
     for group, each in zip(groups[1:], entropies[1:], strict=True):
-        information[1:, group.factor] -= each * len(group.rows) / len(z)
-    best = np.sort(np.maximum(0, information[:, varied]), axis=0)
-    gaps = (best[-1] - best[-2]) / uncertainty[varied]
-    return Detailed(gaps.mean(), factor=placed(gaps, varied))
+        information[:, group.factor] -= each * len(group.rows) / len(z)
+    shares = gaps(np.maximum(0, information[:, varied])) / uncertainty[varied]
+    return Detailed(shares.mean(), factor=placed(shares, varied))
 
 
 def _groups(factors: Integers, samples: int, rng: np.random.Generator) -> Iterator[Group]:

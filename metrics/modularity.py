@@ -63,11 +63,11 @@ def modularity(
     information = mutual_information(discretise(codes[rows], bins), table)
     # The information of a constant is 0 but for the last bit of a float; the least that N rows
     # can give is near 1/N.
-    told = information.max(axis=1) > 1e-12
+    tells = information.max(axis=1) > 1e-12
     squares = information**2
     most = squares.max(axis=1)
-    spread = (squares.sum(axis=1) - most)[told] / (most[told] * (table.shape[1] - 1))
+    spread = (squares.sum(axis=1) - most)[tells] / (most[tells] * (table.shape[1] - 1))
     alone = np.zeros(len(squares))
-    alone[told] = 1 - spread
+    alone[tells] = 1 - spread
     # Of equal parts, the sum may exceed its terms by the last bit of a float.
     return Detailed(max(0.0, float(np.sum(1 - spread)) / len(squares)), code=alone)

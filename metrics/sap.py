@@ -13,7 +13,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
-from metrics.base import Codes, Detailed, Integers, placed
+from metrics.base import Codes, Detailed, Integers, gaps, placed
 from metrics.draws import HeldOut, drawn
 
 
@@ -75,9 +75,8 @@ def sap(
         # ConvergenceWarning, of codes far from unit scale: that is the protocol.
         warnings.filterwarnings("ignore", "Liblinear failed to converge")
         accuracies = Parallel(n_jobs=-1, prefer="threads")(fits)
-    best = np.sort([np.zeros(varied.sum()), *accuracies], axis=0)
-    gaps = best[-1] - best[-2]
-    return Detailed(gaps.mean(), factor=placed(gaps, varied))
+    gap = gaps(np.array(accuracies))
+    return Detailed(gap.mean(), factor=placed(gap, varied))
 
 
 def _accuracies(

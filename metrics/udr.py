@@ -9,6 +9,7 @@ choice of hyper-parameters, per setting; UDR-A2A: across settings), on the same 
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -57,13 +58,8 @@ def udr(
     chosen = [
         _informative(z, None if kl is None else kl[i], threshold) for i, z in enumerate(codes)
     ]
-    pairs = np.full((len(codes), len(codes)), np.nan)
-    for i, x in enumerate(chosen):
-        for j, y in enumerate(chosen):
-            if i != j:
-                pairs[i, j] = _agreement(
-                    _lasso(x, y, alpha) if correlation == "lasso" else _spearman(x, y)
-                )
+    relate = _spearman if correlation == "spearman" else partial(_lasso, alpha=alpha)
+    pairs = [[np.nan if x is y else _agreement(relate(x, y)) for y in chosen] for x in chosen]
     scores: Matrix = np.nanmedian(pairs, axis=0)
     return scores
 

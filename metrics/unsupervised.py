@@ -5,6 +5,8 @@ Representations, 2019, https://arxiv.org/abs/1811.12359, section 5.3, code
 https://github.com/google-research/disentanglement_lib, evaluation/metrics/unsupervised_metrics.py.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,18 +19,17 @@ SOURCE = (
     "Disentangled Representations, 2019, https://arxiv.org/abs/1811.12359, code "
     "https://github.com/google-research/disentanglement_lib"
 )
+FACTS: dict[str, Any] = {
+    "source": SOURCE,
+    "higher_is_better": False,
+    "protocol": "disentanglement_lib-1",
+    "factors": 0,
+    "by_name": True,
+}
 Matrix = NDArray[np.float64]
 
 
-@METRICS.register(
-    "gaussian_tc",
-    source=SOURCE,
-    range=(0.0, np.inf),
-    higher_is_better=False,
-    protocol="disentanglement_lib-1",
-    factors=0,
-    by_name=True,
-)
+@METRICS.register("gaussian_tc", range=(0.0, np.inf), **FACTS)
 def gaussian_tc(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000) -> float:
     """Return the total correlation of the Gaussian with the codes' covariance, in nats, >= 0.
 
@@ -52,15 +53,7 @@ def gaussian_tc(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000
     return max(0.0, -0.5 * float(np.log(np.maximum(eigenvalues, precision)).sum()))
 
 
-@METRICS.register(
-    "wasserstein",
-    source=SOURCE,
-    range=(0.0, np.inf),
-    higher_is_better=False,
-    protocol="disentanglement_lib-1",
-    factors=0,
-    by_name=True,
-)
+@METRICS.register("wasserstein", range=(0.0, np.inf), **FACTS)
 def wasserstein(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000) -> float:
     """Return the Gaussian Wasserstein correlation: squared units of the codes, >= 0.
 
@@ -76,15 +69,7 @@ def wasserstein(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000
     return _wasserstein(_covariance(_draw(codes, rng, samples)))
 
 
-@METRICS.register(
-    "wasserstein_norm",
-    source=SOURCE,
-    range=(0.0, 2.0),
-    higher_is_better=False,
-    protocol="disentanglement_lib-1",
-    factors=0,
-    by_name=True,
-)
+@METRICS.register("wasserstein_norm", range=(0.0, 2.0), **FACTS)
 def wasserstein_norm(codes: Codes, rng: np.random.Generator, *, samples: int = 10_000) -> float:
     """Return the Gaussian Wasserstein correlation divided by the codes' total variance, in [0, 2).
 
@@ -100,15 +85,7 @@ def wasserstein_norm(codes: Codes, rng: np.random.Generator, *, samples: int = 1
     return _wasserstein(S) / float(np.trace(S)) if S.any() else 0.0
 
 
-@METRICS.register(
-    "mutual_information_codes",
-    source=SOURCE,
-    range=(0.0, float(np.log(20))),
-    higher_is_better=False,
-    protocol="disentanglement_lib-1",
-    factors=0,
-    by_name=True,
-)
+@METRICS.register("mutual_information_codes", range=(0.0, float(np.log(20))), **FACTS)
 def mutual_information_codes(
     codes: Codes, rng: np.random.Generator, *, samples: int = 10_000, bins: int = 20
 ) -> float:

@@ -216,7 +216,7 @@ class TestPix2Pix:
         torch.manual_seed(3)
         assert batch.y is not None
         fake = method.translate(batch.x)
-        real, false = (method.judge(batch.x, y).sigmoid() for y in (batch.y, fake))
+        real, false = (method.logits(batch.x, y).sigmoid() for y in (batch.y, fake))
         torch.testing.assert_close(d, -(real.log().mean() + (1 - false).log().mean()) / 2)
         expected = -false.log().mean() + 7 * (batch.y - fake).abs().mean()
         torch.testing.assert_close(g, expected)

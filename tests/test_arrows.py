@@ -34,8 +34,8 @@ NO_TORCH = (
     "benchmark.cli",
     "benchmark.api",
 )
-# These are read by torchvision and torch, imported when a file of theirs is.
-LATE_TORCH = ("datasets.mnist", "datasets.svhn", "datasets.faces3d")
+# It is read by torch, imported when its file is.
+LATE_TORCH = ("datasets.faces3d",)
 
 
 def imported(tree: ast.AST, package: str) -> Iterator[str]:

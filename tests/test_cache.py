@@ -16,7 +16,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from benchmark.registry import UserError
-from datasets import Spec, packed_file
+from datasets import Spec, downloads, packed_file
+from datasets.downloads import Original
 
 Rows = NDArray[np.uint8]
 
@@ -57,10 +58,10 @@ def test_the_users_folder_is_searched_before_the_cache(folder: Path) -> None:
     mine, inner = folder / "mine", folder / "mine" / "inner"
     inner.mkdir(parents=True)
     (folder / "a").touch()
-    assert packed_file.find("a", mine, "inner") == folder / "a"
+    assert downloads.find("inner", Original("a"), mine) == folder / "a"
     (inner / "a").touch()
-    assert packed_file.find("a", mine, "inner") == inner / "a"
-    assert packed_file.find("b", None) is None
+    assert downloads.find("inner", Original("a"), mine) == inner / "a"
+    assert downloads.find("inner", Original("b"), None) is None
 
 
 def test_rows_are_packed_once(folder: Path) -> None:

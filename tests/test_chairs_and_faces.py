@@ -296,6 +296,6 @@ def test_a_text_is_no_tensors_file(heads: Heads, folder: Path) -> None:
 
 
 def test_faces3d_that_are_not_there_are_asked_for(heads: Heads, folder: Path) -> None:
-    says = ("faces3d needs basel_face_renders.pth", "--data-dir", "put it there as")
+    says = (" needs basel_face_renders.pth", "--data-dir", "put it there as")
     published.refused("faces3d", folder, *says)
     published.refused("faces3d_32", None, *says)

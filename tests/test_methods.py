@@ -450,7 +450,7 @@ class TestGAN:
         (_, d), (_, g) = method.losses(batch)
         torch.manual_seed(4)
         fake = method.decode(method.sample(N))
-        real, false = (torch.sigmoid(method.judge(x)) for x in (batch.x, fake))
+        real, false = (torch.sigmoid(method.discriminator(x)) for x in (batch.x, fake))
         torch.testing.assert_close(d, -(real.log().mean() + (1 - false).log().mean()))
         torch.testing.assert_close(g, -false.log().mean())
 

@@ -16,7 +16,6 @@ import pytest
 from benchmark.registry import UserError
 from datasets import load, packed_file
 from datasets import mnist as module
-from datasets.downloads import Original
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 TRAIN, TEST = 5, 3
@@ -34,14 +33,13 @@ def contents() -> dict[str, bytes]:
 
 def served_at(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the small files be the right ones, published at an address."""
-    files = tuple(
-        Original(one.name, (address + one.name,), hashlib.md5(packed).hexdigest())
-        for one, packed in zip(
-            module.KINDS["mnist"].files, map(compressed, contents().values()), strict=True
+    digests = [hashlib.md5(compressed(content)).hexdigest() for content in contents().values()]
+    for name, files in module.FILES.items():
+        small = (
+            replace(one, urls=(address + one.name,), md5=digest)
+            for one, digest in zip(files, digests, strict=True)
         )
-    )
-    for name, kind in module.KINDS.items():
-        monkeypatch.setitem(module.KINDS, name, replace(kind, files=files))
+        monkeypatch.setitem(module.FILES, name, tuple(small))
 
 
 def compressed(content: bytes) -> bytes:
@@ -148,7 +146,7 @@ def test_without_files_and_network_the_user_is_told_what_to_do(root: Path) -> No
     with pytest.raises(UserError) as caught:
         load("mnist")
     message = str(caught.value)
-    first, *others = module.KINDS["mnist"].files
+    first, *others = module.FILES["mnist"]
     assert "\n" not in message
     assert all(word in message for word in (first.name, first.urls[0], str(first.md5), str(root)))
     assert "python -m benchmark data get mnist" in message

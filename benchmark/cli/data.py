@@ -45,7 +45,7 @@ def data_about(name: str, data_dir: DataDir = None) -> None:
     """Print a data set's source, files and checksums, and what does not apply to it."""
     from benchmark.config.applicable import misfit, unscored
     from benchmark.config.score import Score
-    from datasets import inventory
+    from datasets import downloads, inventory
 
     entry, path = DATASETS[name], inventory.packed(name)
     print(f"{name}: {entry.source}")
@@ -53,7 +53,7 @@ def data_about(name: str, data_dir: DataDir = None) -> None:
     print(f"factors: {inventory.factors(name)}")
     for one in inventory.files(name):
         published = f"not here; published at {' or '.join(one.urls) or '-'}"
-        where = inventory.find(name, one, data_dir) or published
+        where = downloads.find(name, one, data_dir) or published
         print(f"file {one.name}: {where}; MD5 {one.md5 or 'not published'}")
     if path is not None:
         print(f"packed file: {path}{'' if path.is_file() else ', not there yet'}")

@@ -47,9 +47,10 @@ def weights() -> Path | None:
     pytorch-fid has another name for the same file.
     """
     hub = Path(torch.hub.get_dir()) / "checkpoints"
+    root = packed_file.root()
     names = WEIGHTS, WEIGHTS.replace("weights-", "pt_")
-    places = [(packed_file.find(name, None, "inception"), hub / name) for name in names]
-    return next((path for pair in places for path in pair if path and path.is_file()), None)
+    paths = (place / name for name in names for place in (root, root / "inception", hub))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def lacking() -> str:

@@ -101,7 +101,7 @@ def _pack_renders(folder: Path, count: int) -> float:
     start = time.perf_counter()
     with archive.members(path) as (names, read):
         decode = partial(chairs.decode, shape=SHAPE)
-        blocks = archive.decoded(path, names, read, decode, "PNGs")
+        blocks = archive.decoded(path, names, read, decode)
         packed_file.pack(
             folder / "renders.h5", SIZE, packed_file.Contents(count, blocks), {"source": "-"}
         )
