@@ -15,8 +15,8 @@ from benchmark.config.score import Scoring
 from benchmark.config.study import Study
 from benchmark.evaluation import contact_sheet
 from benchmark.registry import DATASETS
-from benchmark.speed import packing
 from datasets import Dataset, Grid, Spec, Table, load
+from tests.benchmarks import packing
 from tests.command import Command
 
 MNIST = ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873")
@@ -187,7 +187,7 @@ def test_a_row_of_a_labelled_set_shows_each_label() -> None:
     assert set(found.values[0]) == {0, 1, 2}
 
 
-def test_packing_and_dealing_are_measured() -> None:
+def test_packing_and_reading_are_measured() -> None:
     found = list(packing.measure(130, 70))
     assert [one.unit for one in found] == ["images/s", "MB", "images/s", *["ms"] * 6]
     assert all(one.value > 0 for one in found)
