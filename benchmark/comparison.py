@@ -20,7 +20,7 @@ from benchmark.config.score import Score, Scoring
 from benchmark.config.study import Study
 from benchmark.evaluation.tracking import Track
 from benchmark.registry import UserError
-from benchmark.runner import Bench, execute, wanted
+from benchmark.runner import Context, execute, wanted
 from benchmark.training import hardware, progress
 from benchmark.training.loop import Stopped
 from benchmark.training.time_left import Remaining, paces
@@ -100,7 +100,7 @@ def _bring(
     others = []
     with stoppable() as stop, Leases(out).owner(Owner()) as mine:
         track = Track(asked.track, asked.scores)
-        bench = Bench(out, asked.device, stop, track, mine.verify)
+        context = Context(out, asked.device, stop, track, mine.verify)
         remaining = _remaining(todo, out)
         for one in todo:
             name = one.folder(out).name
@@ -110,7 +110,7 @@ def _bring(
                 continue
             try:
                 with progress.bar(one, remaining) as begin:
-                    folder = execute(one, loaded[one.dataset], asked.scores, bench, begin)
+                    folder = execute(one, loaded[one.dataset], asked.scores, context, begin)
                 print(folder.summary(), file=sys.stderr, flush=True)
             except Lost:
                 others.append(one)

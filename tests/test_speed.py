@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark import speed
 from benchmark.registry import DATASETS, METHODS, UserError
-from benchmark.training.batches import Dealer
+from benchmark.training.batches import Batches
 from datasets import Dataset, load
 from methods.base import Batch, Method
 from methods.vae import BetaVAE
@@ -52,8 +52,8 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", speed.measurable(METHODS.names(), load("toy").spec))
-def test_every_method_that_trains_has_a_speed(toy: Dataset, name: str) -> None:
-    found = speed.measure(name, Dealer(toy, CPU), "float32", 1e12, SHORT)
+def test_every_method_that_trains_has_a_speed(name: str) -> None:
+    found = speed.measure(name, "toy", None, CPU, 1e12, SHORT)
     assert min(found.steps, found.plain, found.ratio, found.of_peak, found.data) > 0
 
 
@@ -72,7 +72,7 @@ def test_operations_are_counted_as_pytorch_counts_them(toy: Dataset) -> None:
     step = speed.plain_step(*built("infogan", toy))
     with FlopCounterMode(display=False) as counter:
         step(0)
-    assert speed.looked_at(step).flops == counter.get_total_flops() > 0
+    assert speed.operations_of(step).flops == counter.get_total_flops() > 0
 
 
 class Types(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -93,7 +93,7 @@ class Types(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def built(name: str, toy: Dataset) -> tuple[Method, Batch]:
     torch.manual_seed(0)
     method: Method = METHODS[name].value(toy.spec, batch_size=8)
-    return method.train(), Dealer(toy, CPU).train(method, 0)
+    return method.train(), Batches(toy, CPU).training_batch(method, 0)
 
 
 @pytest.mark.parametrize("name", ["betavae", "infogan"])

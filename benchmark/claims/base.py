@@ -12,12 +12,12 @@ from torch import Tensor
 
 from benchmark.config.run import Run
 from benchmark.config.score import Score
-from benchmark.evaluation.factor_classifier import Oracle, oracle
+from benchmark.evaluation.factor_classifier import FactorClassifier, trained_classifier
 from benchmark.registry import CLAIMS, METHODS, UserError
-from benchmark.runner import Bench, Execution, wanted
+from benchmark.runner import Context, Execution, wanted
 from benchmark.training import progress
-from benchmark.training.batches import Dealer
-from benchmark.training.loop import Diverged, silent
+from benchmark.training.batches import Batches
+from benchmark.training.loop import Diverged
 from datasets import Dataset, load
 from methods.base import Method, defaults
 from results.state import state_of
@@ -79,10 +79,10 @@ class Lab:
             self._loaded[name] = load(name, self.data_dir)
         return self._loaded[name]
 
-    def oracle(self, name: str) -> Oracle:
+    def oracle(self, name: str) -> FactorClassifier:
         """Return the classifier of the data set's factors."""
         with torch.enable_grad():
-            return oracle(self.data(name), self.device, self.stop, progress.lines(name))
+            return trained_classifier(self.data(name), self.device, self.stop, progress.lines(name))
 
     def train(
         self, method: str, dataset: str, seed: int, steps: int, **given: Any
@@ -99,11 +99,9 @@ class Lab:
         run = Run(dataset, method, seed, steps, chosen)
         with torch.enable_grad():
             folder = self.complete([run], [])[0]
-            bench = Bench(self.out, self.device, self.stop)
-            execution = Execution(run, self.data(dataset), bench, folder, silent)
-            built = execution.build()
-            execution.train(built, "train", steps)
-        return built.eval(), folder
+            context = Context(self.out, self.device, self.stop)
+            trained = Execution(run, self.data(dataset), context).trained()
+        return trained.eval(), folder
 
     def complete(self, runs: Sequence[Run], scores: Sequence[Score]) -> list[Folder]:
         """Return the folders of these runs, trained and scored as those of `run` are.
@@ -130,7 +128,7 @@ class Lab:
     def images(self, dataset: str, n: int, seed: int) -> Tensor:
         """Return n random training images (n, C, H, W) in [0, 1]."""
         found = self.data(dataset)
-        return Dealer(found, self.device).images(found.sample(n, np.random.default_rng(seed)))
+        return Batches(found, self.device).images(found.sample(n, np.random.default_rng(seed)))
 
 
 def last(folder: Folder, until: float = math.inf, rows: int = 5) -> dict[str, float]:

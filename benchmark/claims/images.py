@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.claims.base import Expected, Lab, claim
 from benchmark.evaluation.encode import encode
-from benchmark.training.batches import Dealer, gathered
+from benchmark.training.batches import Batches, in_batches
 from methods.dcgan import DCGAN
 from methods.infogan import InfoGAN
 from methods.pix2pix import Pix2Pix
@@ -44,7 +44,7 @@ def cgan_label(lab: Lab, seed: int) -> dict[str, float]:
     drawn = [method.decode(part).float() for part in torch.split(z, 500)]
     read = np.concatenate([oracle.read(part) for part in drawn])[:, 0]
     asked, data = z[:, 0].cpu().numpy(), lab.data("mnist")
-    real = Dealer(data, lab.device).images(data.test)
+    real = Batches(data, lab.device).images(data.test)
     return {
         "digits_read_as_asked": float((read == asked).mean()),
         "spread_within_digits_by_real": spread(torch.cat(drawn), asked)
@@ -72,10 +72,10 @@ def dcgan_features(lab: Lab, seed: int) -> dict[str, float]:
     method, _ = lab.train("dcgan", "mnist", seed, 2_000)
     assert isinstance(method, DCGAN)
     data, rng = lab.data("mnist"), np.random.default_rng(seed)
-    dealer = Dealer(data, lab.device)
+    batches = Batches(data, lab.device)
     rows = [rng.choice(part, n, False) for part, n in ((data.train, TRAIN), (data.test, TEST))]
     label = [data.factors(part)[:, 0] for part in rows]
-    x = [dealer.images(part) for part in rows]
+    x = [batches.images(part) for part in rows]
     pixels = linear([part.flatten(1).cpu().numpy() for part in x], label, seed)
     features = linear([pooled(method.features, part) for part in x], label, seed)
     return {"accuracy_of_features": features, "gain_over_pixels": features - pixels}
@@ -85,15 +85,15 @@ def dcgan_features(lab: Lab, seed: int) -> dict[str, float]:
 def pooled(layers: nn.Sequential, x: Tensor) -> NDArray[np.float32]:
     """Return the features of all convolutions, each max-pooled to 4x4, as in the paper."""
 
-    def features(batch: Tensor) -> tuple[NDArray[np.float32]]:
-        maps = []
+    def features(rows: NDArray[np.int64]) -> tuple[NDArray[np.float32]]:
+        batch, maps = x[rows], []
         for layer in layers:
             batch = layer(batch)
             if isinstance(layer, nn.LeakyReLU):
                 maps.append(F.adaptive_max_pool2d(batch, 4).flatten(1))
         return (torch.cat(maps, 1).float().cpu().numpy(),)
 
-    (found,) = gathered(map(features, torch.split(x, 500)), len(x))
+    (found,) = in_batches(features, np.arange(len(x)), 500)
     return found
 
 
@@ -121,8 +121,8 @@ def infogan_c1(lab: Lab, seed: int) -> dict[str, float]:
     method, _ = lab.train("infogan", "mnist", seed, 5_000)
     assert isinstance(method, InfoGAN)
     data = lab.data("mnist")
-    dealer, rows = Dealer(data, lab.device), np.arange(len(data))
-    c1 = encode(method, dealer, rows, "float32")[0][:, 0].astype(np.int64)
+    batches, rows = Batches(data, lab.device), np.arange(len(data))
+    c1 = encode(method, batches, rows).codes[:, 0].astype(np.int64)
     label, held_out = data.factors(rows)[:, 0], np.isin(rows, data.test)
     return {
         "one_to_one": c1_accuracy(c1, label, held_out),
@@ -164,7 +164,7 @@ def edited(lab: Lab, seed: int, **given: bool | float) -> dict[str, float]:
     assert isinstance(method, Pix2Pix)
     data, oracle = lab.data("dsprites"), lab.oracle("dsprites")
     rows = data.sample(EDITED, np.random.default_rng(seed))
-    x = Dealer(data, lab.device).images(rows)
+    x = Batches(data, lab.device).images(rows)
     torch.manual_seed(seed)
     y = torch.cat([method.translate(part).float() for part in torch.split(x, 100)])
     before, after = data.factors(rows), oracle.read(y)

@@ -13,9 +13,9 @@ from benchmark.cluster.leases import Lost
 from benchmark.cluster.submission import Submission
 from benchmark.config.applicable import check_fits
 from benchmark.config.run import Run
+from benchmark.errors import UserError, traceback_end
 from benchmark.evaluation.tracking import Track
-from benchmark.registry import UserError
-from benchmark.runner import Bench, execute, last_words
+from benchmark.runner import Context, execute
 from benchmark.training import hardware
 from benchmark.training.loop import Stopped
 from benchmark.training.progress import lines
@@ -40,7 +40,7 @@ def bring(
     Args:
         asked: the run, as it was submitted.
         submission: what it was submitted with.
-        stop, verify: see `Bench`.
+        stop, verify: see `Context`.
 
     Raises:
         Lost: another process has taken it over.
@@ -48,7 +48,7 @@ def bring(
     """
     run, folder = Run(**asked["run"]), Folder(submission.out / asked["name"])
     track = Track(submission.track, submission.metrics)
-    bench = Bench(submission.out, hardware.device(submission.device), stop, track, verify)
+    context = Context(submission.out, hardware.device(submission.device), stop, track, verify)
     begin = lines(f"{run.dataset} {run.method} seed {run.seed}")
     reason = log = ""
     lives = submission.folder / f"{folder.name}.json"
@@ -59,13 +59,13 @@ def bring(
             raise UserError(TOO_SHORT)
         dataset = _load(run.dataset, submission.data_dir)
         check_fits([run], dataset)
-        execute(run, dataset, submission.metrics, bench, begin)
+        execute(run, dataset, submission.metrics, context, begin)
     except Stopped:
         pass
     except Lost:
         raise
     except UserError as error:
-        reason, log = str(error), last_words()
+        reason, log = str(error), traceback_end()
     if reason:
         gc.collect()  # a file that did not fit on the disk stays there while its error is known
         if not folder.was_asked:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmark.evaluation.encode import encode
 from benchmark.registry import METHODS
 from benchmark.training import hardware
-from benchmark.training.batches import Dealer
+from benchmark.training.batches import Batches
 from datasets import Dataset, load
 from methods.base import Method
 from tests.benchmarks.bars import Measurement, report, timed
@@ -76,8 +76,8 @@ def _encoded(dataset: str, rows: NDArray[np.int64]) -> tuple[float, NDArray[Any]
     hardware.prepare()
     images, method = _made(dataset)
     method.to(memory_format=torch.channels_last)
-    dealer, precision = Dealer(images, CPU), hardware.precision("auto", CPU)
-    return timed(lambda: encode(method, dealer, rows, precision)[0])
+    batches = Batches(images, CPU, hardware.precision("auto", CPU))
+    return timed(lambda: encode(method, batches, rows).codes)
 
 
 def _plainly(dataset: str, rows: NDArray[np.int64]) -> tuple[float, NDArray[np.float32]]:
