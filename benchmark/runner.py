@@ -235,7 +235,7 @@ class Execution:
             self.verify,
         )
         training.run()
-        rate = training.steps_per_second
+        rate = steps / training.seconds if training.seconds else 0.0
         return {"seconds": training.seconds, "steps_per_second": rate, **training.means}
 
     def fit(self, method: Method) -> dict[str, float]:
@@ -284,9 +284,8 @@ class Execution:
 
     def generate(self) -> None:
         """Write what is read in images of the prior's codes."""
-        method = self.trained()
-        device, stop = self.context.device, self.context.stop
-        classifier = trained_classifier(self.dataset, device, stop, self.begin)
+        method, context = self.trained(), self.context
+        classifier = trained_classifier(self.dataset, context.device, context.stop, self.begin)
         self.seed("generate")
         found = generate(method.eval(), self.batches, classifier, self.check_stop)
         self.folder.write_generated(found)
@@ -296,6 +295,6 @@ class Execution:
         method = self.trained()
         images = len(inception.real_rows(self.dataset))
         inception.of_real(self.batches, self.progress("real images", images))
-        self.seed("look")
+        self.seed("look")  # the name of stored runs: their draws depend on it
         report = self.progress("generated images", images)
         self.folder.write_features(inception.of_generated(method.eval(), self.batches, report))

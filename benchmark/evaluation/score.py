@@ -211,16 +211,16 @@ def again(folder: Folder, scores: Sequence[Score], data_dir: Path | None) -> lis
             f"{folder.path} has no images of its prior; the command that made the run makes them "
             "with --side generator, if the method can"
         )
-    subjects, size = Subjects(folder, load(run["dataset"], data_dir)), _stored_table(folder)
+    subjects = Subjects(folder, load(run["dataset"], data_dir))
+    size = _stored_table(folder, before["rows"])
     rows = subjects.rows([one.of_rows(size) for one in scores], run["seed"])
     folder.finish({**before, "rows": replaced(before["rows"], rows)})
     return rows
 
 
-def _stored_table(folder: Folder) -> int | None:
+def _stored_table(folder: Folder, scores: Sequence[Row]) -> int | None:
     """Return the size of the fixed table that a run was scored on, None if it stored all rows."""
-    scored_rows = (folder.scores or {"rows": []})["rows"]
-    if not folder.has_codes or not any("/rows=" in row["protocol"] for row in scored_rows):
+    if not folder.has_codes or not any("/rows=" in row["protocol"] for row in scores):
         return None
     return TABLE_ROWS if len(folder.codes().rows) <= TABLE_ROWS else None
 

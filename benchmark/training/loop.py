@@ -44,7 +44,7 @@ class Diverged(Exception):
 
 
 class Stopped(Exception):
-    """The run was asked to stop; its checkpoint is written."""
+    """The run is to stop; its checkpoint is written."""
 
 
 class Damaged(Exception):
@@ -92,6 +92,8 @@ class Training:
         report: called with the step and the means at every row of the log.
         track: called after every step; the time that it takes does not count as training.
         verify: called before a checkpoint is written; raises if it must not be.
+        seconds: that it trained, all sessions together.
+        means: the last of each loss and of what the method logs.
     """
 
     method: Method
@@ -110,11 +112,6 @@ class Training:
         self.tally = Tally()
         self.seconds = 0.0
         self.means: dict[str, float] = {}
-
-    @property
-    def steps_per_second(self) -> float:
-        """How fast it trained, all sessions together."""
-        return self.steps / self.seconds if self.seconds else 0.0
 
     def run(self) -> None:
         """Train to the last step.
@@ -180,12 +177,11 @@ class Training:
 
     def load(self) -> int:
         """Continue from the checkpoint if there is one; return the steps done."""
-        state: dict[str, Any] | None = None
-        if self.checkpoint.exists():
-            state = read(self.checkpoint, torch.device("cpu"), "step", "method", "optimisers")
-        cut_log(self.log, 0 if state is None else state["step"])
-        if state is None:
+        if not self.checkpoint.exists():
+            cut_log(self.log, 0)
             return 0
+        state = read(self.checkpoint, torch.device("cpu"), "step", "method", "optimisers")
+        cut_log(self.log, state["step"])
         self.method.load_state_dict(state["method"])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
@@ -272,8 +268,8 @@ def cut_log(log: Path, step: int) -> None:
         return
     header, *rows = log.read_text().splitlines() or [""]
     # A crash of the machine can tear the last row, even within the number of its step.
-    whole = [row for row in rows if row.count(",") == header.count(",")]
-    kept = [row for row in whole if int(row.split(",")[0]) <= step]
+    complete = [row for row in rows if row.count(",") == header.count(",")]
+    kept = [row for row in complete if int(row.split(",")[0]) <= step]
     if not kept:
         os.unlink(log)
         return

@@ -112,8 +112,8 @@ def _pack_renders(folder: Path, count: int) -> float:
 def _read_batches(path: Path) -> Iterator[Measurement]:
     """Measure the milliseconds that a batch of 64 takes, medians.
 
-    First from memory, decoded, then from the file as it lies after packing, then after the system
-    was told to forget it.
+    First from memory, decoded, then from the file as it is after packing, then once it is no longer
+    in the system's cache.
     """
     found = packed_file.open_packed(path, SIZE)
     assert found is not None
