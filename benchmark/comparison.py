@@ -20,7 +20,7 @@ from benchmark.config.score import Score, Scoring
 from benchmark.config.study import Study
 from benchmark.evaluation.tracking import Track
 from benchmark.registry import UserError
-from benchmark.runner import Bench, execute, wanted
+from benchmark.runner import Context, execute, wanted
 from benchmark.training import hardware, progress
 from benchmark.training.loop import Stopped
 from benchmark.training.time_left import Kind, Remaining, paces
@@ -154,7 +154,7 @@ def _execute(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> Co
     remaining = Remaining(todo.steps, pace)
     with stoppable() as stop, Leases(out).owner(Owner()) as own:
         track = Track(todo.track, todo.scores)
-        bench = Bench(out, todo.device, stop, track, own.verify)
+        context = Context(out, todo.device, stop, track, own.verify)
         for one, waiting in zip(todo.runs, todo.steps, strict=True):
             name = one.folder(out).name
             if not own.take([name], {}):
@@ -163,7 +163,7 @@ def _execute(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> Co
                 continue
             try:
                 with progress.bar(one, remaining) as begin:
-                    folder = execute(one, datasets[one.dataset], todo.scores, bench, begin)
+                    folder = execute(one, datasets[one.dataset], todo.scores, context, begin)
                 print(folder.summary(), file=sys.stderr, flush=True)
             except Lost:
                 others.append(one)

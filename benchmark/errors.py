@@ -1,7 +1,10 @@
-"""Errors that are the user's, and the one about a name that is not known."""
+"""Errors that are the user's, the one about a name that is not known, and how any is recorded."""
 
 import difflib
+import traceback
 from collections.abc import Iterable
+
+TRACEBACK_LINES = 20
 
 
 class UserError(Exception):
@@ -14,3 +17,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name, choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UserError(f"unknown {kind} {name!r}; {hint}known: {', '.join(choices)}")
+
+
+def traceback_end() -> str:
+    """Return the end of the traceback of the exception that is being handled."""
+    return "\n".join(traceback.format_exc().splitlines()[-TRACEBACK_LINES:])

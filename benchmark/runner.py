@@ -1,7 +1,6 @@
 """One run, a method on a data set with a seed, to its scores; it does only what is missing."""
 
 import time
-import traceback
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,15 +13,15 @@ import torch
 
 from benchmark.config.run import Run
 from benchmark.config.score import Score
+from benchmark.errors import UserError, traceback_end
 from benchmark.evaluation import inception, pictures
 from benchmark.evaluation.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
-from benchmark.evaluation.factor_classifier import oracle
-from benchmark.evaluation.generate import generate, generates
-from benchmark.evaluation.score import Subjects, replaced, scored
+from benchmark.evaluation.factor_classifier import trained_classifier
+from benchmark.evaluation.generate import generate, makes_images
+from benchmark.evaluation.score import Subjects, replaced
 from benchmark.evaluation.tracking import NEVER, Track
-from benchmark.registry import UserError
 from benchmark.training import hardware, machine
-from benchmark.training.batches import Dealer
+from benchmark.training.batches import Batches
 from benchmark.training.loop import Begin, Damaged, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
 from datasets.base import TABLE_ROWS
@@ -35,18 +34,17 @@ from results.store import Codes, Folder, Generated
 
 FIT_IMAGES = 10_000
 POSTHOC_STEPS = 5_000
-POSTHOC_TEST, POSTHOC_AT_ONCE = 4_096, 256
-LAST_LINES = 20
+POSTHOC_TEST, POSTHOC_BATCH = 4_096, 256
 
 
 @dataclass
-class Bench:
-    """Where runs happen: what they share in one process.
+class Context:
+    """What runs in one process share.
 
     Attributes:
         out: the folder of all run folders.
         device: where they train.
-        stop: asked after every step whether to save and stop.
+        stop: called after every step; returns whether to save and stop.
         track: the scores to take while methods train.
         verify: called with a run's name before its checkpoint, model or scores are written; raises
             if the run is no longer this process's.
@@ -71,28 +69,27 @@ def missing(run: Run, out: Path, scores: Sequence[Score]) -> list[Score]:
 
 
 def execute(
-    run: Run, dataset: Dataset, scores: Sequence[Score], bench: Bench, begin: Begin = silent
+    run: Run, dataset: Dataset, scores: Sequence[Score], context: Context, begin: Begin = silent
 ) -> Folder:
-    """Bring the run to its end and return its folder; a failure is recorded there, not raised.
+    """Complete the run and return its folder; a failure is recorded there, not raised.
 
     Args:
-        run: what is asked for.
-        dataset: the run's data set, loaded.
+        run, dataset: the run, and its data set, loaded.
         scores: those that it should have.
-        bench: where it happens.
-        begin: told each stage and its length; returns what is told the progress within.
+        context: what it shares with other runs of the process.
+        begin: called with each stage and its length; returns what is called with the progress.
 
     Raises:
-        Stopped: `bench.stop` said so; the checkpoint is written.
+        Stopped: `context.stop` said so; the checkpoint is written.
         UserError: files that cannot be written, or a setting that the method refuses.
     """
-    folder = run.folder(bench.out)
-    todo = missing(run, bench.out, scores)
+    folder = run.folder(context.out)
+    todo = missing(run, context.out, scores)
     if folder.scores is not None and not todo:
         return folder
     hardware.prepare()
     try:
-        Execution(run, dataset, bench, folder, begin).complete(todo)
+        Execution(run, dataset, context, begin).complete(todo)
     except Diverged as error:
         folder.fail("diverged", str(error), error.step)
     except Damaged as error:
@@ -100,16 +97,11 @@ def execute(
     except (Stopped, UserError):
         raise
     except Exception as error:
-        bench.verify(folder.name)
-        folder.fail("failed", f"{type(error).__name__}: {error}", log=last_words())
+        context.verify(folder.name)
+        folder.fail("failed", f"{type(error).__name__}: {error}", log=traceback_end())
     finally:
         hardware.release_memory()
     return folder
-
-
-def last_words() -> str:
-    """Return the end of the traceback of the exception that is being handled."""
-    return "\n".join(traceback.format_exc().splitlines()[-LAST_LINES:])
 
 
 class Execution:
@@ -118,39 +110,38 @@ class Execution:
     Each stage seeds torch's generator for itself, so that none depends on which others ran before.
     """
 
-    def __init__(
-        self, run: Run, dataset: Dataset, bench: Bench, folder: Folder, begin: Begin
-    ) -> None:
-        self.run, self.dataset, self.bench = run, dataset, bench
-        self.folder, self.begin = folder, begin
-        self.precision = hardware.precision(run.precision, bench.device)
-        self.dealer = Dealer(dataset, bench.device, run.seed)
+    def __init__(self, run: Run, dataset: Dataset, context: Context, begin: Begin = silent) -> None:
+        self.run, self.dataset, self.context, self.begin = run, dataset, context, begin
+        self.folder = run.folder(context.out)
+        precision = hardware.precision(run.precision, context.device)
+        self.batches = Batches(dataset, context.device, precision, run.seed)
         self.table: int | None = None
 
     def complete(self, todo: Sequence[Score]) -> None:
         """Run every stage that is missing; add the scores in `todo`."""
-        before = self.folder.scores or {"rows": [], "train": {}}
+        record = self.folder.scores or {"rows": [], "train": {}}
         sizes = {score.rows for score in todo if score.of_table}
         self.table = None if None in sizes else max(filter(None, sizes), default=TABLE_ROWS)
-        if not before["rows"]:
-            before["train"] = self.learn(encoded=bool(todo))
+        if not record["rows"]:
+            record["train"] = self.learn(encoded=bool(todo))
         elif sizes and self.folder.has(Codes):
             self.encode_more()
-        if any(score.of_generator for score in todo) and not self.folder.has(Generated):
+        made = makes_images(self.run.cls)
+        sides = made and self.dataset.factor_sizes and any(score.of_generator for score in todo)
+        if sides and not self.folder.has(Generated):
             self.generate()
-        images = any(score.of_images for score in todo) and inception.weights()
+        images = made and any(score.of_images for score in todo) and inception.weights()
         if images and not self.folder.has(Features):
-            self.look()
+            self.compute_features()
         hardware.release_memory()
-        subjects = Subjects(self.folder, self.dataset)
-        rows = [row for one in todo for row in scored(one, subjects.of(one), self.run.seed)]
+        rows = Subjects(self.folder, self.dataset).rows(todo, self.run.seed)
         self.verify()
-        self.folder.finish({**before, "rows": replaced(before["rows"], rows)})
+        self.folder.finish({**record, "rows": replaced(record["rows"], rows)})
 
     def learn(self, encoded: bool) -> dict[str, float]:
         """Train and, if `encoded`, encode and traverse; return what the training took and gave."""
         method = self.build()
-        self.folder.write_config(self.asked())
+        self.folder.write_config(self.record())
         self.folder.forget_failure()
         train = self.train(method, "train", self.run.steps)
         if not encoded:
@@ -161,30 +152,25 @@ class Execution:
             self.encode(reader, method)
         self.seed("traverse")
         if method.decodes:
-            self.folder.write(traverse(method, self.dealer, self.precision))
+            self.folder.write(traverse(method, self.batches))
         self.seed("pictures")
-        pictures.keep(self.folder, method, reader, self.dealer, self.precision)
+        pictures.keep(self.folder, method, reader, self.batches)
         return train
 
-    def reader(self, method: Method) -> tuple[Method, dict[str, float]]:
-        """Return what infers codes, the method or its post-hoc encoder, and the latter's error."""
-        if method.encodes or not method.decodes:
-            return method, {}
-        self.seed("build-posthoc")
-        reader = self.placed(PostHoc(self.dataset.spec, method))
-        return reader, self.fit_posthoc(reader)
+    def record(self) -> dict[str, Any]:
+        """Return what `run.json` holds: what is run, of which versions, and on which machine."""
+        return {
+            **self.run.record(self.batches.precision),
+            "versions": machine.versions(),
+            "machine": machine.describe(self.context.device),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
 
-    def has_rows(self, width: int) -> bool:
-        """Return whether the codes of all rows that are to be scored are there."""
-        wanted = rows_to_encode(self.dataset, width, self.table)
-        return self.folder.has(Codes) and len(self.folder.read(Codes).rows) >= len(wanted)
-
-    def encode_more(self) -> None:
-        """Encode again if more rows are to be scored than a finished run has codes of."""
-        if not self.has_rows(self.folder.read(Codes).codes.shape[1]):
-            method = self.build()
-            self.train(method, "train", self.run.steps)
-            self.encode(self.reader(method)[0], method)
+    def trained(self) -> Method:
+        """Return the method, trained now or before."""
+        method = self.build()
+        self.train(method, "train", self.run.steps)
+        return method
 
     def build(self) -> Method:
         """Return the method, initialised from the run's seed, on its device."""
@@ -193,21 +179,40 @@ class Execution:
 
     def placed(self, method: Method) -> Method:
         """Return the method on its device, images in the layout that convolutions are fast in."""
-        return method.to(self.bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return method.to(self.context.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def seed(self, stage: str) -> None:
         """Seed torch's generator for a stage."""
         torch.manual_seed(self.run.seed * 2**32 + zlib.crc32(stage.encode()))
 
+    def verify(self) -> None:
+        """Raise if another process has taken the run over."""
+        self.context.verify(self.folder.name)
+
+    def progress(self, stage: str, length: int) -> Callable[[int], None]:
+        """Return what is called with the progress of a stage; it raises `Stopped`."""
+        report = self.begin(stage, length)
+
+        def reach(done: int) -> None:
+            report(done, {})
+            self.check_stop()
+
+        return reach
+
+    def check_stop(self, done: int = 0) -> None:
+        """Raise `Stopped` if the run is to stop."""
+        if self.context.stop():
+            raise Stopped
+
     def train(self, method: Method, stage: str, steps: int) -> dict[str, float]:
         """Train, or load what was trained; return seconds, steps per second and last losses."""
         model = self.folder.model(stage)
         if model.exists():
-            state = read(model, self.bench.device, "method", "train")
+            state = read(model, self.context.device, "method", "train")
             method.load_state_dict(state["method"])
             return dict(state["train"])
         self.seed(stage)
-        train = self.steps(method, stage, steps) if method.optimisers() else self.closed(method)
+        train = self.by_steps(method, stage, steps) if method.optimisers() else self.fit(method)
         method.zero_grad(set_to_none=True)
         hardware.release_memory()
         train["parameters"] = sum(p.numel() for p in method.parameters())
@@ -217,106 +222,81 @@ class Execution:
         self.folder.checkpoint(stage).unlink(missing_ok=True)
         return train
 
-    def verify(self) -> None:
-        """Raise if another process has taken the run over."""
-        self.bench.verify(self.folder.name)
+    def by_steps(self, method: Method, stage: str, steps: int) -> dict[str, float]:
+        """Train by steps."""
+        track = self.context.track if stage == "train" and method.encodes else NEVER
+        training = Training(
+            method,
+            self.batches,
+            steps,
+            self.folder.checkpoint(stage),
+            self.folder.log(stage),
+            self.context.stop,
+            self.begin(stage, steps),
+            track.of(method, self.batches, self.run.seed, self.folder.tracked),
+            self.verify,
+        )
+        training.run()
+        rate = steps / training.seconds if training.seconds else 0.0
+        return {"seconds": training.seconds, "steps_per_second": rate, **training.means}
 
-    def closed(self, method: Method) -> dict[str, float]:
+    def fit(self, method: Method) -> dict[str, float]:
         """Fit a method that has no steps; one that has nothing to fit is given no images."""
         rng = np.random.default_rng(self.run.seed)
         start = time.perf_counter()
         if type(method).fit is not Method.fit:
-            method.fit(self.dealer.batch(method, self.dataset.sample(FIT_IMAGES, rng)))
+            method.fit(self.batches.batch(method, self.dataset.sample(FIT_IMAGES, rng)))
         return {"seconds": time.perf_counter() - start}
 
-    def steps(self, method: Method, stage: str, steps: int) -> dict[str, float]:
-        """Train by steps."""
-        last: dict[str, float] = {}
-        report = self.begin(stage, steps)
-
-        def told(step: int, means: dict[str, float]) -> None:
-            last.update(means)
-            report(step, means)
-
-        track = self.bench.track if stage == "train" and method.encodes else NEVER
-        training = Training(
-            method,
-            lambda step: self.dealer.train(method, step),
-            steps,
-            self.precision,
-            self.folder.checkpoint(stage),
-            self.folder.log(stage),
-            self.bench.stop,
-            told,
-            track.of(method, self.dealer, self.precision, self.run.seed, self.folder.tracked),
-            track.every,
-            self.verify,
-        )
-        training.run()
-        rate = training.steps_per_second
-        return {"seconds": training.seconds, "steps_per_second": rate, **last}
-
-    def fit_posthoc(self, reader: Method) -> dict[str, float]:
-        """Fit the post-hoc encoder; return its error: squared, per code, on fresh samples."""
-        assert isinstance(reader, PostHoc)
-        found = self.train(reader, "posthoc", min(self.run.steps, POSTHOC_STEPS))
+    def reader(self, method: Method) -> tuple[Method, dict[str, float]]:
+        """Return what infers codes, the method or its post-hoc encoder, and the latter's error."""
+        if method.encodes or not method.decodes:
+            return method, {}
+        self.seed("build-posthoc")
+        reader = PostHoc(self.dataset.spec, method)
+        self.placed(reader)
+        train = self.train(reader, "posthoc", min(self.run.steps, POSTHOC_STEPS))
         self.seed("posthoc-test")
-        z = reader.sample(POSTHOC_TEST, self.bench.device)
+        z = reader.sample(POSTHOC_TEST, self.context.device)
         with torch.no_grad():
             # The images of all at once would take gigabytes.
-            errors = [reader.eval().error(part).mean() for part in torch.split(z, POSTHOC_AT_ONCE)]
+            errors = [reader.eval().error(part).mean() for part in torch.split(z, POSTHOC_BATCH)]
         error = float(torch.stack(errors).mean())
-        return {"posthoc_error": error, "posthoc_seconds": found["seconds"]}
+        return reader, {"posthoc_error": error, "posthoc_seconds": train["seconds"]}
+
+    def has_rows(self, width: int) -> bool:
+        """Return whether the codes of all rows that are to be scored are there."""
+        rows = rows_to_encode(self.dataset, width, self.table)
+        return self.folder.has(Codes) and len(self.folder.read(Codes).rows) >= len(rows)
 
     def encode(self, reader: Method, method: Method) -> None:
         """Write the codes of the images that metrics need, and how well they are decoded."""
         self.seed("encode")
-        codes = reader.informative
-        rows = rows_to_encode(self.dataset, len(codes), self.table)
-        report = self.begin("encode", len(rows))
-
-        def told(done: int) -> None:
-            report(done, {})
-            if self.bench.stop():
-                raise Stopped
-
-        found, std = encode(reader, self.dealer, rows, self.precision, told)
-        errors = None
+        rows = rows_to_encode(self.dataset, len(reader.informative), self.table)
+        codes = encode(reader, self.batches, rows, self.progress("encode", len(rows)))
         if decodes_codes(method):
-            errors = reconstruct(reader, method, self.dealer, self.precision)
-        names, kinds = [code.name for code in codes], [code.kind for code in codes]
-        self.folder.write(Codes(found, rows, names, kinds, std, errors))
+            codes = codes._replace(squared_errors=reconstruct(reader, method, self.batches))
+        self.folder.write(codes)
+
+    def encode_more(self) -> None:
+        """Encode again if more rows are to be scored than a finished run has codes of."""
+        if not self.has_rows(self.folder.read(Codes).codes.shape[1]):
+            method = self.trained()
+            self.encode(self.reader(method)[0], method)
 
     def generate(self) -> None:
-        """Write what the oracle reads in images of the prior's codes, if the method makes any."""
-        method = self.build()
-        if not generates(method, self.dataset):
-            return
-        self.train(method, "train", self.run.steps)
-        stop = self.bench.stop
-        judge = oracle(self.dataset, self.bench.device, stop, self.begin)
+        """Write what is read in images of the prior's codes."""
+        method, context = self.trained(), self.context
+        classifier = trained_classifier(self.dataset, context.device, context.stop, self.begin)
         self.seed("generate")
-        made = generate(method.eval(), self.dealer, judge, self.precision, stop)
-        self.folder.write(made)
+        found = generate(method.eval(), self.batches, classifier, self.check_stop)
+        self.folder.write(found)
 
-    def look(self) -> None:
-        """Write what Inception sees in images of the prior's codes, if the method makes any."""
-        method = self.build()
-        if not inception.shows(type(method)):
-            return
-        self.train(method, "train", self.run.steps)
-        stop, images = self.bench.stop, len(inception.real_rows(self.dealer))
-        inception.of_real(self.dealer, self.begin("real images", images), stop)
-        self.seed("look")
-        told = self.begin("generated images", images)
-        made = inception.of_generated(method.eval(), self.dealer, self.precision, told, stop)
-        self.folder.write(Features(made))
-
-    def asked(self) -> dict[str, Any]:
-        """Return the record of what was asked, of whom, and where."""
-        return {
-            **self.run.record(self.precision),
-            "versions": machine.versions(),
-            "machine": machine.describe(self.bench.device),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+    def compute_features(self) -> None:
+        """Write Inception's features of images of the prior's codes."""
+        method = self.trained()
+        images = len(inception.real_rows(self.dataset))
+        inception.of_real(self.batches, self.progress("real images", images))
+        self.seed("look")  # the name of stored runs: their draws depend on it
+        report = self.progress("generated images", images)
+        self.folder.write(Features(inception.of_generated(method.eval(), self.batches, report)))

@@ -86,7 +86,7 @@ def test_every_import_follows_an_arrow(module: str, path: Path) -> None:
     ("module", "source"),
     [
         ("benchmark.registry", "import datasets"),
-        ("benchmark.registry", "from benchmark.training.loop import LOOK"),
+        ("benchmark.registry", "from benchmark.training.loop import LOG_EVERY"),
         ("benchmark.runner", "from benchmark.cli.main import main"),
         ("benchmark.runner", "from benchmark import cli"),
         ("benchmark.cli.main", "import torch"),

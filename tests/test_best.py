@@ -70,7 +70,7 @@ def test_each_data_set_and_budget_has_a_choice_of_its_own(tmp_path: Path) -> Non
     sweep(tmp_path, {1.0: [0.3, 0.3], 4.0: [0.2, 0.2]}, budget="paper")
     sweep(tmp_path, {1.0: [None, 0.3]}, precision="bfloat16")
     found = choose(tidy(tmp_path), tmp_path, "mig", 1, Split((0,), (1,)))
-    assert [(one.dataset, one.budget, one.settings) for one in found] == [
+    assert [(one.runs["dataset"], one.runs["budget"], one.settings) for one in found] == [
         ("cars3d", "quick", "beta=4"),
         ("dsprites", "paper", "beta=1"),
         ("dsprites", "quick", None),

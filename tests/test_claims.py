@@ -11,7 +11,7 @@ import torch
 
 from benchmark.claims import bottleneck, games, images, reproduce, tables
 from benchmark.claims.base import Expected, Lab, log
-from benchmark.evaluation import factor_classifier as oracles
+from benchmark.evaluation import factor_classifier
 from benchmark.registry import CLAIMS, METHODS, UserError
 from benchmark.training.loop import Diverged
 from datasets import Dataset, Grid, Spec, Table
@@ -48,7 +48,7 @@ def lab(
     tmp_path: Path, small: Grid, digits: Table, toy: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> Lab:
     monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path / "cache"))
-    monkeypatch.setattr(oracles, "STEPS", 60)
+    monkeypatch.setattr(factor_classifier, "STEPS", 60)
     return Lab(tmp_path / "runs", CPU, _loaded={"dsprites": small, "mnist": digits, "toy": toy})
 
 
@@ -130,7 +130,7 @@ class TestOracle:
 
     def test_it_is_trained_once(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         first = lab.oracle("toy")
-        monkeypatch.setattr(oracles, "_train", None)
+        monkeypatch.setattr(factor_classifier, "_train", None)
         again = lab.oracle("toy")
         assert again.accuracy == first.accuracy
         assert len(first.accuracy) == 4
@@ -141,7 +141,7 @@ class TestOracle:
         spec = Spec("faces", (3, 8, 8), 256, (), ())
         bare = Table(spec, np.zeros((4, 192), np.uint8), np.zeros((4, 0), int), *[np.arange(4)] * 2)
         with pytest.raises(UserError, match="faces has no factors"):
-            oracles.oracle(bare, CPU)
+            factor_classifier.trained_classifier(bare, CPU)
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from benchmark.config.score import Scoring
 from benchmark.config.study import Study
 from benchmark.evaluation import contact_sheet
 from benchmark.registry import DATASETS
-from benchmark.speed import packing
 from datasets import Dataset, Grid, Spec, Table, load
+from tests.benchmarks import packing
 from tests.command import Command
 
 MNIST = ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873")
@@ -96,7 +96,7 @@ def test_a_damaged_original_is_found(command: Command, tmp_path: Path) -> None:
         (("get", "nothing"), "unknown data set 'nothing'"),
         (("show", "nothing"), "unknown data set 'nothing'"),
         (("about", "nothing"), "unknown data set 'nothing'"),
-        (("nothing",), "Known: about, check, get, list, path, show, speed"),
+        (("nothing",), "Known: about, check, get, list, path, show"),
         (("get", "faces3d"), "faces3d needs basel_face_renders.pth"),
         (("show", "toy", "--to", "toy.foo"), "toy.foo: a picture's name ends in .png, .pdf, .svg"),
         (("get", "scream_dsprites"), "scream_dsprites needs a picture"),
@@ -165,7 +165,7 @@ def test_a_contact_sheet_has_a_row_per_factor(command: Command, tmp_path: Path) 
 
 
 def test_in_a_row_only_its_factor_varies(toy: Dataset) -> None:
-    found = contact_sheet.sheet(toy, np.random.default_rng(0))
+    found = contact_sheet.rows_by_factor(toy, np.random.default_rng(0))
     assert found.names == ["shape", "size", "x", "y"]
     whole = {
         toy.images(np.array([row])).tobytes(): toy.factors(np.array([row]))[0] for row in range(96)
@@ -182,12 +182,12 @@ def test_a_row_of_a_labelled_set_shows_each_label() -> None:
     table = np.arange(30)[:, None] % 3
     packed = np.repeat(table.astype(np.uint8) * 40, 4, axis=1)
     dataset = Table(spec, packed, table, np.arange(20), np.arange(20, 30))
-    found = contact_sheet.sheet(dataset, np.random.default_rng(0))
+    found = contact_sheet.rows_by_factor(dataset, np.random.default_rng(0))
     assert (found.strips[0, :, 0, 0, 0] == 40 * found.values[0]).all()
     assert set(found.values[0]) == {0, 1, 2}
 
 
-def test_packing_and_dealing_are_measured() -> None:
+def test_packing_and_reading_are_measured() -> None:
     found = list(packing.measure(130, 70))
     assert [one.unit for one in found] == ["images/s", "MB", "images/s", *["ms"] * 6]
     assert all(one.value > 0 for one in found)

@@ -1,4 +1,4 @@
-"""The generator's side: codes from the prior, factors that an oracle reads in their images."""
+"""The generator's side: codes from the prior, factors that a classifier reads in their images."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from benchmark.config.score import Score
-from benchmark.evaluation import factor_classifier as oracles
+from benchmark.evaluation import factor_classifier
 from benchmark.evaluation import generate as sides
 from benchmark.evaluation.encode import reconstruct
-from benchmark.evaluation.factor_classifier import Oracle, oracle
+from benchmark.evaluation.factor_classifier import FactorClassifier, trained_classifier
 from benchmark.registry import METHODS
-from benchmark.training.batches import Dealer
+from benchmark.training.batches import Batches
 from datasets import Dataset
 from methods.base import Batch, Code, Method, normal_codes
 from results.store import Generated
@@ -25,12 +25,12 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sides, "GENERATED", 600)
-    monkeypatch.setattr(oracles, "STEPS", 100)
+    monkeypatch.setattr(factor_classifier, "STEPS", 100)
 
 
 @pytest.fixture
-def judge(toy: Dataset) -> Oracle:
-    return oracle(toy, CPU)
+def classifier(toy: Dataset) -> FactorClassifier:
+    return trained_classifier(toy, CPU)
 
 
 class Drawing(Method):
@@ -49,32 +49,34 @@ class Drawing(Method):
         return torch.from_numpy(self.toy.images(match)).float() / (self.toy.levels - 1)
 
 
-def made(method: Method, toy: Dataset, judge: Oracle) -> Generated:
+def made(method: Method, toy: Dataset, classifier: FactorClassifier) -> Generated:
     torch.manual_seed(0)
-    return sides.generate(method, Dealer(toy, CPU), judge, "float32")
+    return sides.generate(method, Batches(toy, CPU), classifier)
 
 
-def test_a_perfect_generators_codes_are_what_the_oracle_reads(toy: Dataset, judge: Oracle) -> None:
-    found = made(Drawing(toy), toy, judge)
+def test_a_perfect_generators_codes_are_what_is_read(
+    toy: Dataset, classifier: FactorClassifier
+) -> None:
+    found = made(Drawing(toy), toy, classifier)
     assert found.codes.shape == found.factors.shape == (600, len(toy.factor_sizes))
     right = (found.codes == found.factors).mean(0)
-    np.testing.assert_allclose(right, judge.accuracy, atol=0.1)
-    assert found.accuracy.tolist() == list(judge.accuracy)
+    np.testing.assert_allclose(right, classifier.accuracy, atol=0.1)
+    assert found.accuracy.tolist() == list(classifier.accuracy)
     assert found.names == list(toy.factor_names)
 
 
-def test_the_references_are_of_real_images(toy: Dataset, judge: Oracle) -> None:
-    truth = made(METHODS["truth"].value(toy.spec), toy, judge)
-    np.testing.assert_allclose((truth.codes == truth.factors).mean(0), judge.accuracy, atol=0.1)
-    assert made(METHODS["random"].value(toy.spec), toy, judge).codes.std() > 0.5
+def test_the_references_are_of_real_images(toy: Dataset, classifier: FactorClassifier) -> None:
+    truth = made(METHODS["truth"].value(toy.spec), toy, classifier)
+    np.testing.assert_allclose(
+        (truth.codes == truth.factors).mean(0), classifier.accuracy, atol=0.1
+    )
+    assert made(METHODS["random"].value(toy.spec), toy, classifier).codes.std() > 0.5
 
 
-def test_who_has_a_generators_side(toy: Dataset) -> None:
-    sided = {
-        name: sides.generates(METHODS[name].value(toy.spec), toy)
-        for name in ("gan", "vae", "truth", "random", "pca", "pixels", "untrained")
-    }
-    assert [name for name, has in sided.items() if not has] == ["pca", "pixels"]
+def test_who_has_a_generators_side() -> None:
+    names = ("gan", "vae", "truth", "random", "pca", "pixels", "untrained")
+    without = [name for name in names if not sides.makes_images(METHODS[name].value)]
+    assert without == ["pca", "pixels"]
 
 
 class Blur(Method):
@@ -94,7 +96,7 @@ class Blur(Method):
 
 
 def test_reconstruction_errors_are_of_the_images(toy: Dataset) -> None:
-    errors = reconstruct(Blur(toy), Blur(toy), Dealer(toy, CPU), "float32")
+    errors = reconstruct(Blur(toy), Blur(toy), Batches(toy, CPU))
     x = toy.images(np.arange(len(toy))) / (toy.levels - 1)
     np.testing.assert_allclose(errors, ((x - 0.25) ** 2).mean((1, 2, 3)), rtol=1e-5)
 
@@ -110,7 +112,7 @@ def test_rows_of_a_side() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("judge")
+@pytest.mark.usefixtures("classifier")
 def test_both_sides_in_one_run(command: Command, tmp_path: Path) -> None:
     words = ("run", "--methods", "vae,pca", *RUN, "--side", "both", "--out", tmp_path)
     found = command(*words, "--json")
@@ -136,7 +138,7 @@ def test_both_sides_in_one_run(command: Command, tmp_path: Path) -> None:
     assert "sap@generator" in again.out
 
 
-@pytest.mark.usefixtures("judge")
+@pytest.mark.usefixtures("classifier")
 def test_the_generators_side_may_be_asked_for_later(command: Command, tmp_path: Path) -> None:
     words = ("run", "--methods", "vae", *RUN, "--no-reference", "--out", tmp_path)
     assert command(*words).code == 0

@@ -1,4 +1,4 @@
-"""What Inception sees: a network with random weights in the file of the published ones."""
+"""Inception's features: a network with random weights in the file of the published ones."""
 
 import hashlib
 from pathlib import Path
@@ -14,7 +14,7 @@ from benchmark.config.score import Score
 from benchmark.evaluation import inception
 from benchmark.evaluation.score import again
 from benchmark.registry import METHODS, UserError
-from benchmark.runner import Bench, execute, missing
+from benchmark.runner import Context, execute, missing
 from datasets import Dataset
 from results.store import Folder
 
@@ -115,11 +115,11 @@ def test_damaged_weights_are_named(
 def test_generators_are_compared_with_real_images_once_the_weights_are_there(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy: Dataset
 ) -> None:
-    metrics, bench = [Score("fid"), Score("kid")], Bench(tmp_path / "runs", CPU)
+    metrics, context = [Score("fid"), Score("kid")], Context(tmp_path / "runs", CPU)
     runs = [Run("toy", name, 0, 0 if name != "vae" else 2) for name in ("vae", "truth", "pca")]
 
     def rows(*runs: Run) -> dict[str, dict[str, dict[str, Any]]]:
-        folders = {run.method: execute(run, toy, metrics, bench) for run in runs}
+        folders = {run.method: execute(run, toy, metrics, context) for run in runs}
         scores = {name: folder.scores or {} for name, folder in folders.items()}
         return {name: {r["metric"]: r for r in found["rows"]} for name, found in scores.items()}
 
@@ -127,25 +127,25 @@ def test_generators_are_compared_with_real_images_once_the_weights_are_there(
     assert before["vae"]["fid"]["reason"] == before["truth"]["kid"]["reason"] == inception.lacking()
     assert before["pca"]["fid"]["reason"] == "needs images of the method's prior, and it makes none"
     put(network, monkeypatch, tmp_path / "cache" / "inception")
-    assert [missing(run, bench.out, metrics) for run in runs] == [metrics, metrics, []]
+    assert [missing(run, context.out, metrics) for run in runs] == [metrics, metrics, []]
     after = rows(runs[0], runs[2])
     assert after["vae"]["fid"]["value"] > 0
     assert after["vae"]["fid"]["images"] == IMAGES
     assert after["pca"] == before["pca"]
-    assert not missing(runs[0], bench.out, metrics)
-    (folder,) = bench.out.glob("toy-vae-*")
+    assert not missing(runs[0], context.out, metrics)
+    (folder,) = context.out.glob("toy-vae-*")
     (folder / "model.pt").unlink()
     values = {row["metric"]: row["value"] for row in again(Folder(folder), metrics, None)}
     assert values == {name: row["value"] for name, row in after["vae"].items()}
 
 
-def test_a_run_that_inception_has_not_seen_says_how(
+def test_a_run_without_features_says_how_to_get_them(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy: Dataset
 ) -> None:
     put(nn.Linear(2, 2), monkeypatch, tmp_path / "cache")
-    run, bench = Run("toy", "truth", 0, 0), Bench(tmp_path / "runs", CPU)
-    folder = execute(run, toy, [Score("mig")], bench)
+    run, context = Run("toy", "truth", 0, 0), Context(tmp_path / "runs", CPU)
+    folder = execute(run, toy, [Score("mig")], context)
     (row,) = again(folder, [Score("fid")], None)
-    assert row["reason"] == inception.UNSEEN
-    assert missing(run, bench.out, [Score("fid")]) == [Score("fid")]
+    assert row["reason"] == inception.UNCOMPUTED
+    assert missing(run, context.out, [Score("fid")]) == [Score("fid")]
     assert METHODS["truth"].value.reference

@@ -17,7 +17,7 @@ from benchmark.cluster.submission import JobOptions, Submission
 from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.registry import UserError
-from benchmark.runner import Bench, execute
+from benchmark.runner import Context, execute
 from datasets import Dataset
 from methods.base import defaults
 from methods.vae import VAE
@@ -181,9 +181,9 @@ def test_who_was_followed_writes_no_more(tmp_path: Path, toy: Dataset) -> None:
         slow.take([name], {})
         slow.verify(name)
         other.take([name], leases.all())
-        bench = Bench(tmp_path, torch.device("cpu"), verify=slow.verify)
+        context = Context(tmp_path, torch.device("cpu"), verify=slow.verify)
         with pytest.raises(Lost, match=f"{name} was taken over"):
-            execute(run, toy, [Score("mig")], bench)
+            execute(run, toy, [Score("mig")], context)
         other.verify(name)
     assert not run.folder(tmp_path).model().exists()
     assert run.folder(tmp_path).failure is None

@@ -1,12 +1,12 @@
-"""`speed --metrics`: its reference computes the same scores; speed itself is not tested."""
+"""`tests.benchmarks`: the reference computes the same scores; speed itself is not tested."""
 
 import numpy as np
 import pytest
 
 from benchmark.registry import METRICS
-from benchmark.speed import encoding, plain_metrics
-from benchmark.speed.bars import Measured, peak_memory, table
-from benchmark.speed.plain_metrics import PLAIN, Grid, plain
+from tests.benchmarks import encoding, plain_metrics
+from tests.benchmarks.bars import Measurement, peak_memory, report, table
+from tests.benchmarks.plain_metrics import PLAIN, Grid, plain
 from tests.tables import grid, noisy_mixture, rng
 
 SMALL = {
@@ -38,13 +38,18 @@ def test_a_grid_moves_along_one_factor() -> None:
 
 @pytest.mark.slow
 def test_encoding_is_beside_a_plain_loop() -> None:
-    ours, plainly, differ = encoding.measure("toy", None, 5)
+    ours, plainly, differ = encoding.measure("toy", 5)
     assert "where plain takes" in ours.bar
     assert min(ours.value, plainly.value) > 0
     assert 0 <= differ.value < 0.05
 
 
 def test_a_line_says_whether_it_holds() -> None:
-    lines = table([Measured("a", 3, "s", "<= 4"), Measured("b", 5, "s", "<= 4", False)])
+    held, missed = Measurement("a", 3, "s", "<= 4"), Measurement("b", 5, "s", "<= 4", False)
+    lines = table([held, missed])
     assert [list(column.cells) for column in lines.columns][3] == ["holds", "does not hold"]
+    for found, code in (([held], 0), ([held, missed], 1)):
+        with pytest.raises(SystemExit) as error:
+            report(found)
+        assert error.value.code == code
     assert peak_memory() > 1e7

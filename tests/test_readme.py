@@ -13,7 +13,7 @@ from benchmark.cli.main import app
 from benchmark.config.grid import QUICK_STEPS, steps
 from benchmark.config.study import find
 from benchmark.registry import METHODS, UserError
-from benchmark.training.batches import Dealer
+from benchmark.training.batches import Batches
 from benchmark.training.loop import advance
 from datasets import Dataset, load
 from tests.command import Command
@@ -57,12 +57,14 @@ def test_the_method_is_short_and_trains(toy: Dataset) -> None:
             steps("sparse", "toy", "paper", None)
     finally:
         METHODS._entries.pop("sparse", None)
-    dealer = Dealer(toy, torch.device("cpu"))
+    batches = Batches(toy, torch.device("cpu"))
     optimisers = method.optimisers()
     torch.manual_seed(0)
-    taken = [advance(method, dealer.train(method, i), optimisers, "float32") for i in range(30)]
+    taken = [
+        advance(method, batches.training_batch(method, i), optimisers, "float32") for i in range(30)
+    ]
     assert taken[-1]["loss_adam"] < taken[0]["loss_adam"]
-    x = dealer.train(method, 0)
+    x = batches.training_batch(method, 0)
     assert method.decode(method.encode(x)).shape == x.x.shape
 
 
@@ -124,7 +126,7 @@ def test_files_that_are_named_are_there(page: str) -> None:
     rooms = "benchmark|datasets|docs|methods|metrics|results|tests"
     for path in re.findall(rf"(?<![/\w-])(?:{rooms})/[\w/]*\w\.(?:py|csv)\b", PAGES[page]):
         assert (ROOT / path).exists(), path
-    for module in re.findall(r"python -m ((?:tests|docs)\.\w+)", PAGES[page]):
+    for module in re.findall(r"python -m ((?:tests|docs)[.\w]+)", PAGES[page]):
         assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
 
 

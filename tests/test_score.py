@@ -61,7 +61,9 @@ def test_codes_of_another_program_are_scored(
 
 def test_an_index_may_name_the_first_images(tmp_path: Path, toy: Dataset) -> None:
     np.savez(tmp_path / "some.npz", codes=np.eye(50), index=np.arange(50))
-    assert external_codes.read_codes(tmp_path / "some.npz", toy).rows.tolist() == list(range(50))
+    assert external_codes.read_codes(tmp_path / "some.npz", lambda: toy)[1].rows.tolist() == list(
+        range(50)
+    )
 
 
 def test_a_run_that_lost_its_codes_keeps_its_scores(command: Command, tmp_path: Path) -> None:
@@ -82,9 +84,9 @@ def test_a_run_that_lost_its_codes_keeps_its_scores(command: Command, tmp_path: 
 def test_an_index_says_which_images_codes_are_of(tmp_path: Path, toy: Dataset) -> None:
     rows = np.random.default_rng(0).permutation(96)[:60]
     np.savez(tmp_path / "some.npz", codes=toy.factors(rows), index=rows)
-    found = external_codes.read_codes(tmp_path / "some.npz", toy)
+    _, found = external_codes.read_codes(tmp_path / "some.npz", lambda: toy)
     assert (found.rows == rows).all()
-    assert (score.encoded(toy, found).sheet["factors"] == found.codes).all()
+    assert (score.encoded(toy, found).arrays["factors"] == found.codes).all()
 
 
 class Trap:
@@ -103,7 +105,7 @@ def test_nothing_is_unpickled(tmp_path: Path, toy: Dataset) -> None:
     np.savez(tmp_path / "b.npz", codes=trap, allow_pickle=True)
     for name in ("a.npy", "b.npz"):
         with pytest.raises(UserError, match="cannot read codes from"):
-            external_codes.read_codes(tmp_path / name, toy)
+            external_codes.read_codes(tmp_path / name, lambda: toy)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -131,7 +133,7 @@ def test_what_does_not_fit_is_named(
 ) -> None:
     np.savez(tmp_path / "codes.npz", **arrays)
     with pytest.raises(UserError, match=said):
-        external_codes.read_codes(tmp_path / "codes.npz", toy)
+        external_codes.read_codes(tmp_path / "codes.npz", lambda: toy)
 
 
 @pytest.mark.parametrize("name", ["codes.npy", "codes.pt"])
@@ -141,7 +143,7 @@ def test_a_damaged_file_of_codes_is_named(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match="cannot read codes from"):
-        external_codes.read_codes(tmp_path / name, toy)
+        external_codes.read_codes(tmp_path / name, lambda: toy)
 
 
 TRUTH = np.stack(np.unravel_index(np.arange(96), (3, 2, 4, 4)), 1)
@@ -150,7 +152,7 @@ TRUTH = np.stack(np.unravel_index(np.arange(96), (3, 2, 4, 4)), 1)
 def test_other_arrays_of_a_file_are_not_touched(tmp_path: Path, toy: Dataset) -> None:
     trap = np.array(Trap(tmp_path / "sprung"), dtype=object)
     np.savez(tmp_path / "m.npz", codes=TRUTH.astype(np.float32), metadata=trap)
-    assert (external_codes.read_codes(tmp_path / "m.npz", toy).codes == TRUTH).all()
+    assert (external_codes.read_codes(tmp_path / "m.npz", lambda: toy)[1].codes == TRUTH).all()
     assert not (tmp_path / "sprung").exists()
 
 
@@ -160,7 +162,7 @@ def test_tensors_are_read(tmp_path: Path, toy: Dataset, kind: torch.dtype) -> No
     index = torch.arange(96).flip(0)
     for content, rows in ((z, range(96)), ({"codes": z, "index": index, "beta": 4}, index)):
         torch.save(content, tmp_path / "z.pt")
-        found = external_codes.read_codes(tmp_path / "z.pt", toy)
+        _, found = external_codes.read_codes(tmp_path / "z.pt", lambda: toy)
         assert (found.codes == TRUTH).all()
         assert found.rows.tolist() == list(rows)
 
@@ -169,10 +171,10 @@ def test_a_pickle_of_anything_else_is_refused(tmp_path: Path, toy: Dataset) -> N
     for content in (Trap(tmp_path / "sprung"), [torch.zeros(3)], {"codes": [1]}):
         torch.save(content, tmp_path / "z.pt")
         with pytest.raises(UserError, match=r"z.pt: it is no tensor, or dictionary with tensors"):
-            external_codes.read_codes(tmp_path / "z.pt", toy)
+            external_codes.read_codes(tmp_path / "z.pt", lambda: toy)
     torch.save({"z": torch.zeros(3)}, tmp_path / "z.pt")
     with pytest.raises(UserError, match="no table `codes`; it has z"):
-        external_codes.read_codes(tmp_path / "z.pt", toy)
+        external_codes.read_codes(tmp_path / "z.pt", lambda: toy)
     assert not (tmp_path / "sprung").exists()
 
 

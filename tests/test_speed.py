@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmark import speed
 from benchmark.registry import DATASETS, METHODS, UserError
-from benchmark.speed import training
-from benchmark.training.batches import Dealer
+from benchmark.training.batches import Batches
 from datasets import Dataset, load
 from methods.base import Batch, Method
 from methods.vae import BetaVAE
@@ -19,18 +19,18 @@ from methods.vae import BetaVAE
 CPU = torch.device("cpu")
 
 
-SHORT = training.Rounds(1, 1, 0.02)
+SHORT = speed.Rounds(1, 1, 0.02)
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "MATRIX", 64)
+    monkeypatch.setattr(speed, "MATRIX", 64)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    training.measure_all("truth,betavae", "toy", SHORT, None, "cpu", True)
+    speed.measure_all("truth,betavae", "toy", SHORT, None, "cpu", True)
     said = capsys.readouterr()
     assert "not to be trained on toy): truth\n" in said.err
     found = json.loads(said.out)
@@ -45,34 +45,34 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:
-    training.measure_all("vae", "toy", SHORT, None, "cpu", False)
+    speed.measure_all("vae", "toy", SHORT, None, "cpu", False)
     out = capsys.readouterr().out
     assert "vae" in out
     assert "%" in out
 
 
-@pytest.mark.parametrize("name", training.measurable(METHODS.names(), load("toy").spec))
-def test_every_method_that_trains_has_a_speed(toy: Dataset, name: str) -> None:
-    found = training.measure(name, Dealer(toy, CPU), "float32", 1e12, SHORT)
+@pytest.mark.parametrize("name", speed.measurable(METHODS.names(), load("toy").spec))
+def test_every_method_that_trains_has_a_speed(name: str) -> None:
+    found = speed.measure(name, "toy", None, CPU, 1e12, SHORT)
     assert min(found.steps, found.plain, found.ratio, found.of_peak, found.data) > 0
 
 
 def test_methods_that_cannot_be_measured_are_left_out(toy: Dataset) -> None:
-    assert training.measurable(["vae", "truth", "adavae"], toy.spec) == ["vae", "adavae"]
+    assert speed.measurable(["vae", "truth", "adavae"], toy.spec) == ["vae", "adavae"]
     digits = METHODS.names(), DATASETS["mnist"].facts["spec"]
-    assert not {"adavae", "pix2pix", "pca"} & {*training.measurable(*digits)}
+    assert not {"adavae", "pix2pix", "pca"} & {*speed.measurable(*digits)}
 
 
 def test_methods_without_steps_have_no_speed() -> None:
     with pytest.raises(UserError, match="truth is not trained by steps, pca is not trained by"):
-        training.measure_all("truth,pca", "toy", SHORT, None, "cpu", True)
+        speed.measure_all("truth,pca", "toy", SHORT, None, "cpu", True)
 
 
 def test_operations_are_counted_as_pytorch_counts_them(toy: Dataset) -> None:
-    step = training.plain_step(*built("infogan", toy))
+    step = speed.plain_step(*built("infogan", toy))
     with FlopCounterMode(display=False) as counter:
         step(0)
-    assert training.looked_at(step).flops == counter.get_total_flops() > 0
+    assert speed.operations_of(step).flops == counter.get_total_flops() > 0
 
 
 class Types(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -93,12 +93,12 @@ class Types(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def built(name: str, toy: Dataset) -> tuple[Method, Batch]:
     torch.manual_seed(0)
     method: Method = METHODS[name].value(toy.spec, batch_size=8)
-    return method.train(), Dealer(toy, CPU).train(method, 0)
+    return method.train(), Batches(toy, CPU).training_batch(method, 0)
 
 
 @pytest.mark.parametrize("name", ["betavae", "infogan"])
 def test_the_plain_step_is_float32(toy: Dataset, name: str) -> None:
-    step = training.plain_step(*built(name, toy))
+    step = speed.plain_step(*built(name, toy))
     with Types() as types:
         step(0)
     assert types.found == {torch.float32}
@@ -107,7 +107,7 @@ def test_the_plain_step_is_float32(toy: Dataset, name: str) -> None:
 def test_the_plain_step_is_what_a_tutorial_writes(toy: Dataset) -> None:
     """PyTorch's default Adam, with the method's rate: the same weights after three steps."""
     method, batch = built("betavae", toy)
-    step = training.plain_step(method, batch)
+    step = speed.plain_step(method, batch)
     torch.manual_seed(1)
     for i in range(3):
         step(i)
@@ -127,7 +127,7 @@ def test_the_plain_step_is_what_a_tutorial_writes(toy: Dataset) -> None:
 def test_its_optimiser_is_the_default_one(toy: Dataset) -> None:
     method, _ = built("gan", toy)
     ours = method.optimisers()["g"]
-    plain = training._plain(ours)
+    plain = speed._plain(ours)
     assert type(plain) is torch.optim.Adam
     kept = ("lr", "betas", "eps")
     default = torch.optim.Adam([torch.zeros(1)]).param_groups[0]
@@ -146,7 +146,7 @@ def test_a_rate_is_that_of_the_work() -> None:
         time.sleep(0.01)
 
     start = time.perf_counter()
-    found = training.seconds(step, lambda: time.sleep(0.05), 0.1)
+    found = speed.seconds(step, lambda: time.sleep(0.05), 0.1)
     taken = time.perf_counter() - start
     assert steps == list(range(len(steps)))
     assert found * len(steps) == pytest.approx(taken, rel=0.05)

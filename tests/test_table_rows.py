@@ -13,7 +13,7 @@ import torch
 from benchmark.config.run import Run
 from benchmark.config.score import Score, Scoring
 from benchmark.registry import METRICS, UserError
-from benchmark.runner import Bench, execute
+from benchmark.runner import Context, execute
 from datasets import Dataset
 from datasets.base import TABLE_ROWS
 from metrics.base import score
@@ -24,7 +24,7 @@ from tests.tables import Array, grid, rng
 ENCODES = """
 import numpy as np, torch
 from benchmark.training import hardware
-from benchmark.training.batches import Dealer
+from benchmark.training.batches import Batches
 from benchmark.evaluation.encode import encode
 from benchmark.registry import METHODS
 from datasets.base import Spec, Table
@@ -36,11 +36,11 @@ hardware.prepare()
 torch.set_num_threads(1)
 rows, spec = np.arange(16_000), Spec("many", (1, 64, 64), 2, ("a",), (2,))
 packed = np.random.default_rng(0).integers(0, 256, (len(rows), spec.size), np.uint8)
-dealer = Dealer(Table(spec, packed, rows[:, None] % 2, rows, rows), torch.device("cpu"))
+batches = Batches(Table(spec, packed, rows[:, None] % 2, rows, rows), torch.device("cpu"))
 method = METHODS["pca"].value(spec)
-encode(method, dealer, rows[:2000], "float32")
+encode(method, batches, rows[:2000])
 before = resident()
-encode(method, dealer, rows, "float32")
+encode(method, batches, rows)
 print(resident() - before)
 """
 
@@ -116,7 +116,7 @@ def test_a_sample_of_a_data_set_is_scored_so() -> None:
 
 
 def go(run: Run, toy: Dataset, out: Path, *scores: Score) -> Folder:
-    return execute(run, toy, scores, Bench(out, torch.device("cpu")))
+    return execute(run, toy, scores, Context(out, torch.device("cpu")))
 
 
 @pytest.mark.parametrize("method", ["vae", "gan", "random", "pixels"])

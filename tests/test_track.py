@@ -9,7 +9,7 @@ import torch
 from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.evaluation.tracking import Track
-from benchmark.runner import Bench, execute
+from benchmark.runner import Context, execute
 from benchmark.training.loop import Stopped
 from datasets import Dataset
 from results.store import Folder
@@ -23,8 +23,8 @@ MIG, SAP = Score("mig"), Score("sap")
 def go(out: Path, toy: Dataset, track: Track, method: str = "vae", stop: int = 0) -> Folder:
     torch.manual_seed(torch.seed() % 2**31)
     run = Run("toy", method, 0, STEPS, {"batch_size": 16}, "steps", "float32")
-    bench = Bench(out, torch.device("cpu"), After(stop), track)
-    return execute(run, toy, [MIG, SAP], bench)
+    context = Context(out, torch.device("cpu"), After(stop), track)
+    return execute(run, toy, [MIG, SAP], context)
 
 
 def rows(folder: Folder) -> list[dict[str, str]]:

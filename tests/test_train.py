@@ -19,18 +19,26 @@ from benchmark.config.plan import Plan
 from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.registry import METHODS
-from benchmark.runner import Bench, execute
+from benchmark.runner import Context, execute
 from benchmark.training import hardware
-from benchmark.training.batches import Dealer
-from benchmark.training.loop import LOOK, Diverged, Stopped, Training, advance, cut_log, write_row
-from datasets import Dataset
+from benchmark.training.batches import Batches
+from benchmark.training.loop import (
+    LOG_EVERY,
+    Diverged,
+    Stopped,
+    Training,
+    advance,
+    cut_log,
+    write_row,
+)
+from datasets import Dataset, load
 from methods.base import Batch, Method, normal_codes
 from results.store import Codes, Folder
 from tests.supervisor import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
-STEPS = LOOK + 10
+STEPS = LOG_EVERY + 10
 
 
 class After:
@@ -47,7 +55,7 @@ class After:
 def go(run: Run, toy: Dataset, out: Path, stop: int = 0) -> Folder:
     """One session, as in a process of its own: nothing of the last one is in torch's generator."""
     torch.manual_seed(random.SystemRandom().randrange(2**31))
-    return execute(run, toy, [Score("mig")], Bench(out, CPU, After(stop)))
+    return execute(run, toy, [Score("mig")], Context(out, CPU, After(stop)))
 
 
 def test_what_another_version_trained_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,11 +109,11 @@ class TestResume:
     @pytest.mark.parametrize(
         ("method", "precision", "stops"),
         [
-            # In turn: between two looks, at a look, before the last step.
-            ("betavae", "float32", (LOOK - 13, 13, 9)),
-            ("infogan", "bfloat16", (LOOK - 13, 13, 9)),
-            # And into the second stage, the post-hoc encoder: after its first step, at its look.
-            ("gan", "bfloat16", (LOOK, 10, LOOK - 1, 7)),
+            # In turn: between two rows of the log, at a row, before the last step.
+            ("betavae", "float32", (LOG_EVERY - 13, 13, 9)),
+            ("infogan", "bfloat16", (LOG_EVERY - 13, 13, 9)),
+            # And into the second stage, the post-hoc encoder: after its first step, at its row.
+            ("gan", "bfloat16", (LOG_EVERY, 10, LOG_EVERY - 1, 7)),
         ],
     )
     def test_a_stopped_run_ends_with_the_same_bits(
@@ -129,8 +137,8 @@ class TestResume:
     def test_killed_after_rows_that_no_checkpoint_holds(self, toy: Dataset, tmp_path: Path) -> None:
         run = small("betavae", "float32")
         whole = go(run, toy, tmp_path / "whole")
-        folder = session(run, toy, tmp_path / "parts", LOOK - 3)
-        write_row(folder.log(), LOOK, {"loss_elbo": 1.0})
+        folder = session(run, toy, tmp_path / "parts", LOG_EVERY - 3)
+        write_row(folder.log(), LOG_EVERY, {"loss_elbo": 1.0})
         assert_same(whole, go(run, toy, tmp_path / "parts"))
 
     def test_another_seed_is_another_run(self, toy: Dataset, tmp_path: Path) -> None:
@@ -166,7 +174,7 @@ class TestProcess:
         plan = Plan("betavae", "toy", 3, steps=steps, settings=setting, reference=False)
         (run,) = plan.parse().runs()
         whole = execute(
-            run, toy, [Score("mig")], Bench(tmp_path / "whole", hardware.device("auto"))
+            run, toy, [Score("mig")], Context(tmp_path / "whole", hardware.device("auto"))
         )
         folder = run.folder(out)
 
@@ -228,13 +236,16 @@ class Toy(Method):
 
 
 def training(method: Method, folder: Path, **more: Any) -> Training:
-    given: dict[str, Any] = {"deal": lambda step: Batch(torch.zeros(1, 1, 2, 2)), "steps": STEPS}
-    files = {"checkpoint": folder / "checkpoint.pt", "log": folder / "log.csv"}
-    return Training(method, precision="float32", **(given | files | more))
+    batches, checkpoint, log = (
+        Batches(load("toy"), CPU),
+        folder / "checkpoint.pt",
+        folder / "log.csv",
+    )
+    return Training(method, batches, STEPS, checkpoint, log, **more)
 
 
 class TestDivergence:
-    @pytest.mark.parametrize("first", [1, 7, LOOK, LOOK + 1, STEPS])
+    @pytest.mark.parametrize("first", [1, 7, LOG_EVERY, LOG_EVERY + 1, STEPS])
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
     def test_the_first_step_that_is_not_finite(
         self, tmp_path: Path, first: int, value: float
@@ -246,14 +257,14 @@ class TestDivergence:
         assert error.value.step == first
 
     def test_the_step_is_right_after_a_resume(self, tmp_path: Path) -> None:
-        """The checkpoint lies between the first bad step and the look that finds it."""
+        """The checkpoint is between the first bad step and the row of the log that finds it."""
         with pytest.raises(Stopped):
-            training(Toy(lambda step: 1.0), tmp_path, stop=After(LOOK + 2)).run()
+            training(Toy(lambda step: 1.0), tmp_path, stop=After(LOG_EVERY + 2)).run()
         with pytest.raises(Stopped):
             training(Toy(lambda step: float("nan")), tmp_path, stop=After(3)).run()
         with pytest.raises(Diverged) as error:
             training(Toy(lambda step: 1.0), tmp_path).run()
-        assert error.value.step == LOOK + 3
+        assert error.value.step == LOG_EVERY + 3
 
     def test_a_large_loss_is_no_divergence(self, tmp_path: Path) -> None:
         training(Toy(lambda step: 1e37 if step == 1 else 1.0), tmp_path).run()
@@ -304,7 +315,7 @@ class TestStep:
     def test_it_is_the_plain_alternation(self, toy: Dataset) -> None:
         """Two players, one step each in turn, as everybody writes it by hand."""
         ours, plain = (built("gan", toy) for _ in range(2))
-        batch = Dealer(toy, CPU).train(ours, 0)
+        batch = Batches(toy, CPU).training_batch(ours, 0)
         fast, hand = ours.optimisers(), plain.optimisers()
         for seed in range(3):
             torch.manual_seed(seed)
@@ -319,7 +330,7 @@ class TestStep:
 
     def test_a_loss_costs_no_gradient_of_the_other_player(self, toy: Dataset) -> None:
         ours, plain = (built("gan", toy) for _ in range(2))
-        batch = Dealer(toy, CPU).train(ours, 0)
+        batch = Batches(toy, CPU).training_batch(ours, 0)
         torch.manual_seed(0)
         advance(ours, batch, ours.optimisers(), "float32")
         torch.manual_seed(0)

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from benchmark.config.run import Run
 from benchmark.config.score import Score
-from benchmark.evaluation.factor_classifier import Oracle, oracle
+from benchmark.evaluation.factor_classifier import FactorClassifier, trained_classifier
 from benchmark.registry import CLAIMS, METHODS, UserError
-from benchmark.runner import Bench, Execution
+from benchmark.runner import Context, Execution
 from benchmark.training import progress
-from benchmark.training.batches import Dealer
-from benchmark.training.loop import Diverged, silent
+from benchmark.training.batches import Batches
+from benchmark.training.loop import Diverged
 from datasets import Dataset, load
 from methods.base import Method, defaults
 from results.store import Folder
@@ -86,10 +86,10 @@ class Lab:
             self._loaded[name] = load(name, self.data_dir)
         return self._loaded[name]
 
-    def oracle(self, name: str) -> Oracle:
+    def oracle(self, name: str) -> FactorClassifier:
         """Return the classifier of the data set's factors."""
         with torch.enable_grad():
-            return oracle(self.data(name), self.device, self.stop, progress.lines(name))
+            return trained_classifier(self.data(name), self.device, self.stop, progress.lines(name))
 
     def train(
         self, method: str, dataset: str, seed: int, steps: int, **given: Any
@@ -106,11 +106,9 @@ class Lab:
         run = Run(dataset, method, seed, steps, chosen)
         with torch.enable_grad():
             folder = self.complete([run], [])[0]
-            bench = Bench(self.out, self.device, self.stop)
-            execution = Execution(run, self.data(dataset), bench, folder, silent)
-            built = execution.build()
-            execution.train(built, "train", steps)
-        return built.eval(), folder
+            context = Context(self.out, self.device, self.stop)
+            trained = Execution(run, self.data(dataset), context).trained()
+        return trained.eval(), folder
 
     def complete(self, runs: Sequence[Run], scores: Sequence[Score]) -> list[Folder]:
         """Return the folders of these runs, trained and scored as those of `run` are.
@@ -135,7 +133,7 @@ class Lab:
 
     def images(self, dataset: str, rows: NDArray[np.int64]) -> Tensor:
         """Return images (n, C, H, W) in [0, 1]."""
-        return Dealer(self.data(dataset), self.device).images(rows)
+        return Batches(self.data(dataset), self.device).images(rows)
 
     def sample(self, dataset: str, n: int, seed: int) -> NDArray[np.int64]:
         """Return the rows (n,) of random training images."""

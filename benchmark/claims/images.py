@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.claims.base import Expected, Lab, claim
 from benchmark.evaluation.encode import encode
-from benchmark.training.batches import Dealer
+from benchmark.training.batches import Batches
 from methods.dcgan import DCGAN
 from methods.infogan import InfoGAN
 from methods.pix2pix import Pix2Pix
@@ -117,8 +117,8 @@ def infogan_c1(lab: Lab, seed: int) -> dict[str, float]:
     method, _ = lab.train("infogan", "mnist", seed, 5_000)
     assert isinstance(method, InfoGAN)
     data = lab.data("mnist")
-    dealer, rows = Dealer(data, lab.device), np.arange(len(data))
-    c1 = encode(method, dealer, rows, "float32")[0][:, 0].astype(np.int64)
+    batches, rows = Batches(data, lab.device), np.arange(len(data))
+    c1 = encode(method, batches, rows).codes[:, 0].astype(np.int64)
     label, held_out = data.factors(rows)[:, 0], np.isin(rows, data.test)
     return {
         "one_to_one": c1_accuracy(c1, label, held_out),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from benchmark.claims.base import Expected, Lab, claim
 from benchmark.config.grid import Grid
 from benchmark.config.score import Score
-from benchmark.training.batches import Dealer
+from benchmark.training.batches import Batches
 from methods.dcign import DCIGN
 
 HIGGINS = "Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl"
@@ -52,7 +52,7 @@ def correlations(lab: Lab, seed: int, clamp: str) -> tuple[float, float]:
     assert isinstance(method, DCIGN)
     data = lab.data("dsprites")
     rows = lab.sample("dsprites", IMAGES, seed)
-    codes = method.encode(Dealer(data, lab.device).batch(method, rows)).cpu().numpy()
+    codes = method.encode(Batches(data, lab.device).batch(method, rows)).cpu().numpy()
     factors = data.factors(rows)
     own, others = [], []
     for factor in ORDERED.values():

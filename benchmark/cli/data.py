@@ -116,20 +116,3 @@ def data_show(
     from benchmark.evaluation.contact_sheet import draw
 
     print(f"wrote {draw(name, data_dir, to or Path(f'{name}.png'), seed)}", file=sys.stderr)
-
-
-@data.command(name="speed")
-def data_speed(
-    faces: Annotated[int, typer.Option(help="JPEGs to pack.")] = 20_000,
-    renders: Annotated[int, typer.Option(help="PNGs to pack.")] = 2_000,
-) -> None:
-    """Measure packing and dealing, on archives made for it; exit code 1 under a bar."""
-    from benchmark.speed.bars import table
-    from benchmark.speed.packing import measure
-
-    found = list(measure(faces, renders))
-    from results.terminal import console
-
-    console().print(table(found))
-    if not all(one.holds for one in found):
-        raise typer.Exit(1)

@@ -16,20 +16,9 @@ def speed(
     data_dir: DataDir = None,
     device: Device = "auto",
     json: AsJson = False,
-    metrics: Annotated[
-        bool, typer.Option("--metrics", help="Measure scoring and encoding of dSprites instead.")
-    ] = False,
 ) -> None:
     """Measure training steps per second beside a plain float32 loop of the same network."""
-    from benchmark.speed import training
+    from benchmark.speed import Rounds, measure_all
 
-    if metrics:
-        from benchmark.speed.bars import table as lines
-        from benchmark.speed.metrics import measure
-        from results.terminal import console
-
-        found = list(measure(data_dir))
-        console().print(lines(found))
-        raise typer.Exit(not all(one.holds for one in found))
-    turns = training.Rounds(parse.count("--rounds", rounds), parse.count("--warm", warm, 0))
-    training.measure_all(methods, dataset, turns, data_dir, device, json)
+    how_long = Rounds(parse.count("--rounds", rounds), parse.count("--warm", warm, 0))
+    measure_all(methods, dataset, how_long, data_dir, device, json)

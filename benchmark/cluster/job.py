@@ -28,7 +28,7 @@ from benchmark.cluster import slurm
 from benchmark.cluster.holders import release_process
 from benchmark.cluster.leases import Leases, Lost, Owner, OwnLeases
 from benchmark.cluster.submission import Submission, read
-from benchmark.registry import UserError
+from benchmark.errors import UserError, traceback_end
 from datasets import load, packed_file
 from results.atomic import write_text
 from results.state import state_of
@@ -239,13 +239,13 @@ def _execute(
     from benchmark.config.applicable import check_fits
     from benchmark.config.run import Run
     from benchmark.evaluation.tracking import Track
-    from benchmark.runner import Bench, execute, last_words
+    from benchmark.runner import Context, execute
     from benchmark.training import hardware, progress
     from benchmark.training.loop import Stopped
 
     found, options = Run(**run["run"]), submission.options
     track = Track(submission.track, submission.scores)
-    bench = Bench(submission.out, hardware.device(options.device), stop, track, own.verify)
+    context = Context(submission.out, hardware.device(options.device), stop, track, own.verify)
     report = progress.lines(f"{found.dataset} {found.method} seed {found.seed}")
     reason = log = ""
     try:
@@ -256,13 +256,13 @@ def _execute(
             raise UserError(f"it came back {IDLE_STARTS} times {TOO_SHORT}")
         dataset = LOAD(found.dataset, options.data_dir)
         check_fits([found], dataset)
-        execute(found, dataset, submission.scores, bench, report)
+        execute(found, dataset, submission.scores, context, report)
     except Stopped:
         pass
     except Lost:
         raise
     except UserError as error:
-        reason, log = str(error), last_words()
+        reason, log = str(error), traceback_end()
     if reason:
         gc.collect()  # a file that did not fit on the disk stays there while its error is known
         submission.fail(run["name"], reason, log)

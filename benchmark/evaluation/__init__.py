@@ -1,1 +1,1 @@
-"""What a trained method is asked for and how it is scored: codes, images, features, scores."""
+"""What a trained method gives and how it is scored: codes, images, features, scores."""

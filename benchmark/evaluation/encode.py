@@ -1,6 +1,6 @@
-"""What a trained method is asked for: codes of images, and images along each code."""
+"""What a trained method gives: codes of images, and images along each code."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,12 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.training.batches import Dealer, gathered
-from benchmark.training.hardware import Precision, autocast
+from benchmark.training.batches import Batches, in_batches
 from datasets import Dataset
 from datasets.base import TABLE_ROWS
 from methods.base import Batch, Code, Method
-from results.store import Traversal
+from results.store import Codes, Traversal
 
 CPU_BATCH = {"float32": 224, "bfloat16": 448}
 """Images at a time: the largest activations of 64x64 stay below what malloc maps anew, 32 MiB."""
@@ -33,41 +32,40 @@ def rows_to_encode(dataset: Dataset, width: int, size: int | None = None) -> NDA
     return dataset.table_rows(TABLE_ROWS if size is None and width > WIDE else size)
 
 
+def fixed_sample(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return at most n of the rows, sorted, the same every time."""
+    return np.sort(np.random.default_rng(0).choice(rows, min(n, len(rows)), replace=False))
+
+
 @torch.no_grad()
 def encode(
     method: Method,
-    dealer: Dealer,
+    batches: Batches,
     rows: NDArray[np.int64],
-    precision: Precision,
     report: Callable[[int], None] = lambda done: None,
-) -> tuple[NDArray[Any], NDArray[np.float16] | None]:
-    """Return the codes (M, L) of the images of `rows`, and their posterior's standard deviations.
+) -> Codes:
+    """Return the codes of the images of `rows`, with the standard deviations of a posterior.
 
-    Codes are float32, or uint8 if the method says so; without a posterior the second is None.
+    Codes are float32, or uint8 if the method says so. `report` is called with the number of images
+    that are done.
     """
     method.eval()
 
-    def parts() -> Iterator[tuple[NDArray[Any], ...]]:
-        done = 0
-        for part in _parts(rows, dealer.device, precision):
-            with autocast(dealer.device, precision):
-                found = _posterior(method, dealer.batch(method, part))
-            yield found
-            done += len(part)
-            report(done)
+    def compute(part: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        with batches.autocast():
+            return _codes(method, batches.batch(method, part))
 
-    codes, *std = gathered(parts(), len(rows))
-    return codes, std[0] if std else None
+    arrays = in_batches(compute, rows, _batch_size(batches), report)
+    names = [code.name for code in method.informative]
+    kinds = [code.kind for code in method.informative]
+    return Codes(arrays[0], rows, names, kinds, *arrays[1:])
 
 
-def _parts(
-    rows: NDArray[np.int64], device: torch.device, precision: Precision
-) -> Iterator[NDArray[np.int64]]:
-    size = CPU_BATCH[precision] if device.type == "cpu" else CUDA_BATCH
-    yield from (rows[start : start + size] for start in range(0, len(rows), size))
+def _batch_size(batches: Batches) -> int:
+    return CPU_BATCH[batches.precision] if batches.device.type == "cpu" else CUDA_BATCH
 
 
-def _posterior(method: Method, batch: Batch) -> tuple[NDArray[Any], ...]:
+def _codes(method: Method, batch: Batch) -> tuple[NDArray[Any], ...]:
     """Return the codes of a batch and, if it has a posterior, their standard deviations."""
     if not method.has_posterior:
         z = method.encode(batch)
@@ -82,31 +80,26 @@ def decodes_codes(method: Method) -> bool:
 
 
 @torch.no_grad()
-def reconstruct(
-    reader: Method, method: Method, dealer: Dealer, precision: Precision
-) -> NDArray[np.float32]:
-    """Return the squared errors (n,), mean over pixels, of images read and decoded again.
+def reconstruct(reader: Method, method: Method, batches: Batches) -> NDArray[np.float32]:
+    """Return the squared errors (n,), mean over pixels, of images encoded and decoded again.
 
-    They are held-out images, at most `RECONSTRUCTED` of them, the same for every method.
+    They are test images, at most `RECONSTRUCTED` of them, the same for every method.
     """
     method.eval()
-    held = dealer.dataset.test
-    rng = np.random.default_rng(0)
-    rows = np.sort(rng.choice(held, min(RECONSTRUCTED, len(held)), replace=False))
+    rows = fixed_sample(batches.dataset.test, RECONSTRUCTED)
 
-    def parts() -> Iterator[tuple[NDArray[np.float32]]]:
-        for part in _parts(rows, dealer.device, precision):
-            batch = dealer.batch(reader, part)
-            with autocast(dealer.device, precision):
-                x = method.decode(reader.encode(batch))
-            yield ((x.float() - batch.x).square().mean((1, 2, 3)).cpu().numpy(),)
+    def compute(part: NDArray[np.int64]) -> tuple[NDArray[np.float32]]:
+        batch = batches.batch(reader, part)
+        with batches.autocast():
+            x = method.decode(reader.encode(batch))
+        return ((x.float() - batch.x).square().mean((1, 2, 3)).cpu().numpy(),)
 
-    (errors,) = gathered(parts(), len(rows))
+    (errors,) = in_batches(compute, rows, _batch_size(batches))
     return errors
 
 
 @torch.no_grad()
-def traverse(method: Method, dealer: Dealer, precision: Precision) -> Traversal:
+def traverse(method: Method, batches: Batches) -> Traversal:
     """Return images along each code, the first `ROWS` of them.
 
     Start is the code of a real image; where the generator also takes noise, a draw from the prior.
@@ -114,61 +107,54 @@ def traverse(method: Method, dealer: Dealer, precision: Precision) -> Traversal:
     """
     method.eval()
     codes = method.informative[:ROWS]
-    z0, start = _start(method, dealer, precision)
+    if method.encodes and decodes_codes(method):
+        rows, start = (
+            batches.dataset.sample(1, np.random.default_rng(0)),
+            "the code of a real image",
+        )
+        with batches.autocast():
+            z0 = method.encode(batches.batch(method, rows)).float()
+    else:
+        z0, start = method.sample(1, batches.device), "a draw from the prior"
     if len(codes) < len(method.informative):
         start += f"; {ROWS} of {len(method.informative)} codes"
-    values = values_of(codes)
-    strips = strips_around(method, z0, values, dealer, precision)
+    values = traversal_values(codes)
+    strips = strips_around(method, z0, values, batches)
     return Traversal(strips, [code.name for code in codes], values, f"around {start}")
+
+
+def traversal_values(codes: Sequence[Code]) -> NDArray[np.float64]:
+    """Return the values (R, `COLUMNS`) that R codes are set to; NaN beyond a code's categories."""
+    values = np.full((len(codes), COLUMNS), np.nan)
+    for row, code in zip(values, codes, strict=True):
+        if code.kind == "categorical":
+            row[: code.size] = np.arange(min(code.size, COLUMNS))
+        else:
+            span = SPAN.get(code.kind, 1.0)
+            row[:] = np.linspace(-span, span, COLUMNS)
+    return values
 
 
 @torch.no_grad()
 def strips_around(
-    method: Method,
-    z0: Tensor,
-    values: NDArray[np.float64],
-    dealer: Dealer,
-    precision: Precision,
+    method: Method, z0: Tensor, values: NDArray[np.float64], batches: Batches
 ) -> NDArray[np.uint8]:
     """Return images (R, V, C, H, W) of z0 (1, L) with code i set to each of `values` (R, V).
 
     Where a value is NaN the image is white.
     """
-    strips = np.full((*values.shape, *dealer.dataset.shape), 255, np.uint8)
+    strips = np.full((*values.shape, *batches.dataset.shape), 255, np.uint8)
     for i, row in enumerate(values):
         there = np.isfinite(row)
         z = z0.repeat(int(there.sum()), 1)
         z[:, i] = torch.from_numpy(row[there]).to(z)
-        with autocast(dealer.device, precision):
+        with batches.autocast():
             x = method.decode(z)
         strips[i, there] = as_bytes(x)
     return strips
-
-
-def values_of(codes: Sequence[Code]) -> NDArray[np.float64]:
-    """Return the values (R, `COLUMNS`) that R codes are set to; NaN beyond a code's categories."""
-    return np.stack([_values(code) for code in codes])
 
 
 def as_bytes(x: Tensor) -> NDArray[np.uint8]:
     """Return images in [0, 1] as uint8."""
     found: NDArray[np.uint8] = (x.float() * 255).round().byte().cpu().numpy()
     return found
-
-
-def _start(method: Method, dealer: Dealer, precision: Precision) -> tuple[Tensor, str]:
-    if not method.encodes or len(method.informative) < len(method.codes):
-        return method.sample(1, dealer.device), "a draw from the prior"
-    rows = dealer.dataset.sample(1, np.random.default_rng(0))
-    with autocast(dealer.device, precision):
-        return method.encode(dealer.batch(method, rows)).float(), "the code of a real image"
-
-
-def _values(code: Code) -> NDArray[np.float64]:
-    if code.kind != "categorical":
-        span = SPAN.get(code.kind, 1.0)
-        return np.linspace(-span, span, COLUMNS)
-    values = np.full(COLUMNS, np.nan)
-    n = min(code.size, COLUMNS)
-    values[:n] = np.arange(n)
-    return values

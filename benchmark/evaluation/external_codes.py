@@ -1,4 +1,4 @@
-"""Codes of any other program: read with care, scored beside floor and ceiling."""
+"""Codes of any other program: read, checked, and scored beside floor and ceiling."""
 
 import sys
 import warnings
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.config.score import Score
-from benchmark.evaluation.score import encoded, scored, viewed
+from benchmark.evaluation.score import Row, encoded, scored
 from benchmark.registry import METRICS, UserError
 from datasets import Dataset, Spec, Table
 from metrics.base import as_codes, needs, usual
@@ -27,18 +27,19 @@ KEYS = ("codes", "factors", "index", "std")
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def read_codes(path: Path, dataset: Dataset) -> Codes:
-    """Return a stranger's codes: a table (N, L) of numbers that lies in a file as `codes`.
+def read_codes(path: Path, dataset: Callable[[], Dataset]) -> tuple[Dataset, Codes]:
+    """Return a table (N, L) of numbers that is in a file as `codes`, with the images they are of.
 
     The file is an .npz, an .npy of `codes` alone, or a .pt of a dictionary of tensors or of the
     codes alone. Line i is of image i of the data set or, where the file holds `index`, of image
-    index[i]. It may also hold `std`, the standard deviations (N, L) of the codes' posteriors.
+    index[i]. It may also hold `std`, the standard deviations (N, L) of the codes' posteriors, or
+    `factors` (N, K), and then needs no data set.
 
     Raises:
         UserError: the file cannot be read, or does not fit the data set; of pickles, only tensors
             are read.
     """
-    return matched(path, _read(path), lambda: dataset)[1]
+    return matched(path, _read(path), dataset)
 
 
 def _read(path: Path) -> Arrays:
@@ -88,17 +89,31 @@ def _read_tensors(path: Path) -> tuple[Arrays, list[str]]:
     return arrays, [str(key) for key in found]
 
 
-def _of(dataset: Dataset, path: Path | str, arrays: Arrays) -> Codes:
-    """Return the codes of a file as those of a data set's images."""
+def matched(
+    source: Path | str, arrays: Arrays, dataset: Callable[[], Dataset]
+) -> tuple[Dataset, Codes]:
+    """Return the data set that the codes among `arrays` are of, and the codes of its images.
+
+    Raises:
+        UserError: they are no codes, or do not fit the data set or their factors; names `source`.
+    """
+    try:
+        arrays = {**arrays, "codes": as_codes(arrays["codes"])}
+    except ValueError as error:
+        raise UserError(f"{source}: {error}") from error
+    images = _without_images(source, arrays) if "factors" in arrays else dataset()
     codes = arrays["codes"]
-    if "index" not in arrays and len(codes) != len(dataset):
+    if "index" not in arrays and len(codes) != len(images):
         raise UserError(
-            f"{path} has {len(codes):,} lines and {dataset.name} {len(dataset):,} images; "
+            f"{source} has {len(codes):,} lines and {images.name} {len(images):,} images; "
             "`index` in an .npz may say which images they are of, or `factors` bring their own"
         )
     rows = arrays.get("index", np.arange(len(codes)))
-    _check_rows(path, rows, len(codes), dataset)
-    return _codes(codes, rows.astype(np.int64), _std(path, arrays))
+    _check_rows(source, rows, len(codes), images)
+    std = arrays.get("std")
+    if std is not None:
+        _check_std(source, std, codes)
+    return images, _codes(codes, rows.astype(np.int64), std)
 
 
 def _codes(codes: NDArray[Any], rows: NDArray[np.int64], std: NDArray[Any] | None = None) -> Codes:
@@ -106,16 +121,10 @@ def _codes(codes: NDArray[Any], rows: NDArray[np.int64], std: NDArray[Any] | Non
     return Codes(codes, rows, names, ["normal"] * len(names), std)
 
 
-def _std(path: Path | str, arrays: Arrays) -> NDArray[Any] | None:
-    """Return the standard deviations of the codes' posteriors, if the file has them."""
-    std = arrays.get("std")
-    if std is not None and (
-        std.shape != arrays["codes"].shape
-        or std.dtype.kind != "f"
-        or not ((std > 0) & np.isfinite(std)).all()
-    ):
+def _check_std(path: Path | str, std: NDArray[Any], codes: NDArray[Any]) -> None:
+    right = std.shape == codes.shape and std.dtype.kind == "f"
+    if not right or not ((std > 0) & np.isfinite(std)).all():
         raise UserError(f"{path}: `std` is not a number above 0 for each of its codes")
-    return std
 
 
 def _check_rows(path: Path | str, rows: NDArray[Any], count: int, dataset: Dataset) -> None:
@@ -150,8 +159,8 @@ def score_files(
     scores: Sequence[Score],
     seed: int,
     reference: bool,
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield the rows of each file's codes and, if asked, those of floor and ceiling, by name.
+) -> Iterator[tuple[str, list[Row]]]:
+    """Yield the rows of each file's codes and of floor and ceiling, by name.
 
     Args:
         paths: the files.
@@ -162,17 +171,15 @@ def score_files(
 
     Raises:
         UserError: a file cannot be read, or does not fit the data set, or floor and ceiling are
-            asked for and the files are not of the same images.
+            to be scored and the files are not of the same images.
     """
-    lines = {name: matched(path, _read(path), dataset) for name, path in _named(paths).items()}
-    for name, path in _named(paths).items():
-        count = len(lines[name][1].rows)
-        if count < FEW:
-            print(
-                f"warning: {path} has {count} rows of codes, and chance shows in scores "
-                f"of fewer than {FEW:,}",
-                file=sys.stderr,
-            )
+    stems = [path.stem for path in paths]
+    named = {path.stem if stems.count(path.stem) == 1 else str(path): path for path in paths}
+    lines = {name: read_codes(path, dataset) for name, path in named.items()}
+    for name, (_, codes) in lines.items():
+        if (count := len(codes.rows)) < FEW:
+            few = f"{named[name]} has {count} rows of codes, and chance shows in scores of fewer"
+            print(f"warning: {few} than {FEW:,}", file=sys.stderr)
     if reference:
         _check_same(list(lines.values()))
         lines |= _references(*next(iter(lines.values())), seed)
@@ -180,35 +187,10 @@ def score_files(
         yield name, rows_of(images, codes, scores, seed)
 
 
-def matched(
-    source: Path | str, arrays: Arrays, dataset: Callable[[], Dataset]
-) -> tuple[Dataset, Codes]:
-    """Return the data set that the codes among `arrays` are of, and the codes of its images.
-
-    Raises:
-        UserError: they are no codes, or do not fit the data set or their factors; names `source`.
-    """
-    try:
-        arrays = {**arrays, "codes": as_codes(arrays["codes"])}
-    except ValueError as error:
-        raise UserError(f"{source}: {error}") from error
-    images = _without_images(source, arrays) if "factors" in arrays else dataset()
-    return images, _of(images, source, arrays)
-
-
-def rows_of(
-    images: Dataset, codes: Codes, scores: Sequence[Score], seed: int
-) -> list[dict[str, Any]]:
+def rows_of(images: Dataset, codes: Codes, scores: Sequence[Score], seed: int) -> list[Row]:
     """Return the rows of scores of codes."""
     subject = encoded(images, codes)
-    views = ((one, viewed(subject, images.spec, one)) for one in scores)
-    return [row for one, view in views for row in scored(one, view, seed)]
-
-
-def _named(paths: Sequence[Path]) -> dict[str, Path]:
-    """Return the files by their names or, where two have the same, by their paths."""
-    stems = [path.stem for path in paths]
-    return {path.stem if stems.count(path.stem) == 1 else str(path): path for path in paths}
+    return [row for one in scores for row in scored(one, subject, seed)]
 
 
 def _check_same(lines: Sequence[tuple[Dataset, Codes]]) -> None:

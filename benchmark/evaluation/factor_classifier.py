@@ -1,11 +1,11 @@
-"""The oracle: a supervised classifier that reads the true factors in an image, real or generated.
+"""The factor classifier: supervised, it reads the true factors in an image, real or generated.
 
-It is trained once per data set and kept in the cache folder. What it reads in generated images is
-worth as much as its accuracy on held-out real ones, which it states per factor.
+Tables, messages and its file call it the oracle. It is trained once per data set and kept in the
+cache folder. What it reads in generated images is worth as much as its accuracy on held-out real
+ones, which it states per factor.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from benchmark.registry import UserError
 from benchmark.training import hardware
-from benchmark.training.batches import Dealer, gathered
+from benchmark.training.batches import Batches, in_batches
 from benchmark.training.loop import Begin, Report, Training, read, silent
 from datasets import Dataset, packed_file
 from methods import nets
@@ -26,13 +26,18 @@ from results.atomic import written
 
 STEPS = 4_000
 BATCH = 128
-TEST, TEST_AT_ONCE = 10_000, 512
+TEST, TEST_BATCH = 10_000, 512
 WIDTHS = (64, 64, 128, 128)
 VERSION = 1
 
 
-class Classifier(Method):
-    """A convolutional network with one softmax a factor."""
+class FactorClassifier(Method):
+    """A convolutional network with one softmax a factor.
+
+    Attributes:
+        accuracy: the share of held-out real images whose factor it reads right, per factor. Of a
+            full grid, which has no held-out images, they are random ones.
+    """
 
     sees = "factors"
     batch_size = BATCH
@@ -44,6 +49,7 @@ class Classifier(Method):
         named = zip(spec.factor_names, spec.factor_sizes, strict=True)
         self.codes = tuple(Code(name, "ordinal", size) for name, size in named)
         self.net = nets.encoder(spec.shape, sum(self.sizes), WIDTHS)
+        self.accuracy: tuple[float, ...] = ()
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Return Adam."""
@@ -64,34 +70,20 @@ class Classifier(Method):
         """Return the likeliest factors (B, K)."""
         return torch.stack([part.argmax(1) for part in self.logits(batch.x)], 1).float()
 
-
-@dataclass(frozen=True)
-class Oracle:
-    """A trained classifier.
-
-    Attributes:
-        classifier: it, ready to be asked.
-        accuracy: the share of held-out real images whose factor it reads right, per factor. Of a
-            full grid, which has no held-out images, they are random ones.
-    """
-
-    classifier: Classifier
-    accuracy: tuple[float, ...]
-
     @torch.no_grad()
     def read(self, x: Tensor) -> NDArray[np.int64]:
         """Return the factors (n, K) that it reads in images (n, C, H, W) in [0, 1]."""
-        parts = [self.classifier.encode(Batch(part)) for part in torch.split(x.float(), 512)]
+        parts = [self.encode(Batch(part)) for part in torch.split(x.float(), TEST_BATCH)]
         return torch.cat(parts).long().cpu().numpy()
 
 
-def oracle(
+def trained_classifier(
     dataset: Dataset,
     device: torch.device,
     stop: Callable[[], bool] = lambda: False,
     begin: Begin = silent,
-) -> Oracle:
-    """Return the data set's oracle, from the cache folder if it is there.
+) -> FactorClassifier:
+    """Return the data set's classifier, from the cache folder if it is there.
 
     Raises:
         Stopped: `stop` said so; what is trained is kept.
@@ -101,38 +93,34 @@ def oracle(
         raise UserError(f"{dataset.name} has no factors that an oracle could read")
     path = packed_file.root() / f"oracle-{dataset.name}-{VERSION}.pt"
     torch.manual_seed(0)
-    classifier = Classifier(dataset).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    classifier = FactorClassifier(dataset)
+    classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not path.exists():
         _train(classifier, dataset, path, stop, begin("oracle", STEPS))
     state = read(path, device, "weights", "accuracy")
     classifier.load_state_dict(state["weights"])
-    return Oracle(classifier.eval(), tuple(state["accuracy"]))
+    classifier.accuracy = tuple(state["accuracy"])
+    return classifier.eval()
 
 
 def _train(
-    classifier: Classifier, dataset: Dataset, path: Path, stop: Callable[[], bool], told: Report
+    classifier: FactorClassifier,
+    dataset: Dataset,
+    path: Path,
+    stop: Callable[[], bool],
+    report: Report,
 ) -> None:
     device = next(classifier.parameters()).device
-    dealer, precision = Dealer(dataset, device), hardware.precision("auto", device)
+    batches = Batches(dataset, device, hardware.precision("auto", device))
     hardware.prepare()
     path.parent.mkdir(parents=True, exist_ok=True)
-    unsaved, log = path.with_suffix(".checkpoint"), path.with_suffix(".csv")
-    Training(
-        classifier,
-        lambda step: dealer.train(classifier, step),
-        STEPS,
-        precision,
-        unsaved,
-        log,
-        stop,
-        told,
-    ).run()
+    checkpoint, log = path.with_suffix(".checkpoint"), path.with_suffix(".csv")
+    Training(classifier, batches, STEPS, checkpoint, log, stop, report).run()
+    classifier.eval()
     rows = np.random.default_rng(1).choice(dataset.test, min(TEST, len(dataset.test)), False)
-    judge = Oracle(classifier.eval(), ())
-    parts = (rows[start : start + TEST_AT_ONCE] for start in range(0, len(rows), TEST_AT_ONCE))
-    (found,) = gathered(((judge.read(dealer.images(part)),) for part in parts), len(rows))
+    (found,) = in_batches(lambda part: (classifier.read(batches.images(part)),), rows, TEST_BATCH)
     accuracy = (found == dataset.factors(rows)).mean(0).tolist()
     with written(path) as temporary:
         torch.save({"weights": classifier.state_dict(), "accuracy": accuracy}, temporary)
-    for leftover in (unsaved, log):
+    for leftover in (checkpoint, log):
         leftover.unlink(missing_ok=True)

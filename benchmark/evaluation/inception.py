@@ -8,7 +8,7 @@ weights are a file that is never downloaded by the suite.
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmark.evaluation.encode import fixed_sample
 from benchmark.evaluation.generate import pairs
 from benchmark.registry import UserError
-from benchmark.training.batches import Dealer, gathered
-from benchmark.training.hardware import Precision, autocast
-from benchmark.training.loop import Report, Stopped
-from datasets import packed_file
+from benchmark.training.batches import Batches, in_batches
+from datasets import Dataset, packed_file
 from methods.base import Method
 from results.files import read_arrays, write_arrays
 
@@ -29,16 +28,11 @@ WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
 """torch-fidelity's name of them: what follows the last hyphen is the beginning of their SHA-256."""
 URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{WEIGHTS}"
 LACKING = "needs the weights of torch-fidelity's Inception"
-UNSEEN = "needs Inception's features of its images: the command that made the run computes them"
+UNCOMPUTED = "needs Inception's features of its images: the command that made the run computes them"
 IMAGES = 10_000
 BATCH = {"cpu": 32, "cuda": 256}
 
 Features = NDArray[np.float32]
-
-
-def shows(method: type[Method]) -> bool:
-    """Return whether a method has images to score; a reference row's are other real ones."""
-    return method.decode is not Method.decode or method.reference
 
 
 def weights() -> Path | None:
@@ -61,83 +55,63 @@ def lacking() -> str:
 
 def awaited() -> tuple[str, ...]:
     """Return how the reasons begin for which a row has no value, and could have one now."""
-    return (UNSEEN,) if weights() is None else (UNSEEN, LACKING)
+    return (UNCOMPUTED,) if weights() is None else (UNCOMPUTED, LACKING)
 
 
-def of_real(
-    dealer: Dealer,
-    report: Report = lambda done, means: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Features:
+def of_real(batches: Batches, report: Callable[[int], None] = lambda done: None) -> Features:
     """Return the features (n, 2048) of `IMAGES` held-out images, all if there are fewer.
 
     They are kept in the cache folder.
 
     Raises:
-        Stopped: `stop` said so.
         UserError: the weights are not there, or damaged.
     """
-    path = packed_file.root() / "inception" / f"{dealer.dataset.name}-{_digest()}.h5"
+    path = packed_file.root() / "inception" / f"{batches.dataset.name}-{_digest()}.h5"
     if not path.is_file():
-        rows, size = real_rows(dealer), BATCH[dealer.device.type]
-        parts = (dealer.images(rows[i : i + size]) for i in range(0, len(rows), size))
-        write_arrays(path, features=_features(parts, len(rows), dealer.device, report, stop))
+        rows = real_rows(batches.dataset)
+        write_arrays(path, features=_features(batches.images, rows, batches.device, report))
     remedy = "remove it, and it is made again"
     features: Features = read_arrays(path, "features", remedy=remedy)["features"]
     return features
 
 
-@torch.no_grad()
-def of_generated(
-    method: Method, dealer: Dealer, precision: Precision, report: Report, stop: Callable[[], bool]
-) -> Features:
+def of_generated(method: Method, batches: Batches, report: Callable[[int], None]) -> Features:
     """Return the features (n, 2048) of as many images of the prior's codes; torch's chance.
 
     Of a reference row, which makes no images, they are those of other real ones.
 
     Raises:
-        Stopped: `stop` said so.
         UserError: the weights are not there, or damaged.
     """
-    rows = dealer.dataset.sample(len(real_rows(dealer)), np.random.default_rng(1))
-    size = BATCH[dealer.device.type]
 
-    def made(i: int) -> Tensor:
-        with autocast(dealer.device, precision):
-            return pairs(method, dealer, rows[i : i + size])[1]
+    def images(rows: NDArray[np.int64]) -> Tensor:
+        with batches.autocast():
+            return pairs(method, batches, rows)[1]
 
-    parts = (made(i) for i in range(0, len(rows), size))
-    return _features(parts, len(rows), dealer.device, report, stop)
+    dataset = batches.dataset
+    rows = dataset.sample(len(real_rows(dataset)), np.random.default_rng(1))
+    return _features(images, rows, batches.device, report)
 
 
-def real_rows(dealer: Dealer) -> NDArray[np.int64]:
+def real_rows(dataset: Dataset) -> NDArray[np.int64]:
     """Return the rows of the real images, the same for every run."""
-    test = dealer.dataset.test
-    rows = np.random.default_rng(0).choice(test, min(IMAGES, len(test)), replace=False)
-    return np.sort(rows)
+    return fixed_sample(dataset.test, IMAGES)
 
 
 @torch.no_grad()
 def _features(
-    parts: Iterator[Tensor],
-    n: int,
+    images: Callable[[NDArray[np.int64]], Tensor],
+    rows: NDArray[np.int64],
     device: torch.device,
-    report: Report,
-    stop: Callable[[], bool],
+    report: Callable[[int], None],
 ) -> Features:
-    """Return the features (n, 2048) of n images that come in parts."""
+    """Return the features (n, 2048) of what `images` returns for n rows."""
     network = _network(device)
 
-    def features() -> Iterator[tuple[Features]]:
-        done = 0
-        for x in parts:
-            if stop():
-                raise Stopped
-            yield (network(_bytes(x))[0].cpu().numpy(),)
-            done += len(x)
-            report(done, {})
+    def compute(part: NDArray[np.int64]) -> tuple[Features]:
+        return (network(_bytes(images(part)))[0].cpu().numpy(),)
 
-    (found,) = gathered(features(), n)
+    (found,) = in_batches(compute, rows, BATCH[device.type], report)
     return found
 
 

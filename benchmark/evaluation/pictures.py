@@ -1,12 +1,18 @@
-"""What a run keeps to be looked at: samples, reconstructions, and what codes tell of factors."""
+"""What a run keeps for figures: samples, reconstructions, and what codes tell of factors."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark.evaluation.encode import WIDE, as_bytes, decodes_codes, strips_around, values_of
-from benchmark.training.batches import Dealer
-from benchmark.training.hardware import Precision, autocast
+from benchmark.evaluation.encode import (
+    WIDE,
+    as_bytes,
+    decodes_codes,
+    fixed_sample,
+    strips_around,
+    traversal_values,
+)
+from benchmark.training.batches import Batches
 from datasets import Dataset
 from methods.base import Method
 from metrics.discretise import discretise, entropy, mutual_information
@@ -26,49 +32,46 @@ VALUES = 64
 """Values of a factor beyond which no mean code per value is kept."""
 
 
-def keep(
-    folder: Folder, method: Method, reader: Method, dealer: Dealer, precision: Precision
-) -> None:
+def keep(folder: Folder, method: Method, reader: Method, batches: Batches) -> None:
     """Write `pictures.h5` if the method generates, and `information.h5` if it has codes.
 
     Args:
         folder: the run's; its `codes.h5` is there if `reader` encodes.
         method: the trained method.
         reader: what infers codes: the method itself or its post-hoc encoder.
-        dealer, precision: as in training.
+        batches: as in training.
     """
     method.eval()
     if method.decodes:
-        folder.write(pictures(method, reader, dealer, precision))
+        folder.write(pictures(method, reader, batches))
     found = folder.get(Codes)
     if found is not None and found.codes.shape[1] <= WIDE:
-        folder.write(information(found, dealer.dataset))
+        folder.write(information(found, batches.dataset))
 
 
 @torch.no_grad()
-def pictures(method: Method, reader: Method, dealer: Dealer, precision: Precision) -> Pictures:
+def pictures(method: Method, reader: Method, batches: Batches) -> Pictures:
     """Return samples, reconstructions, and images along codes around draws from the prior."""
     codes = method.informative[:SHOWN]
-    values = values_of(codes)
-    draws = method.sample(DRAWS, dealer.device)
-    prior = np.stack([strips_around(method, z, values, dealer, precision) for z in draws[:, None]])
-    with autocast(dealer.device, precision):
-        samples = as_bytes(method.decode(method.sample(SAMPLES, dealer.device)))
-    originals, again = _reconstructions(method, reader, dealer, precision)
+    values = traversal_values(codes)
+    draws = method.sample(DRAWS, batches.device)
+    prior = np.stack([strips_around(method, z, values, batches) for z in draws[:, None]])
+    with batches.autocast():
+        samples = as_bytes(method.decode(method.sample(SAMPLES, batches.device)))
+    originals, again = _reconstructions(method, reader, batches)
     return Pictures(samples, originals, again, prior, [code.name for code in codes], values)
 
 
 def _reconstructions(
-    method: Method, reader: Method, dealer: Dealer, precision: Precision
+    method: Method, reader: Method, batches: Batches
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return test images and what is made of their codes; none where noise decides it, too."""
     if not (reader.encodes and decodes_codes(method)):
-        nothing = np.zeros((0, *dealer.dataset.shape), np.uint8)
+        nothing = np.zeros((0, *batches.dataset.shape), np.uint8)
         return nothing, nothing
-    test = dealer.dataset.test
-    rows = np.sort(np.random.default_rng(0).choice(test, min(SHOWN, len(test)), replace=False))
-    with autocast(dealer.device, precision):
-        batch = dealer.batch(reader, rows)
+    rows = fixed_sample(batches.dataset.test, SHOWN)
+    with batches.autocast():
+        batch = batches.batch(reader, rows)
         again = method.decode(reader.eval().encode(batch).float())
     return as_bytes(batch.x), as_bytes(again)
 
@@ -79,8 +82,7 @@ def information(found: Codes, dataset: Dataset) -> Information:
     The mutual information is that of MIG: counted in `BINS` bins of equal width, of `COUNTED`
     images at most, drawn the same way every time.
     """
-    count = len(found.rows)
-    lines = np.sort(np.random.default_rng(0).choice(count, min(COUNTED, count), replace=False))
+    lines = fixed_sample(np.arange(len(found.rows)), COUNTED)
     codes, factors = found.codes[lines], dataset.factors(found.rows[lines])
     sizes = [size if size <= VALUES else 0 for size in dataset.factor_sizes]
     tables = [_means(codes, factors[:, k], size) for k, size in enumerate(sizes)]

@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from metrics.base import REASONS, Detailed, inapplicable, needs, score
 from results.arrays import Features
 from results.store import Codes, Folder, Generated, folders
 
-Sheet = dict[str, NDArray[Any]]
+Arrays = dict[str, NDArray[Any]]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,30 @@ class Subject:
     """What is scored: the codes of a data set's images, or the images of a prior's codes.
 
     Attributes:
-        sheet: what metrics may need, by name: see `metrics.base`.
-        names: of the columns, by "factor" and by "code".
+        spec: of the data set.
+        arrays: what metrics may need, by name: see `metrics.base`.
+        codes: names of the codes.
         reason: why there is nothing to score.
-        oracle: where the factors are those that the oracle reads, how often it reads each rightly
-            in real images.
+        accuracy: where the factors are those that the factor classifier reads, how often it reads
+            each rightly in real images.
         disjoint: whether predictors are fitted and scored on different rows of the table.
     """
 
-    sheet: Sheet
-    names: Mapping[str, Sequence[str]]
+    spec: Spec
+    arrays: Arrays = field(default_factory=dict)
+    codes: Sequence[str] = ()
     reason: str | None = None
-    oracle: Mapping[str, float] = field(default_factory=dict)
+    accuracy: Mapping[str, float] = field(default_factory=dict)
     disjoint: bool = False
+
+    def of_factors(self, wanted: Score) -> tuple[Sequence[str], Arrays]:
+        """Return the names of the factors that a score is of, and the arrays with these alone."""
+        if wanted.of_all_factors or "factors" not in self.arrays:
+            return self.spec.factor_names, self.arrays
+        columns = factors.columns(self.spec, wanted.factors)
+        kept = factors.seen(self.arrays["factors"], self.spec, wanted.factors)
+        names = [self.spec.factor_names[column] for column in columns]
+        return names, self.arrays | {"factors": kept}
 
 
 def encoded(dataset: Dataset, found: Codes, rows: int | None = None) -> Subject:
@@ -58,59 +70,57 @@ def encoded(dataset: Dataset, found: Codes, rows: int | None = None) -> Subject:
         lines = np.searchsorted(found.rows, dataset.table_rows(rows))
         std = None if found.std is None else found.std[lines]
         found = found._replace(codes=found.codes[lines], rows=found.rows[lines], std=std)
-    given = _sheet(dataset, found.codes, found.kinds, dataset.factors(found.rows))
+    arrays = _arrays(dataset.spec, found.codes, found.kinds, dataset.factors(found.rows))
     if len(dataset.test) < len(dataset):
-        given["held_out"] = np.isin(found.rows, dataset.test)
+        arrays["held_out"] = np.isin(found.rows, dataset.test)
     more = {"std": found.std, "squared_errors": found.squared_errors}
-    given |= {name: array for name, array in more.items() if array is not None}
-    names = {"factor": dataset.factor_names, "code": found.names}
-    return Subject(given, names, disjoint=rows is not None)
+    arrays |= {name: array for name, array in more.items() if array is not None}
+    return Subject(dataset.spec, arrays, found.names, disjoint=rows is not None)
 
 
-def generated(dataset: Dataset, found: Generated) -> Subject:
-    """Return codes of the prior with the factors that the oracle reads in their images."""
-    return Subject(
-        _sheet(dataset, found.codes, found.kinds, found.factors),
-        {"factor": dataset.factor_names, "code": found.names},
-        oracle=dict(zip(dataset.factor_names, found.accuracy.tolist(), strict=True)),
-    )
+def generated(spec: Spec, found: Generated) -> Subject:
+    """Return codes of the prior with the factors that are read in their images."""
+    arrays = _arrays(spec, found.codes, found.kinds, found.factors)
+    accuracy = dict(zip(spec.factor_names, found.accuracy.tolist(), strict=True))
+    return Subject(spec, arrays, found.names, accuracy=accuracy)
 
 
-def _sheet(
-    dataset: Dataset, codes: NDArray[Any], kinds: Sequence[str], factors: NDArray[np.int64]
-) -> Sheet:
-    """Return the sheet of a table; a table without a split is halved, the same way every time."""
-    given: Sheet = {"codes": codes, "factors": factors}
-    if dataset.spec.label_column is not None:
-        given["label"] = factors[:, dataset.spec.label_column]
+def _arrays(
+    spec: Spec, codes: NDArray[Any], kinds: Sequence[str], factors: NDArray[np.int64]
+) -> Arrays:
+    """Return what metrics may need; a table without a split is halved, the same way every time."""
+    arrays: Arrays = {"codes": codes, "factors": factors}
+    if spec.label_column is not None:
+        arrays["label"] = factors[:, spec.label_column]
     if "categorical" in kinds:
-        given["c1"] = codes[:, list(kinds).index("categorical")].astype(np.int64)
-    given["held_out"] = np.random.default_rng(0).random(len(codes)) < 0.5
-    return given
+        arrays["c1"] = codes[:, list(kinds).index("categorical")].astype(np.int64)
+    arrays["held_out"] = np.random.default_rng(0).random(len(codes)) < 0.5
+    return arrays
 
 
 @dataclass
 class Subjects:
-    """A run's two sides, each read when it is first asked for."""
+    """What a run is scored by: its codes and its images, each read when it is first needed."""
 
     folder: Folder
     dataset: Dataset
-    _encoders: dict[int | None, Subject] = field(default_factory=dict)
+    _encoder: dict[int | None, Subject] = field(default_factory=dict)
+
+    def rows(self, scores: Sequence[Score], seed: int) -> list[Row]:
+        """Return the rows of scores."""
+        return [row for one in scores for row in scored(one, self.of(one), seed)]
 
     def of(self, wanted: Score) -> Subject:
         """Return what a score is taken of."""
         if wanted.of_images:
             return self._images
         if wanted.of_generator:
-            return viewed(self._generator, self.dataset.spec, wanted)
-        if wanted.rows not in self._encoders:
-            self._encoders[wanted.rows] = self._encoder(wanted.rows)
-        return viewed(self._encoders[wanted.rows], self.dataset.spec, wanted)
-
-    def _encoder(self, rows: int | None) -> Subject:
+            return self._generator
         if self._codes is None:
-            return Subject({}, {"factor": self.dataset.factor_names})
-        return encoded(self.dataset, self._codes, rows)
+            return Subject(self.dataset.spec)
+        if wanted.rows not in self._encoder:
+            self._encoder[wanted.rows] = encoded(self.dataset, self._codes, wanted.rows)
+        return self._encoder[wanted.rows]
 
     @cached_property
     def _codes(self) -> Codes | None:
@@ -118,62 +128,55 @@ class Subjects:
 
     @cached_property
     def _generator(self) -> Subject:
+        spec = self.dataset.spec
         found = self.folder.get(Generated)
         if found is not None:
-            return generated(self.dataset, found)
+            return generated(spec, found)
         reason = "needs images of the method's prior, and it makes none"
-        if not self.dataset.factor_names:
+        if not spec.factor_names:
             reason = "needs an oracle of ground-truth factors, and the data set has none"
-        return Subject({}, {"factor": self.dataset.factor_names}, reason)
+        return Subject(spec, reason=reason)
 
     @cached_property
     def _images(self) -> Subject:
         import torch
 
         from benchmark.evaluation import inception
-        from benchmark.training.batches import Dealer
+        from benchmark.evaluation.generate import makes_images
+        from benchmark.training.batches import Batches
 
-        names = {"factor": self.dataset.factor_names}
-        method = METHODS[self.folder.config["run"]["method"]].value
-        if not inception.shows(method):
-            return Subject({}, names, REASONS["features_generated"])
-        if inception.weights() is None:
-            return Subject({}, names, inception.lacking())
-        if not self.folder.has(Features):
-            return Subject({}, names, inception.UNSEEN)
-        real = inception.of_real(Dealer(self.dataset, torch.device("cpu")))
+        spec, reason = self.dataset.spec, None
+        if not makes_images(METHODS[self.folder.config["run"]["method"]].value):
+            reason = REASONS["features_generated"]
+        elif inception.weights() is None:
+            reason = inception.lacking()
+        elif not self.folder.has(Features):
+            reason = inception.UNCOMPUTED
+        if reason is not None:
+            return Subject(spec, reason=reason)
+        real = inception.of_real(Batches(self.dataset, torch.device("cpu")))
         made = self.folder.read(Features).features
-        return Subject({"features_real": real, "features_generated": made}, names)
+        return Subject(spec, {"features_real": real, "features_generated": made})
 
 
-def viewed(subject: Subject, spec: Spec, wanted: Score) -> Subject:
-    """Return a subject with the factors alone that a score is of: see `config.factors`."""
-    if wanted.of_all_factors or "factors" not in subject.sheet:
-        return subject
-    kept = [spec.factor_names[column] for column in factors.columns(spec, wanted.factors)]
-    found = factors.seen(subject.sheet["factors"], spec, wanted.factors)
-    sheet = subject.sheet | {"factors": found}
-    oracle = {name: value for name, value in subject.oracle.items() if name in kept}
-    return replace(subject, sheet=sheet, names={**subject.names, "factor": kept}, oracle=oracle)
-
-
-def scored(wanted: Score, subject: Subject, seed: int) -> list[dict[str, Any]]:
+def scored(wanted: Score, subject: Subject, seed: int) -> list[Row]:
     """Return the rows of one score: values, or a reason why there are none."""
-    entry, given = wanted.entry, subject.sheet
+    entry, (names, arrays) = wanted.entry, subject.of_factors(wanted)
     start = time.perf_counter()
     values: list[float | None] = [None] * len(wanted.row_names)
-    count = len(subject.names["factor"])
-    reason = subject.reason or inapplicable(entry, has=given, factors=count)
-    images = 0 if reason else len(given[needs(entry.value)[0]])
+    reason = subject.reason or inapplicable(entry, has=arrays, factors=len(names))
+    images = 0 if reason else len(arrays[needs(entry.value)[0]])
     rng = np.random.default_rng([seed, zlib.crc32(entry.name.encode())])
     try:
-        values = values if reason else list(score(entry, given, rng, subject.disjoint).values())
+        values = values if reason else list(score(entry, arrays, rng, subject.disjoint).values())
     except ValueError as error:
         reason = str(error)
-    told = {"protocol": wanted.protocol, "images": images, "reason": reason}
-    told |= {"seconds": time.perf_counter() - start, "oracle": dict(subject.oracle)}
+    record = {"protocol": wanted.protocol, "images": images, "reason": reason}
+    record["seconds"] = time.perf_counter() - start
+    record["oracle"] = {name: share for name, share in subject.accuracy.items() if name in names}
+    columns = {"factor": names, "code": subject.codes}
     return [
-        {"metric": row, "value": value, **told, "details": _details(value, subject.names)}
+        {"metric": row, "value": value, **record, "details": _details(value, columns)}
         for row, value in zip(wanted.row_names, values, strict=True)
     ]
 
@@ -186,7 +189,7 @@ def _details(value: float | None, names: Mapping[str, Sequence[str]]) -> dict[st
     }
 
 
-def again(folder: Folder, scores: Sequence[Score], data_dir: Path | None) -> list[dict[str, Any]]:
+def again(folder: Folder, scores: Sequence[Score], data_dir: Path | None) -> list[Row]:
     """Score a finished run by what it stored, put the rows into its folder, and return them.
 
     Raises:
@@ -210,28 +213,27 @@ def again(folder: Folder, scores: Sequence[Score], data_dir: Path | None) -> lis
             f"{folder.path} has no images of its prior; the command that made the run makes them "
             "with --side generator, if the method can"
         )
-    subjects, size = Subjects(folder, load(run["dataset"], data_dir)), _stored_table(folder)
-    scores = [one.of_rows(size) for one in scores]
-    rows = [row for one in scores for row in scored(one, subjects.of(one), run["seed"])]
+    subjects = Subjects(folder, load(run["dataset"], data_dir))
+    size = _stored_table(folder, before["rows"])
+    rows = subjects.rows([one.of_rows(size) for one in scores], run["seed"])
     folder.finish({**before, "rows": replaced(before["rows"], rows)})
     return rows
 
 
-def _stored_table(folder: Folder) -> int | None:
+def _stored_table(folder: Folder, scores: Sequence[Row]) -> int | None:
     """Return the size of the fixed table that a run was scored on, None if it stored all rows."""
-    scored_rows = (folder.scores or {"rows": []})["rows"]
-    if not folder.has(Codes) or not any("/rows=" in row["protocol"] for row in scored_rows):
+    if not folder.has(Codes) or not any("/rows=" in row["protocol"] for row in scores):
         return None
     return TABLE_ROWS if len(folder.read(Codes).rows) <= TABLE_ROWS else None
 
 
-def replaced(before: Sequence[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def replaced(before: Sequence[Row], new: list[Row]) -> list[Row]:
     """Return the rows before, without those of the metrics that have a new one, and the new."""
     names = {row["metric"] for row in new}
     return [row for row in before if row["metric"] not in names] + new
 
 
-def table(found: Mapping[str, list[dict[str, Any]]]) -> Table:
+def table(found: Mapping[str, list[Row]]) -> Table:
     """Return a table of metrics by lines; a dash where there is no value."""
     lines = Table("metric", *found, box=box.SIMPLE)
     for cells in zip(*found.values(), strict=True):
@@ -240,13 +242,13 @@ def table(found: Mapping[str, list[dict[str, Any]]]) -> Table:
     return lines
 
 
-def reasons(found: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
+def reasons(found: Mapping[str, list[Row]]) -> Iterator[str]:
     """Yield a line for each value that is not there."""
     for line, rows in found.items():
         yield from (f"{line}: {row['metric']}: {row['reason']}" for row in rows if row["reason"])
 
 
-def as_json(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def as_json(found: Mapping[str, list[Row]]) -> dict[str, Any]:
     """Return {line: {metric: {value, protocol, seconds, images, reason, details, oracle}}}."""
     return {
         line: {row["metric"]: {k: v for k, v in row.items() if k != "metric"} for row in rows}

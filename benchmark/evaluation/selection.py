@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -31,6 +30,8 @@ ALIKE = [
     *("dataset", "method", "method_version", "sees", "representation"),
     *("steps", "budget", "precision", "version"),
 ]
+"""What runs have in common for which one choice is made."""
+KEY = [*ALIKE, "settings"]
 
 
 @dataclass(frozen=True)
@@ -46,26 +47,22 @@ class Choice:
     """What was chosen for a method on a data set.
 
     Attributes:
-        dataset, method, method_version, sees, representation: whose.
-        steps, budget, precision, version: how they were trained.
+        runs: what its runs have in common, by the names in `ALIKE`.
         settings: the chosen hyper-parameters; None where no run has a score to choose by.
         score: the mean over `n` seeds that chose it.
         candidates: of how many settings.
     """
 
-    dataset: str
-    method: str
-    method_version: int
-    sees: str
-    representation: str
-    steps: int
-    budget: str
-    precision: str
-    version: str
+    runs: dict[str, Any]
     settings: str | None
     score: float | None
     n: int
     candidates: int
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What the chosen runs have in common: the values of `KEY`."""
+        return (*self.runs.values(), self.settings)
 
 
 def split(frame: pd.DataFrame, chosen_on: Collection[int] | None) -> Split:
@@ -121,10 +118,8 @@ def choose(frame: pd.DataFrame, out: Path, by: str, direction: int, seeds: Split
         means = {one: fmean(scores[one]) for one in ranked}
         best = max(means, key=lambda one: direction * means[one], default=None)
         score = None if best is None else means[best]
-        whose: Any = dict(zip(ALIKE, alike, strict=True))
-        found.append(
-            Choice(**whose, settings=best, score=score, n=most, candidates=len(candidates))
-        )
+        whose = dict(zip(ALIKE, alike, strict=True))
+        found.append(Choice(whose, best, score, most, len(candidates)))
     return found
 
 
@@ -142,7 +137,7 @@ def _udr(group: pd.DataFrame, out: Path, by: str) -> dict[str, list[float]]:
         codes = list(_codes([Folder(out / name) for name in rows["folder"].unique()]))
         codes = [one for one in codes if np.array_equal(one.rows, codes[0].rows)]
         if len(codes) > 1:
-            kl = [one for one in map(_kl, codes) if one is not None]
+            kl = [mean_kl(one.codes, one.std) for one in codes if one.std is not None]
             informed = kl if len(kl) == len(codes) else None
             scores = udr([one.codes for one in codes], informed, correlation=UDR[by])
             found[str(settings)] = scores.tolist()
@@ -163,33 +158,23 @@ def _codes(folders: Sequence[Folder]) -> Iterator[Codes]:
         yield codes._replace(codes=codes.codes[some], rows=codes.rows[some], std=std)
 
 
-def _kl(codes: Codes) -> NDArray[np.float64] | None:
-    return None if codes.std is None else mean_kl(codes.codes, codes.std)
-
-
 def held_out(frame: pd.DataFrame, choices: Sequence[Choice], seeds: Split) -> pd.DataFrame:
     """Return the rows of the chosen settings on the seeds that did not choose, and references."""
-    chosen = {tuple(asdict(one)[name] for name in [*ALIKE, "settings"]) for one in choices}
-    keys = frame[[*ALIKE, "settings"]].itertuples(index=False, name=None)
-    reference = frame["method"].isin(REFERENCES).to_numpy()
-    kept = np.array([key in chosen for key in keys], bool) | reference
-    return frame[kept & ~frame["seed"].isin(list(seeds.chosen_on)).to_numpy(bool)]
+    chosen = {one.key for one in choices}
+    keys = frame[KEY].itertuples(index=False, name=None)
+    kept = np.array([key in chosen for key in keys], bool) | frame["method"].isin(REFERENCES)
+    return frame[kept & ~frame["seed"].isin(list(seeds.chosen_on))]
 
 
 def table(choices: Sequence[Choice], by: str) -> Table:
     """Return the choices as a table."""
-    shown = Table(
-        "data set", "method", "chosen", "of settings", by, "of seeds", box=box.SIMPLE_HEAD
-    )
+    columns = ("data set", "method", "chosen", "of settings", by, "of seeds")
+    shown = Table(*columns, box=box.SIMPLE_HEAD)
     for one in choices:
         settings = "no score to choose by" if one.settings is None else one.settings or "as it is"
-        numbers = (
-            str(one.candidates),
-            "-" if one.score is None else f"{one.score:.3f}",
-            str(one.n),
-        )
-        texts = (printable(one.dataset), label(one.method), printable(settings))
-        shown.add_row(*map(Text, (*texts, *numbers)))
+        score = "-" if one.score is None else f"{one.score:.3f}"
+        names = printable(one.runs["dataset"]), label(one.runs["method"]), printable(settings)
+        shown.add_row(*map(Text, (*names, str(one.candidates), score, str(one.n))))
     return shown
 
 
@@ -197,24 +182,20 @@ def as_records(
     choices: Sequence[Choice], lines: pd.DataFrame, by: str, direction: int, seeds: Split
 ) -> list[dict[str, Any]]:
     """Return each choice with the rule, the seeds, and `compared`'s numbers of held-out seeds."""
-    numbers = ["metric", "n", "failed", "mean", "low", "high", "protocol"]
-    return [
-        {
-            **asdict(one),
-            "by": by,
-            "rule": rule(by, direction),
-            **asdict(seeds),
-            "held_out": _records(lines, one, numbers),
-        }
-        for one in choices
-    ]
+    about = {"by": by, "rule": rule(by, direction), **asdict(seeds)}
+    found = []
+    for one in choices:
+        choice = asdict(one)
+        record = {**choice.pop("runs"), **choice, **about}
+        found.append({**record, "held_out": _numbers(lines, one)})
+    return found
 
 
-def _records(lines: pd.DataFrame, one: Choice, columns: list[str]) -> list[dict[str, Any]]:
-    same = pd.Series(True, index=lines.index)
-    for name in [*ALIKE, "settings"]:
-        same &= lines[name] == asdict(one)[name]
-    found = lines.loc[same & (lines["metric"] != ""), columns].astype(object)
+def _numbers(lines: pd.DataFrame, one: Choice) -> list[dict[str, Any]]:
+    """Return the numbers of the lines of `compared` that are of the chosen runs."""
+    columns = ["metric", "n", "failed", "mean", "low", "high", "protocol"]
+    same = (lines[KEY] == pd.Series(one.key, KEY)).all(axis=1) & (lines["metric"] != "")
+    found = lines.loc[same, columns].astype(object)
     return records(found.where(found.notna(), None))
 
 

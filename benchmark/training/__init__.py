@@ -1,1 +1,1 @@
-"""The training loop, its batches, its arithmetic, and what it shows of its progress."""
+"""The training loop, its batches, what it computes on, and its progress."""

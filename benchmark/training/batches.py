@@ -1,6 +1,7 @@
-"""Deals training batches: a data set's rows as tensors, and nothing that a method may not see."""
+"""Batches: a data set's rows as tensors, and nothing that a method may not see."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -8,41 +9,73 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.training.hardware import Precision, autocast
 from datasets.base import Dataset
 from methods.base import Batch, Method
 
 
-def gathered(parts: Iterable[tuple[NDArray[Any], ...]], n: int) -> tuple[NDArray[Any], ...]:
-    """Return what batches (m, ...) come to: arrays (n, ...), made when the first batch is there.
+def in_batches(
+    compute: Callable[[NDArray[np.int64]], tuple[NDArray[Any], ...]],
+    rows: NDArray[np.int64],
+    size: int,
+    report: Callable[[int], None] = lambda done: None,
+) -> tuple[NDArray[Any], ...]:
+    """Return what `compute` returns for `rows` (n,), of which it gets `size` at a time.
 
-    Kept one by one, the small arrays of batches would lie where a batch of images was freed, and
-    the process would grow by such a batch each time.
+    The arrays (n, ...) are made when the first batch is there. Kept one by one, the small arrays of
+    batches would lie where a batch of images was freed, and the process would grow by such a batch
+    each time.
+
+    Args:
+        compute: returns arrays (m, ...) for m rows.
+        rows: of a data set.
+        size: of a batch.
+        report: called after each batch with the number of rows that are done.
     """
-    whole: tuple[NDArray[Any], ...] = ()
-    done = 0
-    for part in parts:
-        whole = whole or tuple(np.empty((n, *array.shape[1:]), array.dtype) for array in part)
-        for out, array in zip(whole, part, strict=True):
-            out[done : done + len(array)] = array
-        done += len(part[0])
-    return whole
+    found: tuple[NDArray[Any], ...] = ()
+    for start in range(0, len(rows), size):
+        arrays = compute(rows[start : start + size])
+        if not found:
+            found = tuple(np.empty((len(rows), *x.shape[1:]), x.dtype) for x in arrays)
+        for out, array in zip(found, arrays, strict=True):
+            out[start : start + size] = array
+        report(min(start + size, len(rows)))
+    return found
 
 
-class Dealer:
+class Batches:
     """Batches by step number: batch n of a seed is the same whether or not the run was interrupted.
 
-    On a GPU the packed images lie in its memory where they fit, so that a batch is an index and no
-    copy.
+    On a GPU the packed images are in its memory where they take no more than half of what is free,
+    so that a batch is an index and no copy.
+
+    Attributes:
+        dataset: whose images they are.
+        device: where they are.
+        precision: what nets compute in on them, within `autocast`.
+        seed: of training batches.
     """
 
-    def __init__(self, dataset: Dataset, device: torch.device, seed: int = 0) -> None:
-        self.dataset = dataset
-        self.device = device
-        self.seed = seed
-        there = device.type != "cpu" and not dataset.on_the_fly and fits(dataset, device)
-        self._packed = torch.from_numpy(dataset.packed[:]).to(device) if there else None
+    def __init__(
+        self,
+        dataset: Dataset,
+        device: torch.device,
+        precision: Precision = "float32",
+        seed: int = 0,
+    ) -> None:
+        self.dataset, self.device = dataset, device
+        self.precision, self.seed = precision, seed
+        self._packed: Tensor | None = None
+        if device.type == "cuda" and not dataset.on_the_fly:
+            free, _ = torch.cuda.mem_get_info(device)
+            if dataset.packed.nbytes <= free // 2:
+                self._packed = torch.from_numpy(dataset.packed[:]).to(device)
 
-    def train(self, method: Method, step: int) -> Batch:
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return the context in which nets run on batches."""
+        return autocast(self.device, self.precision)
+
+    def training_batch(self, method: Method, step: int) -> Batch:
         """Return training batch number `step`, as `method.sees` entitles it."""
         rng = np.random.default_rng([self.seed, step])
         n = method.batch_size * method.batches
@@ -78,12 +111,6 @@ class Dealer:
             x = unpack(self._packed[index], self.dataset.levels, self.dataset.shape)
         x = x.to(torch.float32)
         return x if self.dataset.levels == 2 else x.div_(self.dataset.levels - 1)
-
-
-def fits(dataset: Dataset, device: torch.device) -> bool:
-    """Whether the packed images take no more than half of the memory that is free on the GPU."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return bool(dataset.packed.nbytes <= free // 2)
 
 
 def unpack(packed: Tensor, levels: int, shape: tuple[int, int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The arithmetic of a run: which device, and whether the nets multiply in bfloat16."""
+"""What a run computes on: the device, its memory, and whether nets multiply in bfloat16."""
 
 import ctypes
 import platform
@@ -14,7 +14,7 @@ Precision = Literal["float32", "bfloat16"]
 
 # Of glibc's malloc.h; the C library takes no larger mapping threshold than this.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-HELD = 32 * 2**20, 2**31 - 1
+KEEP_FREED = 32 * 2**20, 2**31 - 1
 
 
 def prepare() -> None:
@@ -24,7 +24,7 @@ def prepare() -> None:
     Freed memory is kept: giving it back and mapping it anew was a sixth of a training step.
     """
     torch.set_flush_denormal(True)
-    hold_memory(*HELD)
+    set_malloc_thresholds(*KEEP_FREED)
 
 
 def release_memory() -> None:
@@ -33,7 +33,7 @@ def release_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def hold_memory(mapped: int, trimmed: int) -> None:
+def set_malloc_thresholds(mapped: int, trimmed: int) -> None:
     """Have glibc's malloc map blocks from so many bytes on, and give back what exceeds `trimmed`.
 
     Other C libraries are left as they are.

@@ -1,6 +1,6 @@
 """The loop, written once: it trains every method, and any step can be the last before a crash.
 
-No step waits for the device: losses are summed there, and looked at every `LOOK` steps only. The
+No step waits for the device: losses are summed there, and logged every `LOG_EVERY` steps only. The
 batch is a function of the step, so model, optimisers, torch's generator and the sums are all there
 is to save; a run that was killed and started again ends with the same bits as one that was not.
 """
@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from benchmark.training.batches import Batches
 from benchmark.training.hardware import Precision, autocast
 from methods.base import Batch, Method
 from results.atomic import written
 
-LOOK = 50
+LOG_EVERY = 50
 SAVE_SECONDS = 20.0
 
 Report = Callable[[int, dict[str, float]], None]
@@ -39,11 +40,11 @@ class Diverged(Exception):
 
     def __init__(self, step: int, reason: str) -> None:
         super().__init__(f"step {step}: {reason}")
-        self.step, self.reason = step, reason
+        self.step = step
 
 
 class Stopped(Exception):
-    """The run was asked to stop; its checkpoint is written."""
+    """The run is to stop; its checkpoint is written."""
 
 
 class Damaged(Exception):
@@ -83,27 +84,26 @@ class Training:
 
     Attributes:
         method: in training mode, on its device.
-        deal: the batch of a step.
+        batches: of a step each.
         steps: how many in all.
-        precision: the arithmetic of the nets.
         checkpoint: where to save, and to continue from when it is there.
         log: the CSV of losses over steps.
-        stop: asked after every step but the last; True saves and raises `Stopped`.
-        report: told the step and the means at every row of the log.
-        watch: told every `every`-th step, and free to take its time: that is no training.
+        stop: called after every step but the last; True saves and raises `Stopped`.
+        report: called with the step and the means at every row of the log.
+        track: called after every step; the time that it takes does not count as training.
         verify: called before a checkpoint is written; raises if it must not be.
+        seconds: that it trained, all sessions together.
+        means: the last of each loss and of what the method logs.
     """
 
     method: Method
-    deal: Callable[[int], Batch]
+    batches: Batches
     steps: int
-    precision: Precision
     checkpoint: Path
     log: Path
     stop: Callable[[], bool] = lambda: False
     report: Report = lambda step, means: None
-    watch: Callable[[int], None] = lambda step: None
-    every: int = 0
+    track: Callable[[int], None] = lambda step: None
     verify: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
@@ -111,32 +111,27 @@ class Training:
         self.optimisers = self.method.optimisers()
         self.tally = Tally()
         self.seconds = 0.0
-
-    @property
-    def steps_per_second(self) -> float:
-        """How fast it trained, all sessions together."""
-        return self.steps / self.seconds if self.seconds else 0.0
+        self.means: dict[str, float] = {}
 
     def run(self) -> None:
         """Train to the last step.
 
         Raises:
-            Diverged: a loss was not finite in the rows since the last look.
+            Diverged: a loss was not finite in a step since the last row of the log.
             Stopped: `stop` said so.
         """
         step = self.load()
         self.method.train()
         saved, before = time.monotonic(), self.seconds - time.monotonic()
         while step < self.steps:
-            self.tally.add(advance(self.method, self.deal(step), self.optimisers, self.precision))
+            self.tally.add(self.take(step))
             step += 1
-            if step % LOOK == 0 or step == self.steps:
-                self.look(step)
+            if step % LOG_EVERY == 0 or step == self.steps:
+                self.log_means(step)
                 self.seconds = before + time.monotonic()
-            if self.every and step % self.every == 0:
-                began = time.monotonic()
-                self.watch(step)
-                before -= time.monotonic() - began
+            began = time.monotonic()
+            self.track(step)
+            before -= time.monotonic() - began
             if step == self.steps:
                 return
             if self.stop():
@@ -146,10 +141,16 @@ class Training:
                 self.save(step)
                 saved = time.monotonic()
 
-    def look(self, step: int) -> None:
-        """Log the means since the last look, and stop if one of them is not finite."""
+    def take(self, step: int) -> dict[str, Tensor]:
+        """Take one step; return its losses and what the method logs, on the device."""
+        batch = self.batches.training_batch(self.method, step)
+        return advance(self.method, batch, self.optimisers, self.batches.precision)
+
+    def log_means(self, step: int) -> None:
+        """Log the means since the last row, and stop if one of them is not finite."""
         first = step - self.tally.steps
         means, finite = self.tally.means()
+        self.means |= means
         write_row(self.log, step, means)
         self.report(step, means)
         bad = [f"{name} is {value}" for name, value in means.items() if not math.isfinite(value)]
@@ -176,12 +177,11 @@ class Training:
 
     def load(self) -> int:
         """Continue from the checkpoint if there is one; return the steps done."""
-        state: dict[str, Any] | None = None
-        if self.checkpoint.exists():
-            state = read(self.checkpoint, torch.device("cpu"), "step", "method", "optimisers")
-        cut_log(self.log, 0 if state is None else state["step"])
-        if state is None:
+        if not self.checkpoint.exists():
+            cut_log(self.log, 0)
             return 0
+        state = read(self.checkpoint, torch.device("cpu"), "step", "method", "optimisers")
+        cut_log(self.log, state["step"])
         self.method.load_state_dict(state["method"])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
@@ -268,8 +268,8 @@ def cut_log(log: Path, step: int) -> None:
         return
     header, *rows = log.read_text().splitlines() or [""]
     # A crash of the machine can tear the last row, even within the number of its step.
-    whole = [row for row in rows if row.count(",") == header.count(",")]
-    kept = [row for row in whole if int(row.split(",")[0]) <= step]
+    complete = [row for row in rows if row.count(",") == header.count(",")]
+    kept = [row for row in complete if int(row.split(",")[0]) <= step]
     if not kept:
         os.unlink(log)
         return

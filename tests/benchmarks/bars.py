@@ -1,20 +1,22 @@
-"""One line of a benchmark that prints what it measured beside the bar."""
+"""Measurements of this project's own speed, each beside the bar that it must reach."""
 
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from rich import box
 from rich.table import Table
 
+from results.terminal import console
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """One line.
 
     Attributes:
@@ -31,8 +33,15 @@ class Measured:
     holds: bool = True
 
 
-def table(found: Sequence[Measured]) -> Table:
-    """Return the table of what was measured."""
+def report(measurements: Iterable[Measurement]) -> None:
+    """Print the table of measurements; exit code 1 if one of them misses its bar."""
+    found = list(measurements)
+    console().print(table(found))
+    sys.exit(not all(one.holds for one in found))
+
+
+def table(found: Sequence[Measurement]) -> Table:
+    """Return the table of measurements."""
     lines = Table("measured", "value", "bar", "", box=box.SIMPLE)
     for one in found:
         verdict = "" if not one.bar else "holds" if one.holds else "does not hold"

@@ -1,4 +1,4 @@
-"""`python -m benchmark data speed`: how fast data sets are packed and batches are dealt."""
+"""`python -m tests.benchmarks.packing`: how fast data sets are packed and batches are read."""
 
 import io
 import os
@@ -15,19 +15,20 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from benchmark.speed.bars import Measured, peak_memory
 from datasets import archive, celeba, chairs, packed_file
 from datasets.base import Rows
+from tests.benchmarks.bars import Measurement, peak_memory, report
 
 KINDS = 50
 """Different images; archives repeat them."""
 ROUNDS = 300
+FACES, RENDERS = 20_000, 2_000
 SHAPE = (3, 64, 64)
 SIZE = int(np.prod(SHAPE))
 
 
-def measure(faces: int, renders: int) -> Iterator[Measured]:
-    """Make archives of real sizes, pack them, and deal batches from the packed file.
+def measure(faces: int = FACES, renders: int = RENDERS) -> Iterator[Measurement]:
+    """Make archives of real sizes, pack them, and read batches from the packed file.
 
     Args:
         faces: JPEGs of CelebA's size.
@@ -36,12 +37,12 @@ def measure(faces: int, renders: int) -> Iterator[Measured]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         rate, megabytes = _apart(_pack_faces, folder, faces)
-        yield Measured("packing JPEGs of 178 x 218", rate, "images/s", ">= 1000", rate >= 1000)
-        yield Measured("memory while packing", megabytes, "MB", "< 1000", megabytes < 1000)
+        yield Measurement("packing JPEGs of 178 x 218", rate, "images/s", ">= 1000", rate >= 1000)
+        yield Measurement("memory while packing", megabytes, "MB", "< 1000", megabytes < 1000)
         rate, _ = _apart(_pack_renders, folder, renders)
-        yield Measured("packing PNGs of 600 x 600", rate, "images/s", ">= 250", rate >= 250)
+        yield Measurement("packing PNGs of 600 x 600", rate, "images/s", ">= 250", rate >= 250)
         for name in ("faces", "renders"):
-            yield from _deal(folder / f"{name}.h5")
+            yield from _read_batches(folder / f"{name}.h5")
 
 
 def _apart(pack: Callable[[Path, int], float], folder: Path, count: int) -> tuple[float, float]:
@@ -108,22 +109,22 @@ def _pack_renders(folder: Path, count: int) -> float:
     return count / (time.perf_counter() - start)
 
 
-def _deal(path: Path) -> Iterator[Measured]:
+def _read_batches(path: Path) -> Iterator[Measurement]:
     """Measure the milliseconds that a batch of 64 takes, medians.
 
-    First from memory, decoded, then from the file as it lies after packing, then after the system
-    was told to forget it.
+    First from memory, decoded, then from the file as it is after packing, then once it is no longer
+    in the system's cache.
     """
     found = packed_file.open_packed(path, SIZE)
     assert found is not None
     smaller = found.images.nbytes / path.stat().st_size
     disk, memory = _median(found.images), _median(found.images[:])
     what = f"a batch of 64 {path.stem}"
-    yield Measured(f"{what}, in memory", memory, "ms", "< 0.2", memory < 0.2)
-    yield Measured(f"{what}, from the file, {smaller:.1f}:1", disk, "ms", "< 1", disk < 1)
+    yield Measurement(f"{what}, in memory", memory, "ms", "< 0.2", memory < 0.2)
+    yield Measurement(f"{what}, from the file, {smaller:.1f}:1", disk, "ms", "< 1", disk < 1)
     del found
     cold = [_cold(path, seed) for seed in range(9)]
-    yield Measured("the same, nothing in the system's cache", float(np.median(cold)), "ms")
+    yield Measurement("the same, nothing in the system's cache", float(np.median(cold)), "ms")
 
 
 def _median(images: Rows) -> float:
@@ -145,3 +146,7 @@ def _cold(path: Path, seed: int) -> float:
     start = time.perf_counter()
     found.images[rows]
     return 1000 * (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    report(measure())

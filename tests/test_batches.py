@@ -1,4 +1,4 @@
-"""Batches, codes and traversals: what a method is shown, and what is asked of it."""
+"""Batches, codes and traversals: what a method sees, and what it gives."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.evaluation.encode import COLUMNS, encode, rows_to_encode, traverse
 from benchmark.evaluation.score import encoded
 from benchmark.registry import METHODS
-from benchmark.training.batches import Dealer, unpack
+from benchmark.training.batches import Batches, unpack
 from datasets import Dataset, Spec, Table
 from methods.base import Batch, Code, Method
 from results.store import Codes
@@ -52,7 +52,7 @@ def test_torch_unpacks_bytes_as_numpy_does(colours: Dataset) -> None:
 
 def test_images_reach_one(toy: Dataset, colours: Dataset) -> None:
     for dataset, top in ((toy, 1.0), (colours, colours.packed[:].max() / 255)):
-        x = Dealer(dataset, CPU).images(np.arange(len(dataset)))
+        x = Batches(dataset, CPU).images(np.arange(len(dataset)))
         assert x.dtype == torch.float32
         assert x.min() >= 0
         assert x.max().item() == pytest.approx(top, abs=1e-7)
@@ -60,8 +60,16 @@ def test_images_reach_one(toy: Dataset, colours: Dataset) -> None:
 
 def test_a_batch_is_a_function_of_seed_and_step(toy: Dataset) -> None:
     method = Watching("images")
-    first = [Dealer(toy, CPU, seed).train(method, step).x for seed in (0, 1) for step in (0, 1)]
-    again = [Dealer(toy, CPU, seed).train(method, step).x for seed in (0, 1) for step in (0, 1)]
+    first = [
+        Batches(toy, CPU, seed=seed).training_batch(method, step).x
+        for seed in (0, 1)
+        for step in (0, 1)
+    ]
+    again = [
+        Batches(toy, CPU, seed=seed).training_batch(method, step).x
+        for seed in (0, 1)
+        for step in (0, 1)
+    ]
     assert all(map(torch.equal, first, again))
     assert not any(torch.equal(first[0], other) for other in first[1:])
 
@@ -70,30 +78,30 @@ def test_a_batch_is_a_function_of_seed_and_step(toy: Dataset) -> None:
     ("sees", "columns"), [("images", None), ("label", 1), ("factors", 4), ("one-factor", None)]
 )
 def test_a_method_is_shown_what_it_sees(toy: Dataset, sees: str, columns: int | None) -> None:
-    batch = Dealer(toy, CPU).train(Watching(sees), 3)
+    batch = Batches(toy, CPU).training_batch(Watching(sees), 3)
     assert (batch.factors is None) == (columns is None)
     assert batch.factors is None or batch.factors.shape == (8, columns)
     assert (batch.active is None) == (sees != "one-factor")
 
 
 def test_training_never_sees_a_held_out_row(colours: Dataset) -> None:
-    held_out = {image.tobytes() for image in Dealer(colours, CPU).images(colours.test).numpy()}
+    held_out = {image.tobytes() for image in Batches(colours, CPU).images(colours.test).numpy()}
     method = Watching("images")
     seen = {
         image.tobytes()
         for step in range(50)
-        for image in Dealer(colours, CPU).train(method, step).x.numpy()
+        for image in Batches(colours, CPU).training_batch(method, step).x.numpy()
     }
     assert len(seen) == 20
     assert not seen & held_out
 
 
 def test_one_factor_varies(toy: Dataset) -> None:
-    dealer, every = Dealer(toy, CPU), np.arange(len(toy))
+    batches, every = Batches(toy, CPU), np.arange(len(toy))
     factors_of = dict(zip(map(bytes, toy.images(every)), toy.factors(every), strict=True))
     active = set()
     for step in range(30):
-        batch = dealer.train(Watching("one-factor"), step)
+        batch = batches.training_batch(Watching("one-factor"), step)
         factors = np.stack([factors_of[bytes(x)] for x in batch.x.numpy().astype(np.uint8)])
         assert [k for k in range(4) if len(np.unique(factors[:, k])) > 1] in ([], [batch.active])
         active.add(batch.active)
@@ -103,17 +111,17 @@ def test_one_factor_varies(toy: Dataset) -> None:
 def test_factors_vary_as_often_as_the_method_says(toy: Dataset) -> None:
     method = Watching("one-factor")
     method.factor_weights = (10, 1, 0, 0)
-    active = [Dealer(toy, CPU).train(method, step).active for step in range(200)]
+    active = [Batches(toy, CPU).training_batch(method, step).active for step in range(200)]
     counts = np.bincount(np.array(active), minlength=4)
     assert counts[2:].sum() == 0
     assert 5 < counts[1] < 40
 
 
 def test_the_images_of_pairs_differ_in_the_factor_that_the_method_names(toy: Dataset) -> None:
-    dealer, every, method = Dealer(toy, CPU), np.arange(len(toy)), Watching("pairs")
+    batches, every, method = Batches(toy, CPU), np.arange(len(toy)), Watching("pairs")
     factors_of = dict(zip(map(bytes, toy.images(every)), toy.factors(every), strict=True))
     method.pair_factor = 3
-    batch = dealer.train(method, 0)
+    batch = batches.training_batch(method, 0)
     assert batch.y is not None
     images = (images.numpy().astype(np.uint8) for images in (batch.x, batch.y))
     one, other = (np.stack([factors_of[bytes(x)] for x in part]) for part in images)
@@ -123,23 +131,24 @@ def test_the_images_of_pairs_differ_in_the_factor_that_the_method_names(toy: Dat
 def test_a_step_may_take_several_batches(toy: Dataset) -> None:
     method = Watching("images")
     method.batches = 3
-    assert len(Dealer(toy, CPU).train(method, 0).x) == 24
+    assert len(Batches(toy, CPU).training_batch(method, 0).x) == 24
 
 
 def test_codes_come_in_the_order_of_the_rows(toy: Dataset) -> None:
     method = METHODS["truth"].value(toy.spec)
     rows = np.random.default_rng(0).permutation(len(toy))
-    codes, std = encode(method, Dealer(toy, CPU), rows, "float32")
-    assert np.array_equal(codes, toy.factors(rows))
-    assert std is None
+    found = encode(method, Batches(toy, CPU), rows)
+    assert np.array_equal(found.codes, toy.factors(rows))
+    assert np.array_equal(found.rows, rows)
+    assert found.std is None
 
 
 def test_pixels_stay_bytes(colours: Dataset) -> None:
     method = METHODS["pixels"].value(colours.spec)
-    codes, std = encode(method, Dealer(colours, CPU), np.arange(30), "float32")
-    assert codes.dtype == np.uint8
-    assert std is None
-    assert np.array_equal(codes, colours.packed[:])
+    found = encode(method, Batches(colours, CPU), np.arange(30))
+    assert found.codes.dtype == np.uint8
+    assert found.std is None
+    assert np.array_equal(found.codes, colours.packed[:])
 
 
 def test_wide_codes_are_sampled(dsprites: Dataset) -> None:
@@ -149,14 +158,14 @@ def test_wide_codes_are_sampled(dsprites: Dataset) -> None:
     assert np.array_equal(rows, rows_to_encode(dsprites, 4096))
 
 
-def test_the_sheet_follows_the_split(colours: Dataset, toy: Dataset) -> None:
+def test_held_out_rows_follow_the_split(colours: Dataset, toy: Dataset) -> None:
     codes = Codes(np.zeros((30, 2), np.float32), np.arange(30), ["c1", "z"], ["categorical", "n"])
-    given = encoded(colours, codes).sheet
+    given = encoded(colours, codes).arrays
     assert np.array_equal(given["held_out"], np.arange(30) >= 20)
     assert np.array_equal(given["label"], np.arange(30) % 3)
     assert given["c1"].dtype == np.int64
     everywhere = Codes(np.zeros((96, 1), np.float32), np.arange(96), ["z"], ["normal"])
-    halved = encoded(toy, everywhere).sheet
+    halved = encoded(toy, everywhere).arrays
     assert 20 < halved["held_out"].sum() < 76
     assert "c1" not in halved
 
@@ -175,7 +184,7 @@ class Knobs(Method):
 
 
 def test_a_traversal_moves_one_code(toy: Dataset) -> None:
-    found = traverse(Knobs(), Dealer(toy, CPU), "float32")
+    found = traverse(Knobs(), Batches(toy, CPU))
     assert found.strips.shape == (2, COLUMNS, 1, 16, 16)
     assert found.names == ["c1", "c2"]
     assert found.values[0, :3].tolist() == [0, 1, 2]
@@ -190,7 +199,7 @@ def test_a_traversal_moves_one_code(toy: Dataset) -> None:
 def test_a_traversal_of_an_encoder_starts_at_a_real_image(toy: Dataset) -> None:
     torch.manual_seed(0)
     method = METHODS["vae"].value(toy.spec)
-    found = traverse(method, Dealer(toy, CPU), "float32")
+    found = traverse(method, Batches(toy, CPU))
     assert found.title == "around the code of a real image"
     assert found.values.shape == (10, COLUMNS)
     batch = Batch(torch.zeros(1, *toy.shape))

@@ -30,8 +30,8 @@ from benchmark.config.applicable import misfit
 from benchmark.config.parse import names as named
 from benchmark.registry import DATASETS, METHODS, UserError
 from benchmark.training import hardware
-from benchmark.training.batches import Dealer
-from benchmark.training.hardware import HELD, Precision
+from benchmark.training.batches import Batches
+from benchmark.training.hardware import KEEP_FREED, Precision
 from benchmark.training.loop import advance
 from benchmark.training.machine import describe
 from datasets import Spec, load
@@ -94,9 +94,9 @@ def measure_all(
         UserError: a method that is not known, or none that can be measured.
     """
     where = hardware.device(device)
-    asked = named(methods, "method", METHODS.names())
-    names = measurable(asked, DATASETS[dataset].facts.get("spec") or load(dataset, data_dir).spec)
-    if left := [name for name in asked if name not in names]:
+    chosen = named(methods, "method", METHODS.names())
+    names = measurable(chosen, DATASETS[dataset].facts.get("spec") or load(dataset, data_dir).spec)
+    if left := [name for name in chosen if name not in names]:
         why = f"not trained by steps, or not to be trained on {dataset}"
         print(f"left out ({why}): {', '.join(left)}", file=sys.stderr)
     precision = hardware.precision("auto", where)
@@ -105,7 +105,7 @@ def measure_all(
     for i, name in enumerate(names):
         print(f"{name}, {i + 1} of {len(names)}", file=sys.stderr)
         with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-            task = alone.submit(_measure, name, dataset, data_dir, where, peak, rounds)
+            task = alone.submit(measure, name, dataset, data_dir, where, peak, rounds)
             found.append(task.result())
     about = describe(where) | {"precision": precision, "matmul_gflops": float(f"{peak / 1e9:.3g}")}
     if as_json:
@@ -130,7 +130,7 @@ def measurable(names: Sequence[str], spec: Spec) -> list[str]:
     return found
 
 
-def _measure(
+def measure(
     name: str,
     dataset: str,
     data_dir: Path | None,
@@ -138,37 +138,40 @@ def _measure(
     peak: float,
     rounds: Rounds,
 ) -> Speed:
-    hardware.prepare()
-    dealer = Dealer(load(dataset, data_dir), device)
-    return measure(name, dealer, hardware.precision("auto", device), peak, rounds)
-
-
-def measure(name: str, dealer: Dealer, precision: Precision, peak: float, rounds: Rounds) -> Speed:
     """Return one method's speed, a part of the `peak` rate of matmuls."""
+    hardware.prepare()
+    batches = Batches(load(dataset, data_dir), device, hardware.precision("auto", device))
     torch.manual_seed(0)
-    cls, spec = METHODS[name].value, dealer.dataset.spec
-    model: Method = cls(spec, **defaults(cls, spec.name)).to(dealer.device).train()
-    batch = dealer.train(model, 0)
-    plain = plain_step(copy.deepcopy(model), batch)
+    cls = METHODS[name].value
+    model: Method = cls(batches.dataset.spec, **defaults(cls, dataset)).to(device).train()
+    plain = plain_step(copy.deepcopy(model), batches.training_batch(model, 0))
     ours = model.to(memory_format=torch.channels_last)
     optimisers = ours.optimisers()
-    seen = looked_at(plain)
+    operations = operations_of(plain)
+
+    def next_batch(i: int) -> Batch:
+        return batches.training_batch(ours, i)
 
     def fast(i: int) -> object:
-        return advance(ours, dealer.train(ours, i), optimisers, precision)
+        return advance(ours, next_batch(i), optimisers, batches.precision)
 
-    deal: Step = lambda i: dealer.train(ours, i)  # noqa: E731
-    sync = _sync(dealer.device)
-    turns = [(fast, HELD), (plain, (seen.threshold, 2 * seen.threshold)), (deal, HELD)]
-    for step, memory in turns[:2]:
-        settled(step, memory, sync, rounds.warm)
-    timed = [
-        [seconds(settled(*turn, sync), sync, rounds.seconds) for turn in turns]
-        for _ in range(rounds.number)
+    sync, threshold = _sync(device), operations.threshold
+    loops: list[tuple[Step, tuple[int, int]]] = [
+        (fast, KEEP_FREED),
+        (plain, (threshold, 2 * threshold)),
+        (next_batch, KEEP_FREED),
     ]
-    a, b, data = (statistics.median(column) for column in zip(*timed, strict=True))
-    ratio = statistics.median(row[1] / row[0] for row in timed)
-    return Speed(name, 1 / a, 1 / b, ratio, seen.flops / a / peak, data / a)
+    for step, memory in loops[:2]:
+        warm_up(step, memory, sync, rounds.warm)
+
+    def timed(step: Step, memory: tuple[int, int]) -> float:
+        warm_up(step, memory, sync)
+        return seconds(step, sync, rounds.seconds)
+
+    times = [[timed(*loop) for loop in loops] for _ in range(rounds.number)]
+    a, b, data = (statistics.median(column) for column in zip(*times, strict=True))
+    ratio = statistics.median(row[1] / row[0] for row in times)
+    return Speed(name, 1 / a, 1 / b, ratio, operations.flops / a / peak, data / a)
 
 
 def plain_step(method: Method, batch: Batch) -> Step:
@@ -189,8 +192,8 @@ def _plain(optimiser: Optimizer) -> Optimizer:
     return type(optimiser)(optimiser.param_groups[0]["params"], **group)
 
 
-class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Looks at the operations of a step.
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations of a step.
 
     Attributes:
         flops: of all products of matrices and convolutions, by PyTorch's own formulas. Its counter
@@ -221,24 +224,23 @@ class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]
         Its threshold follows the largest mapped block that was freed, a page of bookkeeping
         included, up to 32 MiB, and the trim threshold is twice that: mallopt(3).
         """
-        return min(self.bytes + 2**13, HELD[0])
+        return min(self.bytes + 2**13, KEEP_FREED[0])
 
 
-def looked_at(step: Step) -> Seen:
-    """Take the step, and return what was seen of it."""
-    seen = Seen()
-    with seen:
+def operations_of(step: Step) -> Operations:
+    """Take the step, and return its operations."""
+    operations = Operations()
+    with operations:
         step(0)
-    return seen
+    return operations
 
 
-def settled(step: Step, memory: tuple[int, int], sync: Callable[[], None], steps: int = 2) -> Step:
-    """Return the step after some unmeasured ones with malloc's thresholds at `memory`."""
-    hardware.hold_memory(*memory)
+def warm_up(step: Step, memory: tuple[int, int], sync: Callable[[], None], steps: int = 2) -> None:
+    """Take some steps with malloc's thresholds at `memory`."""
+    hardware.set_malloc_thresholds(*memory)
     for i in range(steps):
         step(i)
     sync()
-    return step
 
 
 def seconds(step: Step, sync: Callable[[], None], long: float) -> float:
@@ -265,17 +267,10 @@ def _sync(device: torch.device) -> Callable[[], None]:
 
 
 def _print(found: list[Speed], about: Mapping[str, str | float], dataset: str) -> None:
-    title = f"{dataset}: training steps per second; " + ", ".join(
-        f"{name} {value}" for name, value in about.items()
-    )
+    facts = ", ".join(f"{name} {value}" for name, value in about.items())
+    title = f"{dataset}: training steps per second; {facts}"
     table = Table("method", "steps/s", "plain", "ratio", "of peak", "data", title=title)
     for one in found:
-        table.add_row(
-            one.method,
-            f"{one.steps:.1f}",
-            f"{one.plain:.1f}",
-            f"{one.ratio:.2f}",
-            f"{one.of_peak:.1%}",
-            f"{one.data:.1%}",
-        )
+        rates = f"{one.steps:.1f}", f"{one.plain:.1f}", f"{one.ratio:.2f}"
+        table.add_row(one.method, *rates, f"{one.of_peak:.1%}", f"{one.data:.1%}")
     Console().print(table)

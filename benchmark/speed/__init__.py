@@ -1,1 +1,0 @@
-"""What `speed` measures: training, encoding, metrics, and packing of data sets."""
