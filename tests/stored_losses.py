@@ -14,7 +14,7 @@ from benchmark.registry import METHODS
 from benchmark.training.loop import advance
 from datasets.toy import SPEC as TOY
 from results.files import write_json
-from tests.test_methods import SOON, TRAINED, batch_of, built
+from tests.methods.test_method_contract import SOON, TRAINED, batch_of, built
 
 STORED = Path(__file__).with_name("stored_losses.json")
 

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.metrics`: how long scoring codes of all of dSprites takes."""
+"""`python -m tests.speed.metrics`: how long scoring codes of all of dSprites takes."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from benchmark.registry import METRICS
 from datasets import load
 from metrics.base import score
-from tests.benchmarks.bars import Measurement, peak_memory, report, timed
-from tests.benchmarks.plain_metrics import PLAIN, Grid, plain
+from tests.speed.bars import Measurement, peak_memory, report, timed
+from tests.speed.plain_metrics import PLAIN, Grid, plain
 
 LATENTS = 10
 FEWER = 10

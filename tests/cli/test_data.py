@@ -16,8 +16,8 @@ from benchmark.config.study import Study
 from benchmark.evaluation import contact_sheet
 from benchmark.registry import DATASETS
 from datasets import Dataset, Grid, Spec, Table, load
-from tests.benchmarks import packing
 from tests.command import Command
+from tests.speed import packing
 
 MNIST = ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873")
 

@@ -1,6 +1,6 @@
 """The protocols of seven metrics as one writes them down with NumPy and scikit-learn.
 
-They are the reference of `python -m tests.benchmarks.metrics`: a loop over points, votes and bins,
+They are the reference of `python -m tests.speed.metrics`: a loop over points, votes and bins,
 every classifier as the library has it. Their scores are those of `metrics/` within chance.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.encoding`: how long encoding all of dSprites takes.
+"""`python -m tests.speed.encoding`: how long encoding all of dSprites takes.
 
 It is measured beside a plain PyTorch loop. The loops take turns, each in a process of its own: how
 fast PyTorch's is depends on the thresholds that malloc has adjusted in its process.
@@ -21,7 +21,7 @@ from benchmark.training import hardware
 from benchmark.training.batches import Batches
 from datasets import Dataset, load
 from methods.base import Method
-from tests.benchmarks.bars import Measurement, report, timed
+from tests.speed.bars import Measurement, report, timed
 
 CPU = torch.device("cpu")
 ROUNDS = 9

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.packing`: how fast data sets are packed and batches are read."""
+"""`python -m tests.speed.packing`: how fast data sets are packed and batches are read."""
 
 import io
 import os
@@ -17,7 +17,7 @@ from PIL import Image
 
 from datasets import archive, celeba, chairs, packed_file
 from datasets.base import Rows
-from tests.benchmarks.bars import Measurement, peak_memory, report
+from tests.speed.bars import Measurement, peak_memory, report
 
 KINDS = 50
 """Different images; archives repeat them."""

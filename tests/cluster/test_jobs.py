@@ -30,9 +30,9 @@ from methods.base import Batch, defaults
 from methods.vae import VAE
 from results.state import Wanted, state_of
 from results.store import Folder, folders
+from tests.cli.test_cli import refused
 from tests.command import ROOT, Command
 from tests.supervisor import die_with_parent
-from tests.test_cli import refused
 
 STUDY = """datasets = "toy"
 metrics = ["mig"]

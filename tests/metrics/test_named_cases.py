@@ -1,4 +1,4 @@
-"""The named cases for metrics that tests/test_metrics_oracles.py does not hold."""
+"""The named cases for metrics that tests/metrics/test_known_scores.py does not hold."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from metrics.betavae import betavae
 from metrics.downstream import downstream
 from metrics.infomec import infomec
 from metrics.unsupervised import gaussian_tc, mutual_information_codes, wasserstein_norm
+from tests.metrics.test_metric_contract import sheet
 from tests.tables import Array, grid, rng, rotation, standard
-from tests.test_metrics import sheet
 
 OF_CODES = [name for name in METRICS.names() if "codes" in needs(METRICS[name].value)]
 BITS = np.tile(grid(2, 2, 2), (60, 1))

@@ -17,7 +17,7 @@ from benchmark.registry import UserError
 from datasets import load, packed_file
 from datasets import mnist as module
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
 TRAIN, TEST = 5, 3
 IMAGES = np.random.default_rng(0).integers(256, size=(TRAIN + TEST, 28, 28), dtype=np.uint8)
 DIGITS = np.array([3, 1, 4, 1, 5, 9, 2, 6], np.uint8)

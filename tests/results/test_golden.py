@@ -6,7 +6,7 @@ import pandas as pd
 
 from tests.golden import write
 
-KEPT = Path(__file__).parent / "golden"
+KEPT = Path(__file__).parents[1] / "golden"
 
 
 def test_tables_are_those_that_are_kept(tmp_path: Path) -> None:

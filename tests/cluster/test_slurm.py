@@ -18,12 +18,12 @@ from benchmark.cluster.leases import Leases, Owner, Process
 from benchmark.cluster.slurm import accounted
 from benchmark.cluster.submission import JobOptions, Submission, submissions
 from results.store import Folder, folders
+from tests.cluster.test_leases import ASKED
 from tests.command import ROOT, Command, Result, served
 from tests.one_node import cluster, lacking
 from tests.scenes import SLOW, Scene, slurm_says, study, until, words
 from tests.supervisor import die_with_parent
-from tests.test_leases import ASKED
-from tests.test_train import assert_same
+from tests.training.test_loop import assert_same
 
 pytestmark = [
     pytest.mark.slurm,

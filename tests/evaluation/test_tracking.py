@@ -14,7 +14,7 @@ from benchmark.training.loop import Stopped
 from datasets import Dataset
 from results.store import Folder
 from tests.command import Command
-from tests.test_train import After, assert_same
+from tests.training.test_loop import After, assert_same
 
 STEPS, EVERY = 70, 20
 MIG, SAP = Score("mig"), Score("sap")

@@ -16,7 +16,7 @@ from benchmark.registry import METRICS
 from metrics.base import score
 from tests.tables import Array, grid, rng
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FEW: dict[str, dict[str, Any]] = {
     "betavae": {"train": 1000, "evaluation": 500, "pairs": 8},
     "dci": {"train": 60, "test": 200, "workers": 1},
@@ -65,7 +65,7 @@ def scores() -> dict[str, str]:
 
 @pytest.mark.slow
 def test_threads_change_no_score() -> None:
-    code = "import json; from tests.test_metrics_threads import scores; print(json.dumps(scores()))"
+    code = "import json; from tests.metrics.test_threads import scores; print(json.dumps(scores()))"
     found = []
     for threads in "12":
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

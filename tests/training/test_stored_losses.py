@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.methods.test_method_contract import TRAINED
 from tests.stored_losses import losses, stored
-from tests.test_methods import TRAINED
 
 
 @pytest.mark.parametrize("name", TRAINED)

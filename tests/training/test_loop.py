@@ -36,7 +36,7 @@ from methods.base import Batch, Method, normal_codes
 from results.store import Codes, Folder
 from tests.supervisor import die_with_parent
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
 STEPS = LOG_EVERY + 10
 

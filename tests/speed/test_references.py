@@ -1,12 +1,12 @@
-"""`tests.benchmarks`: the reference computes the same scores; speed itself is not tested."""
+"""`tests.speed`: the reference computes the same scores; speed itself is not tested."""
 
 import numpy as np
 import pytest
 
 from benchmark.registry import METRICS
-from tests.benchmarks import encoding, plain_metrics
-from tests.benchmarks.bars import Measurement, peak_memory, report, table
-from tests.benchmarks.plain_metrics import PLAIN, Grid, plain
+from tests.speed import encoding, plain_metrics
+from tests.speed.bars import Measurement, peak_memory, report, table
+from tests.speed.plain_metrics import PLAIN, Grid, plain
 from tests.tables import grid, noisy_mixture, rng
 
 SMALL = {

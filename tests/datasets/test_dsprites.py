@@ -81,7 +81,7 @@ if status.exists():
 
 
 def test_all_images_fit_in_500_mb_without_torch(dsprites: Dataset) -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", LOOK_AT_ALL], cwd=root, check=True)
 
 
