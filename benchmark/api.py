@@ -16,7 +16,7 @@ from results.frame import tidy
 from results.store import Codes, Folder
 
 if TYPE_CHECKING:
-    from benchmark.evaluation.trained import Trained
+    from benchmark.evaluation.trained_method import Trained
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class LoadedRun:
         Args:
             data_dir: where you keep original files, should the shape of the images not be known.
         """
-        from benchmark.evaluation.trained import Trained
+        from benchmark.evaluation.trained_method import Trained
 
         return Trained(self.folder, None if data_dir is None else Path(data_dir))
 

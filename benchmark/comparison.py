@@ -11,8 +11,8 @@ from types import FrameType
 import torch
 
 from benchmark.cluster import follow
-from benchmark.cluster.holders import Holder, release_dead
 from benchmark.cluster.leases import Leases, Lost, Owner
+from benchmark.cluster.liveness import Holder, release_dead
 from benchmark.cluster.status import states
 from benchmark.config.applicable import check_fits, unscored
 from benchmark.config.run import Run

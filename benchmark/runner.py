@@ -20,7 +20,7 @@ from benchmark.evaluation.factor_classifier import trained_classifier
 from benchmark.evaluation.generate import generate, makes_images
 from benchmark.evaluation.score import Subjects, replaced
 from benchmark.evaluation.tracking import NEVER, Track
-from benchmark.training import hardware, machine
+from benchmark.training import environment, hardware
 from benchmark.training.batches import Batches
 from benchmark.training.loop import Begin, Damaged, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
@@ -105,10 +105,7 @@ def execute(
 
 
 class Execution:
-    """The stages of a run, each of which leaves a file and is skipped when that is there.
-
-    Each stage seeds torch's generator for itself, so that none depends on which others ran before.
-    """
+    """The stages of a run: each leaves a file, is skipped if that is there, and seeds torch anew."""
 
     def __init__(self, run: Run, dataset: Dataset, context: Context, begin: Begin = silent) -> None:
         self.run, self.dataset, self.context, self.begin = run, dataset, context, begin
@@ -161,8 +158,8 @@ class Execution:
         """Return what `run.json` holds: what is run, of which versions, and on which machine."""
         return {
             **self.run.record(self.batches.precision),
-            "versions": machine.versions(),
-            "machine": machine.describe(self.context.device),
+            "versions": environment.versions(),
+            "machine": environment.describe(self.context.device),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 

@@ -31,9 +31,9 @@ from benchmark.config.parse import names as named
 from benchmark.registry import DATASETS, METHODS, UserError
 from benchmark.training import hardware
 from benchmark.training.batches import Batches
+from benchmark.training.environment import describe
 from benchmark.training.hardware import KEEP_FREED, Precision
 from benchmark.training.loop import advance
-from benchmark.training.machine import describe
 from datasets import Spec, load
 from methods.base import Batch, Method, defaults
 

@@ -17,7 +17,7 @@ from results.store import Folder
 from results.table import tables
 from results.table_formats import SUFFIXES, printed, write_table
 from results.terminal import console
-from results.trained import rich_trained, trained
+from results.training_costs import rich_trained, trained
 
 FIGURES = ("scores", "traversals")
 """What `run` draws; `plot` draws the others, too."""

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from benchmark.claims.base import Lab
 from benchmark.registry import CLAIMS, UserError
+from benchmark.training.environment import describe, versions
 from benchmark.training.loop import Damaged, Diverged
-from benchmark.training.machine import describe, versions
 from results.atomic import written
 from results.statistics import interval
 from results.terminal import console

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmark import ROOT
-from benchmark.cluster.holders import release_dead
+from benchmark.cluster.liveness import release_dead
 from benchmark.cluster.status import sentence, states, time_left, under_way
 from benchmark.cluster.submission import Submission, read
 from benchmark.exit_code import exit_with

@@ -25,8 +25,8 @@ from types import FrameType
 from typing import Any
 
 from benchmark.cluster import slurm
-from benchmark.cluster.holders import release_process
 from benchmark.cluster.leases import Leases, Lost, Owner, OwnLeases
+from benchmark.cluster.liveness import release_process
 from benchmark.cluster.submission import Submission, read
 from benchmark.errors import UserError, traceback_end
 from datasets import load, packed_file

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.cluster.holders import Holder, current
+from benchmark.cluster.liveness import Holder, current
 from benchmark.cluster.submission import submissions
 from benchmark.training.time_left import Kind, kind, paces
 from results.aggregate import printable

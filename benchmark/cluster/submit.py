@@ -15,9 +15,9 @@ import torch
 
 from benchmark import comparison
 from benchmark.cluster import follow, slurm
-from benchmark.cluster.holders import current, release_dead
 from benchmark.cluster.job import WITH_STDIN
 from benchmark.cluster.leases import Leases, Owner, OwnLeases, Process, process
+from benchmark.cluster.liveness import current, release_dead
 from benchmark.cluster.status import sentence
 from benchmark.cluster.submission import JobOptions, Submission
 from benchmark.comparison import Comparison

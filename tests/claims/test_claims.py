@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.claims import bottleneck, games, images, reproduce, tables
+from benchmark.claims import disentanglement, gan_images, gan_theory, reproduce, vae_theory
 from benchmark.claims.base import Expected, Lab, log
 from benchmark.evaluation import factor_classifier
 from benchmark.registry import CLAIMS, METHODS, UserError
@@ -64,16 +64,16 @@ def hasty(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
     monkeypatch.setattr(Lab, "train", two)
     for module, name, value in (
-        (games, "STEPS", 2),
-        (games, "BATCH", 64),
-        (games, "SAMPLES", 500),
-        (tables, "IMAGES", 64),
-        (tables, "STEPS", 2),
-        (bottleneck, "IMAGES", 32),
-        (bottleneck, "LATE", 0),
-        (images, "TRAIN", 100),
-        (images, "TEST", 100),
-        (images, "EDITED", 8),
+        (gan_theory, "STEPS", 2),
+        (gan_theory, "BATCH", 64),
+        (gan_theory, "SAMPLES", 500),
+        (disentanglement, "IMAGES", 64),
+        (disentanglement, "STEPS", 2),
+        (vae_theory, "IMAGES", 32),
+        (vae_theory, "LATE", 0),
+        (gan_images, "TRAIN", 100),
+        (gan_images, "TEST", 100),
+        (gan_images, "EDITED", 8),
     ):
         monkeypatch.setattr(module, name, value)
     return lab

@@ -17,9 +17,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.cluster.holders import release_dead
 from benchmark.cluster.job import AGAIN, Stop, Task, execute_runs
 from benchmark.cluster.leases import Leases, Owner
+from benchmark.cluster.liveness import release_dead
 from benchmark.cluster.sbatch_options import options, setup
 from benchmark.cluster.slurm import queue
 from benchmark.cluster.submission import JobOptions, Submission, submissions

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.cluster.holders import find, release_dead
 from benchmark.cluster.leases import Leases, Lost, Owner, Process, process
+from benchmark.cluster.liveness import find, release_dead
 from benchmark.cluster.submission import JobOptions, Submission
 from benchmark.config.run import Run
 from benchmark.config.score import Score

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmark.cluster.holders import NOT_SHOWN, release_dead
 from benchmark.cluster.leases import Leases, Owner, Process
+from benchmark.cluster.liveness import NOT_SHOWN, release_dead
 from benchmark.cluster.slurm import accounted
 from benchmark.cluster.submission import JobOptions, Submission, submissions
 from results.store import Folder, folders

@@ -22,7 +22,7 @@ from results.significance import compared
 from results.store import Codes, Folder, Generated, Traversal, folders, place
 from results.table import tables
 from results.table_formats import printed as printable_table
-from results.trained import rich_trained, trained
+from results.training_costs import rich_trained, trained
 from tests.studies import TEN, ask, done, row, small_study
 
 
