@@ -105,7 +105,7 @@ def execute(
 
 
 class Execution:
-    """The stages of a run: each leaves a file, is skipped if that is there, and seeds torch anew."""
+    """The stages of a run: each leaves a file, is skipped if it is there, and seeds torch anew."""
 
     def __init__(self, run: Run, dataset: Dataset, context: Context, begin: Begin = silent) -> None:
         self.run, self.dataset, self.context, self.begin = run, dataset, context, begin
