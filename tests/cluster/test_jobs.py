@@ -61,6 +61,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_workers_share_the_runs(command: Command, study: Path, tmp_path: Path) -> None:
     """A study is previewed, done, done again without work, counted; its options narrow it."""
     words = ("run", "--study", study, "--out", tmp_path / "runs", "--on", "local")
@@ -86,6 +87,7 @@ def test_workers_share_the_runs(command: Command, study: Path, tmp_path: Path) -
     until(lambda: sum(folder.state == "done" for folder in folders(tmp_path / "runs")) == 4)
 
 
+@pytest.mark.slow
 def test_what_fails_stays_so_until_it_is_retried(command: Command, tmp_path: Path) -> None:
     study = tmp_path / "mine.toml"
     study.write_text(STUDY.replace('["vae", "pca"]', '"vae"\nset = { lr = 1e30 }'))

@@ -189,6 +189,7 @@ def test_who_was_followed_writes_no_more(tmp_path: Path, toy: Dataset) -> None:
     assert run.folder(tmp_path).failure is None
 
 
+@pytest.mark.slow
 def test_two_commands_share_the_runs_without_fcntl(tmp_path: Path) -> None:
     """Where the system has no fcntl, as on Windows: no module of ours needs it."""
     code = "import sys; sys.modules['fcntl'] = None\nfrom benchmark.cli.main import main\nmain()"

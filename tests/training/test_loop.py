@@ -166,6 +166,7 @@ main()
 class TestProcess:
     """Real processes, really killed; every step is saved, so that they die while saving, too."""
 
+    @pytest.mark.slow
     def test_interrupted_and_killed(self, toy: Dataset, tmp_path: Path) -> None:
         steps, out = 150, tmp_path / "parts"
         command = f"run --methods betavae --datasets toy --metrics mig --steps {steps} --seeds 3"
