@@ -2,7 +2,7 @@
 
 Nothing here needs accounting. Each command speaks of one cluster, this one, unless another
 is named: a job on another one is not shown. submitit writes the batch scripts and submits them, no
-more: whether a job lives is for `holders` to say, and what it did for the folders of its runs. So
+more: whether a job lives is for `liveness` to say, and what it did for the folders of its runs. So
 nothing waits for ever on a job that died without saying so, and nothing that lies in a folder of
 runs is unpickled to read it.
 """
