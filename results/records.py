@@ -12,6 +12,7 @@ CONFIG: Shape = {
         "budget": str,
         "settings": dict,
         "defaults?": dict,
+        "version?": int,
         "precision": str,
     },
     "key": str,

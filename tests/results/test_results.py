@@ -128,6 +128,18 @@ def test_a_part_of_run_json_of_another_kind_makes_it_broken(tmp_path: Path, name
     assert folder.outcome()[:2] == ("broken", reason)
 
 
+@pytest.mark.parametrize("version", [[1], "1", None, 1.5, {}])
+def test_a_version_that_is_no_integer_makes_a_run_broken(tmp_path: Path, version: object) -> None:
+    folder = done(tmp_path, "vae", 0, row("mig", 0.5))
+    record = folder.config | {"run": folder.config["run"] | {"version": version}}
+    (folder.path / "run.json").write_text(json.dumps(record))
+    assert folder.outcome()[:2] == (
+        "broken",
+        f"{folder.path / 'run.json'}: 'run': 'version' is {version!r}",
+    )
+    assert list(tidy(tmp_path)["state"]) == ["broken"]
+
+
 def test_a_run_folder_without_run_json_is_broken(tmp_path: Path) -> None:
     folder = place(tmp_path, "d", "m", 0, TEN)
     folder.path.mkdir()
