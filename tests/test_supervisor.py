@@ -27,7 +27,7 @@ with supervised(["sh", "-c", left]) as command:
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, None])
 def test_nothing_is_left(end: int | None) -> None:
     """A child, a daemon that it left, and what ignores signals: of a test that ends in each way."""
-    words = [sys.executable, "-c", TEST.format(seconds=0 if end is None else 600)]
+    words = [sys.executable, "-c", TEST.format(seconds=0 if end is None else 60)]
     pipe, null, env = subprocess.PIPE, subprocess.DEVNULL, os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         words, stdout=pipe, stderr=null, text=True, env=env, preexec_fn=die_with_parent
