@@ -218,7 +218,6 @@ class Killed(BaseException):
     """What nothing in a job catches."""
 
 
-@pytest.mark.xfail(strict=False, reason="saw progress once where there was none, on a busy machine")
 def test_what_comes_back_without_progress_failed(
     job: Submission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +226,8 @@ def test_what_comes_back_without_progress_failed(
     def killed(vae: VAE, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         raise Killed
 
+    # What other tests save for all runs, such as a factor classifier, would count as progress.
+    monkeypatch.setenv("BENCHMARK_DATA", str(job.out.parent / "data"))
     step = VAE.losses
     for life in (killed, killed, step, killed, killed, killed):
         monkeypatch.setattr(VAE, "losses", life)
