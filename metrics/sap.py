@@ -7,9 +7,11 @@ https://github.com/google-research/disentanglement_lib, evaluation/metrics/sap_s
 """
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import cpu_count
 from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
@@ -70,12 +72,13 @@ def sap(
         raise ValueError("every factor has a single value in the drawn rows: sap is not defined")
     table = table[:, varied]
     # Each takes its own rows: those of all codes, as float64, may be much memory.
-    fits = (delayed(_accuracies)(code, rows, table, train, C) for code in codes.T)
+    accuracies_of = partial(_accuracies, rows=rows, table=table, train=train, C=C)
     with warnings.catch_warnings():
         # ConvergenceWarning, of codes far from unit scale: that is the protocol.
         warnings.filterwarnings("ignore", "Liblinear failed to converge")
-        accuracies = Parallel(n_jobs=-1, prefer="threads")(fits)
-    gap = gaps(np.array(accuracies))
+        with ThreadPoolExecutor(cpu_count()) as pool:
+            accuracies = np.array(list(pool.map(accuracies_of, codes.T)))
+    gap = gaps(accuracies)
     return Detailed(gap.mean(), factor=placed(gap, varied))
 
 
