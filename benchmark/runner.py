@@ -1,5 +1,6 @@
 """One run, a method on a data set with a seed, to its scores; it does only what is missing."""
 
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -111,6 +112,7 @@ class Execution:
         self.run, self.dataset, self.context, self.begin = run, dataset, context, begin
         self.folder = run.folder(context.out)
         precision = hardware.precision(run.precision, context.device)
+        hardware.allow_tf32(precision == "tf32")
         self.batches = Batches(dataset, context.device, precision, run.seed)
         self.table: int | None = None
 
@@ -234,6 +236,9 @@ class Execution:
             self.verify,
         )
         training.run()
+        if training.captured and training.captured.reason:
+            why = training.captured.reason
+            print(f"warning: {self.run.method} was trained step by step: {why}", file=sys.stderr)
         rate = steps / training.seconds if training.seconds else 0.0
         return {"seconds": training.seconds, "steps_per_second": rate, **training.means}
 

@@ -1,8 +1,9 @@
 """What a method is: a torch module that says how it is trained and what its codes are."""
 
 import inspect
+import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -24,12 +25,30 @@ class Batch:
         factors: (B, K) integer ground-truth factors; for `sees = "label"` the label alone, (B, 1).
         active: the one factor that varies in this batch, for `sees = "one-factor"`.
         y: (B, C, H, W), the other image of each pair, for `sees = "pairs"`.
+        phase: what the method's `phase` says of the step.
     """
 
     x: Tensor
     factors: Tensor | None = None
     active: int | None = None
     y: Tensor | None = None
+    phase: int = 0
+
+    @property
+    def kind(self) -> tuple[int | None, int]:
+        """What differs from step to step and is no tensor; steps of one kind are alike."""
+        return self.active, self.phase
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors that it has, by name."""
+        fields = {"x": self.x, "factors": self.factors, "y": self.y}
+        return {name: tensor for name, tensor in fields.items() if tensor is not None}
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on the device."""
+        moved = {name: x.to(device, non_blocking=True) for name, x in self.tensors.items()}
+        return replace(self, **moved)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -99,6 +118,15 @@ class Method(nn.Module):
         """Return the optimisers by name; none for a method that is not trained by steps."""
         return {}
 
+    def phase(self, step: int) -> int:
+        """Return the phase that training step number `step`, from 0, is in.
+
+        On a GPU a step is captured once and replayed: it must run the same operations, with the
+        same Python numbers, at every step of a phase. A number that changes from step to step is a
+        buffer on the device; what changes the operations is a phase, which the batch states.
+        """
+        return 0
+
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield (optimiser, scalar loss); each is stepped before the generator goes on."""
         raise NotImplementedError(f"{type(self).__name__} is not trained by steps")
@@ -152,20 +180,20 @@ class Method(nn.Module):
 
     def sample(self, n: int, device: torch.device | None = None) -> Tensor:
         """Return z (n, len(codes)) from the prior; torch's generator draws."""
-        z = torch.rand(n, len(self.codes), device=device) * 2 - 1
-        for kind, columns in self._columns().items():
+        uniform = torch.rand(n, len(self.codes), device=device) * 2 - 1
+        normal = torch.randn(n, sum(code.kind == "normal" for code in self.codes), device=device)
+        columns, first, drawn = [], 0, 0
+        # Neighbours of a kind are one slice: an index of numbers would be copied to the device.
+        alike = itertools.groupby(self.codes, lambda code: (code.kind, code.size))
+        for (kind, size), codes in alike:
+            width = len(list(codes))
+            z = uniform[:, first : first + width]
             if kind == "normal":
-                z[:, columns] = torch.randn(n, len(columns), device=device)
-            if kind == "categorical":
-                sizes = torch.tensor([self.codes[i].size for i in columns], device=device)
-                z[:, columns] = ((z[:, columns] + 1) / 2 * sizes).floor()
-        return z
-
-    def _columns(self) -> dict[Kind, list[int]]:
-        columns: dict[Kind, list[int]] = {}
-        for i, code in enumerate(self.codes):
-            columns.setdefault(code.kind, []).append(i)
-        return columns
+                z = normal[:, drawn : drawn + width]
+                drawn += width
+            columns.append(((z + 1) / 2 * size).floor() if kind == "categorical" else z)
+            first += width
+        return torch.cat(columns, 1)
 
 
 def defaults(method: type[Method], dataset: str) -> dict[str, Any]:

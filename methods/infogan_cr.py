@@ -67,15 +67,10 @@ class InfoGANCR(Method):
         self.q = nn.Sequential(*hidden, nn.Linear(FEATURES, latents))
         pair = (2 * spec.shape[0], *spec.shape[1:])
         self.cr = nn.Sequential(nets.trunk(pair, LEAK), nn.Linear(FEATURES, latents))
-        self.step = 0
 
-    def get_extra_state(self) -> int:
-        """Return the step, which is saved with the weights."""
-        return self.step
-
-    def set_extra_state(self, state: int) -> None:
-        """Go on from a saved step."""
-        self.step = state
+    def phase(self, step: int) -> int:
+        """Return 1 once the contrastive regulariser is on."""
+        return int(step >= self.cr_start)
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Return an Adam for D, one for G and Q, and one for the reader of pairs."""
@@ -89,13 +84,11 @@ class InfoGANCR(Method):
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield D's loss, then G's with Q's and the contrastive one twice, then the reader's."""
-        n, device = len(batch.x), batch.x.device
+        n, device, contrastive = len(batch.x), batch.x.device, batch.phase == 1
         with torch.no_grad():
             fake = self.decode(self.sample(n, device))
         real, false = (self.head(self.trunk(x)) for x in (batch.x, fake))
         yield "d", losses.discriminator(real, false)
-        contrastive = self.step >= self.cr_start
-        self.step += 1
         for _ in range(2):
             z = self.sample(n, device)
             features = self.trunk(self.decode(z))

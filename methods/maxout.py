@@ -4,11 +4,14 @@ Goodfellow et al., Maxout Networks, ICML 2013, https://arxiv.org/abs/1302.4389. 
 one that the papers on GAN (2014) and cGAN (2014) used on MNIST, as in pylearn2.
 """
 
-from collections.abc import Callable, Iterable
+import itertools
+import math
+from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
+from torch.optim import Optimizer
 
 SLOWEST = 1e-6
 MOMENTUM = 0.5, 0.7
@@ -28,8 +31,10 @@ class Maxout(nn.Module):
         return y.view(len(y), -1, self.pieces).amax(2)
 
 
-class DecayingSGD(SGD):
+class DecayingSGD(Optimizer):
     """SGD whose learning rate falls by a factor at every step while its momentum grows.
+
+    Both follow from a count of steps on the device, so that a captured step moves them, too.
 
     Args:
         params: as for SGD.
@@ -41,18 +46,26 @@ class DecayingSGD(SGD):
     def __init__(
         self, params: Iterable[Tensor], lr: float, factor: float, saturate: int = 125_000
     ) -> None:
-        super().__init__(params, lr=lr, momentum=MOMENTUM[0])
-        self.defaults |= {"factor": factor, "growth": (MOMENTUM[1] - MOMENTUM[0]) / saturate}
-        for group in self.param_groups:
-            group |= {k: self.defaults[k] for k in ("factor", "growth")}
+        super().__init__(params, {"lr": lr, "factor": factor, "saturate": saturate})
+        for p in itertools.chain(*(group["params"] for group in self.param_groups)):
+            self.state[p] = {"steps": p.new_zeros(()), "velocity": torch.zeros_like(p)}
 
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Take a step, and move the schedule, which the state_dict holds, by one."""
-        loss = super().step(closure)
-        for group in self.param_groups:
-            group["lr"] = max(group["lr"] / group["factor"], SLOWEST)
-            group["momentum"] = min(group["momentum"] + group["growth"], MOMENTUM[1])
-        return loss
+    def schedule(self, p: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the learning rate and the momentum of a parameter's next step."""
+        (group,), steps = self.param_groups, self.state[p]["steps"]
+        rate = group["lr"] * (-math.log(group["factor"]) * steps).exp()
+        share = (steps / group["saturate"]).clamp(max=1)
+        return rate.clamp(min=SLOWEST), MOMENTUM[0] + (MOMENTUM[1] - MOMENTUM[0]) * share
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Take a step; the state_dict holds how many were taken."""
+        for p in itertools.chain(*(group["params"] for group in self.param_groups)):
+            rate, momentum = self.schedule(p)
+            state = self.state[p]
+            state["velocity"].mul_(momentum).add_(p.grad)
+            p.sub_(rate * state["velocity"])
+            state["steps"] += 1
 
 
 def decaying(discriminator: nn.Module, generator: nn.Module, factor: float) -> dict[str, Optimizer]:

@@ -11,7 +11,7 @@ from datasets import Dataset, load
 from tests.command import Command, served
 from tests.supervisor import die_with_parent
 
-MARKED = ("slow", "slurm", "browser")
+MARKED = ("slow", "slurm", "browser", "gpu")
 
 os.register_at_fork(after_in_child=die_with_parent)
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -59,6 +59,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked unless it is asked for; begin with what waits for Slurm mostly."""
     kept = items
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip("there is no GPU"))
     if not (config.getoption("--all") or config.getoption("markexpr")):
         kept = [item for item in items if not any(map(item.get_closest_marker, MARKED))]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])

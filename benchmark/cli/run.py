@@ -33,7 +33,7 @@ ROWS = (
 SEEDS = "Like 0-4 or 0,2,7; 0, or those of the study."
 BUDGET = "quick (the default), or paper: the steps of each paper."
 SETTINGS = "Like betavae.beta=1,4,16; can be repeated."
-PRECISION = "auto (the default), float32 or bfloat16."
+PRECISION = "auto (the default), float32, tf32 (on an NVIDIA GPU) or bfloat16."
 REFERENCE = "Add what untrained, random and true codes score."
 TRACK = "Score every so many training steps, too; 0: never."
 SBATCH = "Any option of sbatch, like qos=low; repeated."

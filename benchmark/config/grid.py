@@ -22,7 +22,7 @@ class Grid:
         settings: the values to try, by method and hyper-parameter.
         budget: quick or paper.
         steps: of training, instead of those of the budget.
-        precision: auto, float32 or bfloat16.
+        precision: auto, float32, tf32 or bfloat16.
     """
 
     methods: Sequence[str]

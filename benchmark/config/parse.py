@@ -10,7 +10,7 @@ from operator import index
 from benchmark.errors import UserError, unknown
 
 BUDGETS = ("quick", "paper")
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "tf32", "bfloat16")
 SEEDS = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 MOST_SEEDS = 10_000
 SEEDS_BELOW = 2**31

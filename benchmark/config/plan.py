@@ -25,7 +25,7 @@ class Plan:
         budget: quick or paper.
         steps: of training, instead of a budget.
         settings: like betavae.beta=1,4, or values by method and hyper-parameter.
-        precision: auto, float32 or bfloat16.
+        precision: auto, float32, tf32 or bfloat16.
         sees: only methods of this supervision.
         reference: whether untrained, random and true codes are added.
     """

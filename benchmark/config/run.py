@@ -21,7 +21,7 @@ class Run:
         steps: training steps.
         settings: every hyper-parameter of the method with its value, defaults included.
         budget: the name of the budget that `steps` came from, or `steps`.
-        precision: auto, float32 or bfloat16, as given.
+        precision: auto, float32, tf32 or bfloat16, as given.
     """
 
     dataset: str

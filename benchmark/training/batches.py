@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,16 +78,30 @@ class Batches:
 
     def training_batch(self, method: Method, step: int) -> Batch:
         """Return training batch number `step`, as `method.sees` entitles it."""
+        return self.unpacked(self.draw(method, step).to(self.device))
+
+    def draw(self, method: Method, step: int) -> Batch:
+        """Return training batch number `step` in the host's memory, before it is `unpacked`.
+
+        Its images are as they are stored: their rows, where the packed images are on the device.
+        """
         rng = np.random.default_rng([self.seed, step])
-        n = method.batch_size * method.batches
+        n, phase = method.batch_size * method.batches, method.phase(step)
         if method.sees == "pairs":
             rows, others = self.dataset.sample_pairs(method.pair_factor, n, rng)
-            return Batch(self.images(rows), y=self.images(others))
+            return Batch(self._stored(rows), y=self._stored(others), phase=phase)
         if method.sees == "one-factor":
             weights = np.array(method.factor_weights or [1] * len(self.dataset.factor_sizes))
             active = int(rng.choice(len(weights), p=weights / weights.sum()))
-            return Batch(self.images(self.dataset.sample_varying(active, n, rng)), active=active)
-        return self.batch(method, self.dataset.sample(n, rng))
+            rows = self.dataset.sample_varying(active, n, rng)
+            return Batch(self._stored(rows), active=active, phase=phase)
+        rows = self.dataset.sample(n, rng)
+        return Batch(self._stored(rows), self._factors(method, rows), phase=phase)
+
+    def unpacked(self, batch: Batch) -> Batch:
+        """Return a batch that was drawn, and is on the device, with images in [0, 1]."""
+        y = None if batch.y is None else self._decoded(batch.y)
+        return replace(batch, x=self._decoded(batch.x), y=y)
 
     def batch(self, method: Method, rows: NDArray[np.int64]) -> Batch:
         """Return the images of `rows`, with factors or the label if the method is granted them.
@@ -94,22 +109,33 @@ class Batches:
         A reference row gets no images, but a tensor (n, 0): reading those it ignores takes minutes.
         """
         x = torch.empty(len(rows), 0, device=self.device) if method.reference else self.images(rows)
+        factors = self._factors(method, rows)
+        return Batch(x, None if factors is None else factors.to(self.device))
+
+    def images(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return images (n, C, H, W), float32 in [0, 1]."""
+        return self._decoded(self._stored(rows).to(self.device, non_blocking=True))
+
+    def _factors(self, method: Method, rows: NDArray[np.int64]) -> Tensor | None:
+        """Return the factors (n, K) or the label (n, 1) of rows if the method is granted them."""
         if method.sees not in ("factors", "label"):
-            return Batch(x)
+            return None
         factors = self.dataset.factors(rows)
         column = self.dataset.spec.label_column
         if method.sees == "label" and column is not None:
             factors = factors[:, column : column + 1]
-        return Batch(x, torch.from_numpy(factors).to(self.device))
+        return torch.from_numpy(factors)
 
-    def images(self, rows: NDArray[np.int64]) -> Tensor:
-        """Return images (n, C, H, W), float32 in [0, 1]."""
-        if self._packed is None:
-            x = torch.from_numpy(self.dataset.images(rows)).to(self.device, non_blocking=True)
-        else:
-            index = torch.from_numpy(rows).to(self.device, non_blocking=True)
-            x = unpack(self._packed[index], self.dataset.levels, self.dataset.shape)
-        x = x.to(torch.float32)
+    def _stored(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return what the device needs of images: their rows if it has them, else the images."""
+        return torch.from_numpy(self.dataset.images(rows) if self._packed is None else rows)
+
+    def _decoded(self, stored: Tensor) -> Tensor:
+        """Return images (n, C, H, W), float32 in [0, 1], of what `_stored` returns, moved."""
+        x = stored
+        if self._packed is not None:
+            x = unpack(self._packed[stored], self.dataset.levels, self.dataset.shape)
+        x = x.to(torch.float32, copy=True)
         return x if self.dataset.levels == 2 else x.div_(self.dataset.levels - 1)
 
 

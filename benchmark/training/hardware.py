@@ -1,4 +1,4 @@
-"""What a run computes on: the device, its memory, and whether nets multiply in bfloat16."""
+"""What a run computes on: the device, its memory, and the numbers that nets multiply."""
 
 import ctypes
 import platform
@@ -9,8 +9,7 @@ import torch
 
 from benchmark.registry import unknown
 
-Precision = Literal["float32", "bfloat16"]
-
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 # Of glibc's malloc.h; the C library takes no larger mapping threshold than this.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -24,7 +23,17 @@ def prepare() -> None:
     Freed memory is kept: giving it back and mapping it anew was a sixth of a training step.
     """
     torch.set_flush_denormal(True)
+    allow_tf32(False)
     set_malloc_thresholds(*KEEP_FREED)
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Set whether a GPU rounds the factors of float32 products to 10 bits; cuDNN would by default.
+
+    NVIDIA, TensorFloat-32, https://docs.pytorch.org/docs/stable/notes/cuda.html#tf32-on-ampere.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 def release_memory() -> None:
@@ -59,11 +68,16 @@ def device(name: str) -> torch.device:
 
 
 def precision(name: str, device: torch.device) -> Precision:
-    """Return what `name` means there; `auto` is bfloat16 where the hardware multiplies it."""
+    """Return what `name` means there; `auto` is bfloat16 where the hardware multiplies it.
+
+    Raises:
+        UserError: the device does not have it; only an NVIDIA GPU has tf32.
+    """
     if name == "auto":
         return "bfloat16" if _fast_bfloat16(device) else "float32"
-    if name not in ("float32", "bfloat16"):
-        raise unknown("precision", name, ["auto", "float32", "bfloat16"])
+    there = ["float32", *(["tf32"] if device.type == "cuda" else []), "bfloat16"]
+    if name not in there:
+        raise unknown(f"precision on {device.type}", name, ["auto", *there])
     return name  # type: ignore[return-value]
 
 

@@ -1,8 +1,9 @@
 """The loop, written once: it trains every method, and any step can be the last before a crash.
 
-No step waits for the device: losses are summed there, and logged every `LOG_EVERY` steps only. The
-batch is a function of the step, so model, optimisers, torch's generator and the sums are all there
-is to save; a run that was killed and started again ends with the same bits as one that was not.
+No step waits for the device: losses are summed there, and logged every `LOG_EVERY` steps only. On a
+GPU, steps are captured as graphs. The batch is a function of the step, so model, optimisers,
+torch's generator and the sums are all there is to save; a run that was killed and started again
+ends with the same bits as one that was not.
 """
 
 import csv
@@ -10,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from benchmark.training.batches import Batches
+from benchmark.training.captured import CapturedSteps
 from benchmark.training.hardware import Precision, autocast
 from methods.base import Batch, Method
 from results.atomic import written
@@ -53,19 +55,25 @@ class Damaged(Exception):
 
 @dataclass
 class Tally:
-    """Sums of what the steps report since the log's last row, on the device."""
+    """Sums of what the steps report since the log's last row, on the device.
 
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    finite: Tensor = field(default_factory=lambda: torch.zeros(()))
+    Attributes:
+        sums: of each value; a captured step adds to the same tensors at every replay.
+        finite: how many steps were finite.
+        steps: how many there were; the caller counts.
+    """
+
+    sums: dict[str, Tensor]
+    finite: Tensor
     steps: int = 0
 
     def add(self, values: dict[str, Tensor]) -> None:
         """Add one step's values, and count it as finite: a sum stays infinite once it is."""
-        self.steps += 1
         for name, value in values.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value.float()
-        finite = torch.isfinite(torch.stack(list(self.sums.values()))).all().float()
-        self.finite = self.finite + finite if self.steps > 1 else finite
+            if name not in self.sums:
+                self.sums[name] = torch.zeros_like(self.finite)
+            self.sums[name] += value
+        self.finite += torch.isfinite(torch.stack(list(self.sums.values()))).all()
 
     def means(self) -> tuple[dict[str, float], int]:
         """Return the means over the steps since the last call, and how many of these were finite.
@@ -74,7 +82,9 @@ class Tally:
         """
         names, n = list(self.sums), self.steps
         *values, finite = torch.stack([*self.sums.values(), self.finite]).tolist()
-        self.sums, self.steps = {}, 0
+        for total in (*self.sums.values(), self.finite):
+            total.zero_()
+        self.steps = 0
         return {name: value / n for name, value in zip(names, values, strict=True)}, int(finite)
 
 
@@ -92,6 +102,7 @@ class Training:
         report: called with the step and the means at every row of the log.
         track: called after every step; the time that it takes does not count as training.
         verify: called before a checkpoint is written; raises if it must not be.
+        capture: whether steps on a GPU are captured as graphs.
         seconds: that it trained, all sessions together.
         means: the last of each loss and of what the method logs.
     """
@@ -105,11 +116,14 @@ class Training:
     report: Report = lambda step, means: None
     track: Callable[[int], None] = lambda step: None
     verify: Callable[[], None] = lambda: None
+    capture: bool = True
 
     def __post_init__(self) -> None:
         self.device = next(self.method.parameters()).device
         self.optimisers = self.method.optimisers()
-        self.tally = Tally()
+        self.tally = Tally({}, torch.zeros((), device=self.device))
+        cuda = self.device.type == "cuda"
+        self.captured = CapturedSteps(self.step, self.optimisers, self.device) if cuda else None
         self.seconds = 0.0
         self.means: dict[str, float] = {}
 
@@ -124,7 +138,7 @@ class Training:
         self.method.train()
         saved, before = time.monotonic(), self.seconds - time.monotonic()
         while step < self.steps:
-            self.tally.add(self.take(step))
+            self.take(step)
             step += 1
             if step % LOG_EVERY == 0 or step == self.steps:
                 self.log_means(step)
@@ -141,10 +155,19 @@ class Training:
                 self.save(step)
                 saved = time.monotonic()
 
-    def take(self, step: int) -> dict[str, Tensor]:
-        """Take one step; return its losses and what the method logs, on the device."""
-        batch = self.batches.training_batch(self.method, step)
-        return advance(self.method, batch, self.optimisers, self.batches.precision)
+    def take(self, step: int) -> None:
+        """Take one step."""
+        batch = self.batches.draw(self.method, step)
+        if self.captured and self.capture:
+            self.captured.take(batch)
+        else:
+            self.step(batch.to(self.device))
+        self.tally.steps += 1
+
+    def step(self, drawn: Batch) -> None:
+        """Take a step on a batch as it was drawn, on the device; add its losses to the tally."""
+        batch = self.batches.unpacked(drawn)
+        self.tally.add(advance(self.method, batch, self.optimisers, self.batches.precision))
 
     def log_means(self, step: int) -> None:
         """Log the means since the last row, and stop if one of them is not finite."""
