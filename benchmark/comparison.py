@@ -87,8 +87,11 @@ def plan(study: Study, scoring: Scoring, device: str = "auto", track: int = 0) -
     Raises:
         UserError: a name or a value that cannot be.
     """
-    scores = scoring.scores(study.quick, study.metrics)
-    return Comparison(tuple(study.runs()), tuple(scores), hardware.device(device), track)
+    scores, where = scoring.scores(study.quick, study.metrics), hardware.device(device)
+    runs = tuple(study.runs())
+    for name in {run.precision for run in runs}:
+        hardware.precision(name, where)
+    return Comparison(runs, tuple(scores), where, track)
 
 
 def run(comparison: Comparison, out: Path, data_dir: Path | None, retry: bool = False) -> int:

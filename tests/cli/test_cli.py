@@ -39,7 +39,11 @@ class TestMistakes:
             (["--metrics", "mgi"], ["metric 'mgi'; did you mean 'mig'?", "betavae"]),
             (["--budget", "quik"], ["budget 'quik'; did you mean 'quick'?", "paper"]),
             (["--budget", "paper"], ["--budget paper and --steps 2 exclude each other"]),
-            (["--precision", "float16"], ["precision 'float16'", "auto, bfloat16, float32"]),
+            (["--precision", "float16"], ["precision 'float16'", "bfloat16, float32, tf32"]),
+            (
+                ["--precision", "tf32", "--device", "cpu"],
+                ["precision on cpu 'tf32'", "auto, bfloat16, float32"],
+            ),
             (["--device", "tpu"], ["device 'tpu'", "auto", "cpu"]),
             (["--set", "betavae.bta=4"], ["of betavae 'bta'; did you mean 'beta'?", "latents"]),
             (["--set", "betavae.beta=four"], ["betavae.beta", "'four' is not a number"]),
