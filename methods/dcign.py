@@ -10,11 +10,12 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses, vae_nets
-from methods.base import Batch
+from methods.base import Batch, adam
 from methods.nets import Crop, Pad, smallest
 from methods.vae import VAE
 
@@ -27,7 +28,7 @@ Scheme = Literal["paper", "code", "none"]
     "dcign",
     source="Kulkarni, Whitney et al., Deep Convolutional Inverse Graphics Network, NeurIPS 2015, "
     "https://arxiv.org/abs/1503.03167",
-    version=1,
+    version=2,
 )
 class DCIGN(VAE):
     """A VAE of batches in which one factor varies and one latent, or group of them, may.
@@ -78,6 +79,10 @@ class DCIGN(VAE):
     def paper_nets(spec: Spec, latents: int) -> vae_nets.Pair:
         """Return the paper's networks for images of any size."""
         return encoder(spec, latents), decoder(spec, latents)
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        """Return Adam with the decay rates of the authors' `rmsprop`, which corrects for bias."""
+        return {"elbo": adam(self, self.lr, betas=(0.9, 0.99))}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield the negative ELBO of clamped codes, and what draws inactive ones together."""

@@ -3,11 +3,13 @@
 Values are those of the authors' dSprites experiment, in their code.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Optimizer
 
 from benchmark.registry import METHODS
@@ -15,15 +17,17 @@ from datasets.base import Spec
 from methods import losses, nets
 from methods.adversarial import BETAS
 from methods.base import Batch, Method, adam
-from methods.infogan import LEAK, Layout
-from methods.nets import FEATURES
+from methods.infogan import Layout
+from methods.nets import FEATURES, WIDTHS, Crop, Shape
+
+LEAK = 0.2
 
 
 @METHODS.register(
     "infogan_cr",
     source="Lin et al., InfoGAN-CR and ModelCentrality, ICML 2020, "
     "https://arxiv.org/abs/1906.06034",
-    version=1,
+    version=2,
 )
 class InfoGANCR(Method):
     """An InfoGAN of continuous codes whose pairs of images must show which code they share.
@@ -60,11 +64,11 @@ class InfoGANCR(Method):
         self.codes = Layout((), latents, noise).codes
         self.lam, self.alpha, self.cr_start = lam, alpha, cr_start
         self.lr_d, self.lr_g, self.lr_cr, self.batch_size = lr_d, lr_g, lr_cr, batch_size
-        self.generator = nets.generator(spec.shape, latents + noise)
+        self.generator = generator(spec.shape, latents + noise)
         self.trunk = nets.trunk(spec.shape, LEAK)
-        self.head = nn.Linear(FEATURES, 1)
-        hidden = nn.Linear(FEATURES, FEATURES), nn.LeakyReLU(LEAK)
-        self.q = nn.Sequential(*hidden, nn.Linear(FEATURES, latents))
+        self.head = spectral_norm(nn.Linear(FEATURES, 1))
+        hidden = spectral_norm(nn.Linear(FEATURES, FEATURES)), nn.LeakyReLU(LEAK)
+        self.q = nn.Sequential(*hidden, spectral_norm(nn.Linear(FEATURES, latents)))
         pair = (2 * spec.shape[0], *spec.shape[1:])
         self.cr = nn.Sequential(nets.trunk(pair, LEAK), nn.Linear(FEATURES, latents))
 
@@ -73,29 +77,31 @@ class InfoGANCR(Method):
         return int(step >= self.cr_start)
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Return an Adam for D, one for G and Q, and one for the reader of pairs."""
-        d = nn.ModuleList([self.trunk, self.head])
-        g = nn.ModuleList([self.generator, self.q])
+        """Return an Adam for D and Q, one for G, and one for the reader of pairs."""
         return {
-            "d": adam(d, self.lr_d, betas=BETAS),
-            "g": adam(g, self.lr_g, betas=BETAS),
             "cr": adam(self.cr, self.lr_cr, betas=BETAS),
+            "d": adam(nn.ModuleList([self.trunk, self.head, self.q]), self.lr_d, betas=BETAS),
+            "g": adam(self.generator, self.lr_g, betas=BETAS),
         }
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield D's loss, then G's with Q's and the contrastive one twice, then the reader's."""
+        """Yield the pair reader's loss, D's with Q's, then G's twice, all of the same z."""
         n, device, contrastive = len(batch.x), batch.x.device, batch.phase == 1
+        z, (one, other, shared) = self.sample(n, device), self.pairs(n, device)
         with torch.no_grad():
-            fake = self.decode(self.sample(n, device))
-        real, false = (self.head(self.trunk(x)) for x in (batch.x, fake))
-        yield "d", losses.discriminator(real, false)
+            fake = self.decode(z)
+            pair = self.pair(one, other) if contrastive else None
+        if pair is not None:
+            yield "cr", self.contrast(pair, shared)
+        features = self.trunk(fake)
+        game = losses.discriminator(self.head(self.trunk(batch.x)), self.head(features))
+        yield "d", game - self.information(features, z)
         for _ in range(2):
-            z = self.sample(n, device)
             features = self.trunk(self.decode(z))
             loss = losses.non_saturating(self.head(features)) - self.information(features, z)
-            yield "g", loss + self.alpha * self.contrast(n, device) if contrastive else loss
-        if contrastive:
-            yield "cr", self.contrast(n, device)
+            if contrastive:
+                loss = loss + self.alpha * self.contrast(self.pair(one, other), shared)
+            yield "g", loss
 
     def information(self, features: Tensor, z: Tensor) -> Tensor:
         """Return lam L_I but for H(c), with Q's variance fixed to 1, in nats."""
@@ -104,13 +110,21 @@ class InfoGANCR(Method):
         self.logs["nll"] = nll.detach()
         return -self.lam * nll
 
-    def contrast(self, n: int, device: torch.device) -> Tensor:
-        """Return the cross-entropy of reading, in n pairs of images, which code they share."""
+    def pairs(self, n: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Return z (n, L) twice, and (n,) the one code that each pair shares, beside all noise."""
         one, other = self.sample(n, device), self.sample(n, device)
         latents = len(self.informative)
         shared = (torch.rand(n, device=device) * latents).long().clamp(max=latents - 1)
-        other = torch.where(nets.one_hot(shared, len(self.codes)), one, other)
-        pair = torch.cat([self.decode(one), self.decode(other)], 1)
+        code = torch.arange(len(self.codes), device=device)
+        alike = (code == shared[:, None]) | (code >= latents)
+        return one, torch.where(alike, one, other), shared
+
+    def pair(self, one: Tensor, other: Tensor) -> Tensor:
+        """Return the images of both (n, 2C, H, W)."""
+        return torch.cat([self.decode(one), self.decode(other)], 1)
+
+    def contrast(self, pair: Tensor, shared: Tensor) -> Tensor:
+        """Return the cross-entropy of reading, in pairs of images, which code they share."""
         entropy = F.cross_entropy(self.cr(pair).float(), shared)
         self.logs["contrast"] = entropy.detach()
         return entropy
@@ -123,3 +137,22 @@ class InfoGANCR(Method):
     def decode(self, z: Tensor) -> Tensor:
         """Return G(z)."""
         return torch.sigmoid(self.generator(z))
+
+
+def generator(shape: Shape, inputs: int) -> nn.Sequential:
+    """Return z (B, inputs) -> logits of pixels (B, C, H, W): activation, then batch norm."""
+    h, w = nets.smallest(shape, len(WIDTHS))
+    widths = WIDTHS[::-1]
+    layers: list[nn.Module] = []
+    for a, b in itertools.pairwise((inputs, 128, widths[0] * h * w)):
+        layers += [nn.Linear(a, b), nn.ReLU(), nn.BatchNorm1d(b)]
+    layers.append(nn.Unflatten(1, (widths[0], h, w)))
+    for a, b in itertools.pairwise(widths):
+        layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), nn.LeakyReLU(LEAK), nn.BatchNorm2d(b)]
+    last = nn.ConvTranspose2d(widths[-1], shape[0], 4, 2, 1)
+    made = nn.Sequential(*layers, last, Crop(shape, len(WIDTHS)))
+    for part in made.modules():
+        if isinstance(part, nn.Linear | nn.ConvTranspose2d):
+            nn.init.normal_(part.weight, 0, 0.02)
+            nn.init.zeros_(part.bias)  # type: ignore[arg-type]
+    return made

@@ -1,5 +1,6 @@
 """The mathematics of the adversarial methods beside the equations of their papers."""
 
+import copy
 import math
 from typing import Any
 
@@ -179,28 +180,52 @@ class TestInfoGANCR:
         method = InfoGANCR(TOY, cr_start=2)
         batches = [Batch(images(), phase=method.phase(step)) for step in range(4)]
         steps = [[name for name, _ in method.losses(batch)] for batch in batches]
-        assert steps == [["d", "g", "g"]] * 2 + [["d", "g", "g", "cr"]] * 2
+        assert steps == [["d", "g", "g"]] * 2 + [["cr", "d", "g", "g"]] * 2
 
-    def test_a_pair_shares_one_code(self) -> None:
-        method, seen = InfoGANCR(TOY), []
-        method.generator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-        method.contrast(200, torch.device("cpu"))
-        same = seen[0] == seen[1]
-        assert (same.sum(1) == 1).all()
-        assert not same[:, 5:].any()
+    def test_a_pair_shares_one_code_and_the_noise(self) -> None:
+        one, other, shared = InfoGANCR(TOY).pairs(200, torch.device("cpu"))
+        same = one == other
+        assert (same[:, :5].sum(1) == 1).all()
+        assert torch.equal(same[:, :5].long().argmax(1), shared)
         assert same[:, :5].any(0).all()
+        assert same[:, 5:].all()
 
     def test_a_reader_that_knows_nothing_has_the_entropy_of_the_choice(self) -> None:
         method = InfoGANCR(TOY)
         for p in method.cr[-1].parameters():
             nn.init.zeros_(p)
-        found = method.contrast(N, torch.device("cpu"))
+        one, other, shared = method.pairs(N, torch.device("cpu"))
+        found = method.contrast(method.pair(one, other), shared)
         assert found.item() == pytest.approx(math.log(5))
 
-    def test_every_spectral_norm_is_in_d(self) -> None:
-        names = [n for n, _ in InfoGANCR(TOY).named_parameters() if "parametrizations" in n]
-        assert names
-        assert {name.split(".")[0] for name in names} == {"trunk", "cr"}
+    def test_q_is_trained_with_d_and_both_losses_hold_the_information(self) -> None:
+        """As in the authors' `infogan_cr.py`: `infod_loss` and `de_loss`, Adam at 2e-3 and 1e-3."""
+        method = InfoGANCR(TOY, lam=0.5)
+        groups = {name: o.param_groups[0] for name, o in method.optimisers().items()}
+        d = [*method.trunk.parameters(), *method.head.parameters(), *method.q.parameters()]
+        assert {id(p) for p in groups["d"]["params"]} == {id(p) for p in d}
+        assert [groups[name]["lr"] for name in ("cr", "d", "g")] == [2e-3, 2e-3, 1e-3]
+        found = self.losses_of(method)
+        method.lam = 0.0
+        for one, other in zip(found, self.losses_of(method), strict=True):
+            # Half of -log N(c; mu, 1) of five codes, which is at least 5/2 log(2 pi).
+            assert one - other > 0.5 * 2.5 * math.log(2 * math.pi)
+
+    def losses_of(self, method: InfoGANCR) -> list[float]:
+        torch.manual_seed(0)
+        return [loss.item() for _, loss in copy.deepcopy(method).losses(Batch(images()))]
+
+    def test_the_networks_are_those_of_the_authors(self) -> None:
+        method = InfoGANCR(Spec("s", (1, 64, 64), 2, ("a",), (2,)))
+        kinds = [type(m).__name__ for m in method.generator]
+        assert kinds[:6] == ["Linear", "ReLU", "BatchNorm1d"] * 2
+        assert kinds[7:16] == ["ConvTranspose2d", "LeakyReLU", "BatchNorm2d"] * 3
+        leaks = {m.negative_slope for m in method.modules() if isinstance(m, nn.LeakyReLU)}
+        assert leaks == {0.2}
+        names = [n for n, _ in method.named_parameters() if "parametrizations" in n]
+        layers = {"trunk": 5, "head": 1, "q": 2, "cr": 5}
+        assert {k: sum(n.startswith(f"{k}.") for n in names) for k in layers} == layers
+        assert len(names) == sum(layers.values())
 
 
 class TestPix2Pix:

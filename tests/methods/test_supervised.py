@@ -74,6 +74,10 @@ class TestAdaVAE:
 
 
 class TestDCIGN:
+    def test_the_decay_rates_are_those_of_the_authors_rmsprop(self) -> None:
+        """Its b1 = 0.1 and b2 = 0.01, of https://github.com/willwhitney/dc-ign."""
+        assert DCIGN(TOY).optimisers()["elbo"].defaults["betas"] == (0.9, 0.99)
+
     def test_each_factor_has_its_latent_and_the_label_has_the_rest(self) -> None:
         """The toy's shape is its label; size, x and y have one latent each."""
         groups = DCIGN(TOY, intrinsic=6).groups
