@@ -6,6 +6,7 @@ https://arxiv.org/abs/1811.12359, code https://github.com/google-research/disent
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,14 +62,49 @@ def betavae(
     Raises:
         ValueError: there are fewer than two factors to tell apart.
     """
-    if factors.shape[1] < 2:
-        raise ValueError(f"betavae needs at least 2 factors; the table has {factors.shape[1]}")
-    shared = rng.integers(factors.shape[1], size=train + evaluation)
+    from sklearn.linear_model import LogisticRegression
+
+    shared = rng.integers(count(factors), size=train + evaluation)
+    points = differences(codes, factors, shared, pairs, train, rng, held_out)
+    classifier = LogisticRegression(random_state=int(rng.integers(2**31)))
+    right = named(classifier, points, shared, train)
+    return Detailed(right.mean(), factor=by_group(right, shared[train:], factors.shape[1]))
+
+
+def count(factors: Integers) -> int:
+    """Return the number of factors.
+
+    Raises:
+        ValueError: there are fewer than two to tell apart.
+    """
+    number: int = factors.shape[1]
+    if number < 2:
+        raise ValueError(f"betavae needs at least 2 factors; the table has {number}")
+    return number
+
+
+def differences(
+    codes: Codes,
+    factors: Integers,
+    shared: Integers,
+    pairs: int,
+    train: int,
+    rng: np.random.Generator,
+    held_out: HeldOut = None,
+) -> NDArray[np.float64]:
+    """Return the points (N, L): the mean of |z1 - z2| over pairs that agree in factor `shared`.
+
+    Args:
+        codes, factors: (M, L) and (M, K).
+        shared: (N,) the factor of each point.
+        pairs: in one point.
+        train: how many of the points are of rows that are not `held_out`.
+        rng: draws the pairs.
+        held_out: (M,) rows of the other points.
+    """
     draw = partial(_draw, pairs=pairs, rng=rng)
     first, second = drawn_by_side(draw, factors, shared, train, held_out)
-    points = _differences(codes, first, second)
-    right = _right(points, shared, train, int(rng.integers(2**31)))
-    return Detailed(right.mean(), factor=by_group(right, shared[train:], factors.shape[1]))
+    return mean_distances(codes, first, second)
 
 
 def _draw(factors: Integers, shared: Integers, pairs: int, rng: np.random.Generator) -> Integers:
@@ -81,18 +117,16 @@ def _draw(factors: Integers, shared: Integers, pairs: int, rng: np.random.Genera
     return np.stack([first, second])
 
 
-def _right(
-    points: NDArray[np.float64], shared: Integers, train: int, seed: int
+def named(
+    classifier: Any, points: NDArray[np.float64], shared: Integers, train: int
 ) -> NDArray[np.bool_]:
-    """Return of which points after the first `train` a linear classifier names the factor."""
-    from sklearn.linear_model import LogisticRegression
-
-    classifier = fitted(LogisticRegression(random_state=seed), points[:train], shared[:train])
+    """Return of which points after the first `train` the classifier, fitted, names the factor."""
+    fitted(classifier, points[:train], shared[:train])
     right: NDArray[np.bool_] = classifier.predict(points[train:]) == shared[train:]
     return right
 
 
-def _differences(
+def mean_distances(
     codes: Codes, first: Integers, second: Integers, block: int = 2**20
 ) -> NDArray[np.float64]:
     """Return the mean of |z1 - z2| (points, L) over the pairs, `block` numbers at a time."""

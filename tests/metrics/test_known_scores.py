@@ -13,6 +13,7 @@ from tests.tables import DSPRITES, Array, grid, noisy_mixture, rng, rotation, st
 
 FEW: dict[str, dict[str, Any]] = {
     "betavae": {"train": 2000, "evaluation": 1000},
+    "betavae_2017": {"train": 2000, "evaluation": 1000},
     "factorvae": {"train": 1000, "evaluation": 1000, "variance": 2000},
     "mig": {"samples": 5000},
     "sap": {"train": 3000, "test": 2000},
@@ -37,6 +38,7 @@ QUARTER = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
     ("name", "known"),
     [
         ("betavae", 1),
+        ("betavae_2017", 1),
         ("factorvae", 1),
         ("mig", 1),
         # The other code says nothing of two values: one half is right.
@@ -225,11 +227,20 @@ def test_no_factor_varies(name: str, message: str) -> None:
         value(name, rng().random((9, 2)), np.zeros((9, 2), int))
 
 
-@pytest.mark.parametrize("name", ["betavae", "factorvae", "modularity"])
+@pytest.mark.parametrize("name", ["betavae", "betavae_2017", "factorvae", "modularity"])
 def test_two_factors_are_needed(name: str) -> None:
     assert METRICS[name].facts["factors"] == 2
     with pytest.raises(ValueError, match="at least 2 factors"):
         value(name, rng().random((9, 2)), grid(9))
+
+
+def test_without_a_penalty_small_codes_score_like_large_ones() -> None:
+    """Codes of an untrained encoder are small, and the penalty alone takes their score."""
+    factors = grid(4, 5, 6)
+    codes = factors @ rotation(3)
+    large, small = (value("betavae_2017", scale * codes, factors) for scale in (1, 1e-3))
+    assert large == pytest.approx(small, abs=1e-3)
+    assert value("betavae", 1e-3 * codes, factors) < small - 0.1
 
 
 # Tables of few rows, and of rows in any order.
@@ -246,6 +257,7 @@ def test_fewer_rows_than_bins_or_samples(name: str) -> None:
 
 SCANT: dict[str, dict[str, Any]] = {
     "betavae": {"train": 40, "evaluation": 20, "pairs": 1},
+    "betavae_2017": {"train": 40, "evaluation": 20, "pairs": 1},
     "factorvae": {"train": 9, "evaluation": 5, "variance": 9, "batch": 2},
     "mig": {"samples": 9},
     "sap": {"train": 12, "test": 9},

@@ -457,7 +457,7 @@ def test_differences_do_not_depend_on_the_block() -> None:
     first, second = rng(1).integers(50, size=(2, 30, 8))
     direct = np.abs(codes[first].astype(float) - codes[second]).mean(1)
     for block in (1, 20, 10**6):
-        points = betavae_module._differences(codes, first, second, block)
+        points = betavae_module.mean_distances(codes, first, second, block)
         assert np.abs(points - direct).max() < 1e-12
 
 
