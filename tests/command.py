@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SERVER = """
 import gc, json, os, runpy, sys, traceback
 import torch._dynamo  # which the first step of an optimiser would import
-import benchmark.cli.main, benchmark.comparison, benchmark.cluster.submit, benchmark.speed
+import benchmark.cli.main, benchmark.comparison, benchmark.cluster.submit, benchmark.speed.whole
 import matplotlib.backends.backend_agg, matplotlib.backends.backend_pdf, results.figures
 import sklearn.decomposition, sklearn.ensemble, sklearn.linear_model, sklearn.feature_selection
 import sklearn.model_selection, sklearn.pipeline
