@@ -145,7 +145,7 @@ def measure(
     cls = METHODS[name].value
     model: Method = cls(batches.dataset.spec, **defaults(cls, dataset)).to(device).train()
     plain = plain_step(copy.deepcopy(model), batches.training_batch(model, 0))
-    ours = model.to(memory_format=torch.channels_last)
+    ours = hardware.placed(model, device)
     optimisers = ours.optimisers()
     operations = operations_of(plain)
 
@@ -263,7 +263,8 @@ def matmul_peak(device: torch.device, precision: Precision, long: float) -> floa
 
 
 def _sync(device: torch.device) -> Callable[[], None]:
-    return torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    synchronise: Callable[[], None] = torch.get_device_module(device).synchronize
+    return synchronise
 
 
 def _print(found: list[Speed], about: Mapping[str, str | float], dataset: str) -> None:
