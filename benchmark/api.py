@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from benchmark.config import parse
 from benchmark.config.parse import Names, Seeds
 from benchmark.config.plan import Plan
 from benchmark.config.score import Scoring
@@ -86,12 +87,14 @@ def table(
     metrics: str | None = None,
     seeds: str | None = None,
     sees: str | None = None,
+    x: str | None = None,
 ) -> pd.DataFrame:
     """Return the table of the runs in a folder: mean, interval and test per method and metric.
 
     Args:
         out: the folder of run folders.
         methods, datasets, metrics, seeds, sees: comma-separated; only these.
+        x: seconds, flops or images: what training cost, as a metric more.
 
     Raises:
         UserError: there are no runs, or none with such a name.
@@ -103,8 +106,12 @@ def table(
     """
     from results.output import chosen, directions
     from results.significance import compared
+    from results.training_costs import COSTS, with_cost
 
-    return compared(chosen(Path(out), methods, datasets, metrics, seeds, sees), directions())
+    frame = chosen(Path(out), methods, datasets, metrics, seeds, sees)
+    if x is not None:
+        frame = with_cost(frame, Path(out), parse.one_of("cost", x, [*COSTS]))
+    return compared(frame, directions())
 
 
 class LoadedRun:

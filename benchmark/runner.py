@@ -18,10 +18,10 @@ from benchmark.errors import UserError, traceback_end
 from benchmark.evaluation import inception, pictures
 from benchmark.evaluation.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
 from benchmark.evaluation.factor_classifier import trained_classifier
-from benchmark.evaluation.generate import generate, makes_images
+from benchmark.evaluation.generate import generate, makes_images, posthoc_error
 from benchmark.evaluation.score import Subjects, replaced
 from benchmark.evaluation.tracking import NEVER, Track
-from benchmark.training import environment, hardware
+from benchmark.training import cost, environment, hardware
 from benchmark.training.batches import Batches
 from benchmark.training.loop import Begin, Damaged, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
@@ -35,7 +35,6 @@ from results.store import Codes, Folder, Generated
 
 FIT_IMAGES = 10_000
 POSTHOC_STEPS = 5_000
-POSTHOC_TEST, POSTHOC_BATCH = 4_096, 256
 
 
 @dataclass
@@ -115,6 +114,7 @@ class Execution:
         hardware.allow_tf32(precision == "tf32")
         self.batches = Batches(dataset, context.device, precision, run.seed)
         self.table: int | None = None
+        self.seconds: dict[str, float] = {}
 
     def complete(self, todo: Sequence[Score]) -> None:
         """Run every stage that is missing; add the scores in `todo`."""
@@ -135,7 +135,8 @@ class Execution:
         hardware.release_memory()
         rows = Subjects(self.folder, self.dataset).rows(todo, self.run.seed)
         self.verify()
-        self.folder.finish({**record, "rows": replaced(record["rows"], rows)})
+        train = record["train"] | self.seconds
+        self.folder.finish({**record, "rows": replaced(record["rows"], rows), "train": train})
 
     def learn(self, encoded: bool) -> dict[str, float]:
         """Train and, if `encoded`, encode and traverse; return what the training took and gave."""
@@ -143,17 +144,19 @@ class Execution:
         self.folder.write_config(self.record())
         self.folder.forget_failure()
         train = self.train(method, "train", self.run.steps)
+        train |= cost.counted(self.build(), self.batches, self.run.steps)
         if not encoded:
             return train
         reader, error = self.reader(method)
         train |= error
         if reader.encodes and not self.has_rows(len(reader.informative)):
             self.encode(reader, method)
-        self.seed("traverse")
-        if method.decodes:
-            self.folder.write(traverse(method, self.batches))
-        self.seed("pictures")
-        pictures.keep(self.folder, method, reader, self.batches)
+        with cost.timed("pictures", self.seconds):
+            self.seed("traverse")
+            if method.decodes:
+                self.folder.write(traverse(method, self.batches))
+            self.seed("pictures")
+            pictures.keep(self.folder, method, reader, self.batches)
         return train
 
     def record(self) -> dict[str, Any]:
@@ -174,11 +177,8 @@ class Execution:
     def build(self) -> Method:
         """Return the method, initialised from the run's seed, on its device."""
         self.seed("build")
-        return self.placed(self.run.cls(self.dataset.spec, **self.run.settings))
-
-    def placed(self, method: Method) -> Method:
-        """Return the method on its device, images in the layout that convolutions are fast in."""
-        return method.to(self.context.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        method: Method = self.run.cls(self.dataset.spec, **self.run.settings)
+        return hardware.placed(method, self.context.device)
 
     def seed(self, stage: str) -> None:
         """Seed torch's generator for a stage."""
@@ -255,15 +255,10 @@ class Execution:
         if method.encodes or not method.decodes:
             return method, {}
         self.seed("build-posthoc")
-        reader = PostHoc(self.dataset.spec, method)
-        self.placed(reader)
+        reader = hardware.placed(PostHoc(self.dataset.spec, method), self.context.device)
         train = self.train(reader, "posthoc", min(self.run.steps, POSTHOC_STEPS))
         self.seed("posthoc-test")
-        z = reader.sample(POSTHOC_TEST, self.context.device)
-        with torch.no_grad():
-            # The images of all at once would take gigabytes.
-            errors = [reader.eval().error(part).mean() for part in torch.split(z, POSTHOC_BATCH)]
-        error = float(torch.stack(errors).mean())
+        error = posthoc_error(reader, self.context.device)
         return reader, {"posthoc_error": error, "posthoc_seconds": train["seconds"]}
 
     def has_rows(self, width: int) -> bool:
@@ -275,9 +270,10 @@ class Execution:
         """Write the codes of the images that metrics need, and how well they are decoded."""
         self.seed("encode")
         rows = rows_to_encode(self.dataset, len(reader.informative), self.table)
-        codes = encode(reader, self.batches, rows, self.progress("encode", len(rows)))
-        if decodes_codes(method):
-            codes = codes._replace(squared_errors=reconstruct(reader, method, self.batches))
+        with cost.timed("encode", self.seconds):
+            codes = encode(reader, self.batches, rows, self.progress("encode", len(rows)))
+            if decodes_codes(method):
+                codes = codes._replace(squared_errors=reconstruct(reader, method, self.batches))
         self.folder.write(codes)
 
     def encode_more(self) -> None:
@@ -291,7 +287,8 @@ class Execution:
         method, context = self.trained(), self.context
         classifier = trained_classifier(self.dataset, context.device, context.stop, self.begin)
         self.seed("generate")
-        found = generate(method.eval(), self.batches, classifier, self.check_stop)
+        with cost.timed("generate", self.seconds):
+            found = generate(method.eval(), self.batches, classifier, self.check_stop)
         self.folder.write(found)
 
     def compute_features(self) -> None:
@@ -301,4 +298,6 @@ class Execution:
         inception.of_real(self.batches, self.progress("real images", images))
         self.seed("look")  # the name of stored runs: their draws depend on it
         report = self.progress("generated images", images)
-        self.folder.write(Features(inception.of_generated(method.eval(), self.batches, report)))
+        with cost.timed("features", self.seconds):
+            found = inception.of_generated(method.eval(), self.batches, report)
+        self.folder.write(Features(found))

@@ -154,10 +154,20 @@ def directions() -> dict[str, bool]:
     return {row: fact.higher_is_better for row, fact in metric_facts().items()}
 
 
-def draw(frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str]) -> list[Path]:
-    """Write the figures of these names and return their paths; print which runs are left out."""
+def draw(
+    frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str], x: str = "seconds"
+) -> list[Path]:
+    """Write the figures of these names and return their paths; print which runs are left out.
+
+    Args:
+        frame: what `tidy` returned.
+        out: the folder of run folders.
+        to: where to write.
+        wanted: names of figures.
+        x: what `cost` has on its axis.
+    """
     from results import figures  # which take a second to import, and tables do without
 
     for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
         print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
-    return figures.draw(Runs(out, frame), to, wanted)
+    return figures.draw(Runs(out, frame, x), to, wanted)

@@ -41,11 +41,12 @@ class Runs:
     Attributes:
         out: the folder of run folders.
         frame: what `tidy` returned of it, or some of its rows.
+        x: what the figure `cost` has on its axis: see `results.training_costs.COSTS`.
         facts: of each row of scores.
     """
 
-    def __init__(self, out: Path, frame: pd.DataFrame) -> None:
-        self.out, self.frame, self.facts = Path(out), frame, metric_facts()
+    def __init__(self, out: Path, frame: pd.DataFrame, x: str = "seconds") -> None:
+        self.out, self.frame, self.facts, self.x = Path(out), frame, metric_facts(), x
 
     @cached_property
     def lines(self) -> pd.DataFrame:

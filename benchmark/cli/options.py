@@ -27,11 +27,15 @@ Scores = Annotated[
     str | None, typer.Option(help="Comma-separated names, or all; the usual ones if not given.")
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Where you keep original files.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps (Apple's GPU).")]
 Seeds = Annotated[str | None, typer.Option(help="Like 0-4 or 0,2,7; all if not given.")]
 To = Annotated[
     list[Path] | None,
     typer.Option(help="Write the table there, too: .tex, .md, .csv, .parquet; repeatable."),
+]
+Cost = Annotated[
+    str | None,
+    typer.Option("--x", help="What scores are set against: training's seconds, flops or images."),
 ]
 StudyName = Annotated[
     str | None, typer.Option("--study", help="The name of a study (list studies), or FILE.toml.")

@@ -10,6 +10,7 @@ import typer
 from benchmark.cli.options import (
     RUNS,
     AsJson,
+    Cost,
     Names,
     Out,
     Selection,
@@ -40,11 +41,13 @@ def table(
     train: Annotated[
         bool, typer.Option(help="What training cost and where losses ended, instead of scores.")
     ] = False,
+    x: Cost = None,
     json: AsJson = False,
 ) -> None:
     """Print the table of the runs in a folder."""
     from results.frame import write_rows
     from results.output import print_table, print_trained
+    from results.training_costs import COSTS, with_cost
 
     frame = runs.rows()
     if study is not None:
@@ -58,6 +61,8 @@ def table(
     if train:
         print_trained(frame, runs.out, json)
     else:
+        if x is not None:
+            frame = with_cost(frame, runs.out, parse.one_of("cost", x, [*COSTS]))
         print_table(frame, json, to or [], published)
     if study is not None and not json:
         from benchmark.cluster.status import sentence
@@ -95,13 +100,16 @@ def plot(
     figures: Annotated[
         str | None, typer.Option(help="Comma-separated names of figures; all if not given.")
     ] = None,
+    x: Cost = None,
 ) -> None:
     """Draw figures of the runs in a folder: scores, correlations, ranks, traversals and more."""
     from results.figures import chosen
     from results.output import draw
+    from results.training_costs import COSTS
 
-    wanted = chosen(figures)
-    for path in draw(runs.rows(), runs.out, to or runs.out / "figures", wanted):
+    wanted = chosen("cost" if x and figures is None else figures)
+    over = parse.one_of("cost", x or "seconds", [*COSTS])
+    for path in draw(runs.rows(), runs.out, to or runs.out / "figures", wanted, over):
         print(path)
 
 

@@ -40,7 +40,7 @@ class JobOptions:
         sbatch: its options, by long name; "" for one without a value.
         setup: lines of shell that a job begins with.
         data_dir: where the user keeps original files.
-        device: auto, cpu or cuda.
+        device: auto, cpu, cuda or mps.
     """
 
     on: str

@@ -16,7 +16,7 @@ from results.store import Codes, Traversal
 
 CPU_BATCH = {"float32": 224, "bfloat16": 448}
 """Images at a time: the largest activations of 64x64 stay below what malloc maps anew, 32 MiB."""
-CUDA_BATCH = 4096
+GPU_BATCH = {"cuda": 4096, "mps": 1024}
 RECONSTRUCTED = 10_000
 WIDE = 64
 COLUMNS = 10
@@ -62,7 +62,7 @@ def encode(
 
 
 def _batch_size(batches: Batches) -> int:
-    return CPU_BATCH[batches.precision] if batches.device.type == "cpu" else CUDA_BATCH
+    return (GPU_BATCH | {"cpu": CPU_BATCH[batches.precision]})[batches.device.type]
 
 
 def _codes(method: Method, batch: Batch) -> tuple[NDArray[Any], ...]:
@@ -147,7 +147,7 @@ def strips_around(
     for i, row in enumerate(values):
         there = np.isfinite(row)
         z = z0.repeat(int(there.sum()), 1)
-        z[:, i] = torch.from_numpy(row[there]).to(z)
+        z[:, i] = torch.from_numpy(row[there].astype(np.float32)).to(z)  # MPS has no float64
         with batches.autocast():
             x = method.decode(z)
         strips[i, there] = as_bytes(x)

@@ -93,8 +93,7 @@ def trained_classifier(
         raise UserError(f"{dataset.name} has no factors that an oracle could read")
     path = packed_file.root() / f"oracle-{dataset.name}-{VERSION}.pt"
     torch.manual_seed(0)
-    classifier = FactorClassifier(dataset)
-    classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    classifier = hardware.placed(FactorClassifier(dataset), device)
     if not path.exists():
         _train(classifier, dataset, path, stop, begin("oracle", STEPS))
     state = read(path, device, "weights", "accuracy")

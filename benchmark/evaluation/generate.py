@@ -14,10 +14,12 @@ from torch import Tensor
 from benchmark.evaluation.factor_classifier import FactorClassifier
 from benchmark.training.batches import Batches, in_batches
 from methods.base import Method
+from methods.posthoc import PostHoc
 from results.store import Generated
 
 GENERATED = 20_000
-BATCH = {"cpu": 256, "cuda": 4096}
+POSTHOC_TEST, POSTHOC_BATCH = 4_096, 256
+BATCH = {"cpu": 256, "cuda": 4096, "mps": 1024}
 """The draws depend on it."""
 
 
@@ -58,3 +60,12 @@ def pairs(method: Method, batches: Batches, rows: NDArray[np.int64]) -> tuple[Te
         z = method.sample(len(rows), batches.device)
         return z, method.decode(z)
     return method.encode(batches.batch(method, rows)), batches.images(rows)
+
+
+@torch.no_grad()
+def posthoc_error(reader: PostHoc, device: torch.device) -> float:
+    """Return the error of an encoder that was fitted post hoc, on fresh samples; torch's chance."""
+    z = reader.sample(POSTHOC_TEST, device)
+    # The images of all at once would take gigabytes.
+    errors = [reader.eval().error(part).mean() for part in torch.split(z, POSTHOC_BATCH)]
+    return float(torch.stack(errors).mean())

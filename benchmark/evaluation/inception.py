@@ -30,7 +30,7 @@ URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{WEIGH
 LACKING = "needs the weights of torch-fidelity's Inception"
 UNCOMPUTED = "needs Inception's features of its images: the command that made the run computes them"
 IMAGES = 10_000
-BATCH = {"cpu": 32, "cuda": 256}
+BATCH = {"cpu": 32, "cuda": 256, "mps": 64}
 
 Features = NDArray[np.float32]
 

@@ -36,12 +36,13 @@ class Track:
         """
         scores = [one for one in self.scores if not (one.of_generator or one.of_images)]
         rows = batches.dataset.table_rows(TRACKED_IMAGES)
-        devices = [batches.device] if batches.device.type == "cuda" else []
+        kind = batches.device.type
+        gpus = [] if kind == "cpu" else [batches.device]
 
         def track(step: int) -> None:
             if not self.every or step % self.every:
                 return
-            with torch.random.fork_rng(devices):
+            with torch.random.fork_rng(gpus, device_type=kind):
                 codes = encode(method, batches, rows)
             method.train()
             subject = encoded(batches.dataset, codes)

@@ -155,7 +155,7 @@ def measure(
     cls = METHODS[name].value
     model: Method = cls(batches.dataset.spec, **defaults(cls, dataset)).to(device).train()
     plain = plain_step(copy.deepcopy(model), batches.training_batch(model, 0))
-    ours = model.to(memory_format=torch.channels_last)
+    ours = hardware.placed(model, device)
     fast, operations = suite_step(ours, batches), operations_of(plain)
 
     def next_batch(i: int) -> Batch:

@@ -228,17 +228,13 @@ def pace_of(run: Run, data_dir: Path | None, device: torch.device, rounds: Round
     dataset = images_of(run.dataset, data_dir)
     batches = Batches(dataset, device, hardware.precision(run.precision, device))
     torch.manual_seed(0)
-    method = reader = _placed(run.cls(dataset.spec, **run.settings), device)
+    method = reader = hardware.placed(run.cls(dataset.spec, **run.settings), device)
     step, posthoc = step_seconds(method, batches, rounds), 0.0
     if not method.encodes and method.decodes:
-        reader = _placed(PostHoc(dataset.spec, method), device)
+        reader = hardware.placed(PostHoc(dataset.spec, method), device)
         posthoc = step_seconds(reader, batches, rounds)
     image = image_seconds(reader, batches, rounds) if reader.encodes else 0.0
     return Pace(step, posthoc, image, len(reader.informative))
-
-
-def _placed(method: Method, device: torch.device) -> Method:
-    return method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def image_seconds(reader: Method, batches: Batches, rounds: Rounds) -> float:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.training import hardware
 from benchmark.training.hardware import Precision, autocast
 from datasets.base import Dataset
 from methods.base import Batch, Method
@@ -67,10 +68,9 @@ class Batches:
         self.dataset, self.device = dataset, device
         self.precision, self.seed = precision, seed
         self._packed: Tensor | None = None
-        if device.type == "cuda" and not dataset.on_the_fly:
-            free, _ = torch.cuda.mem_get_info(device)
-            if dataset.packed.nbytes <= free // 2:
-                self._packed = torch.from_numpy(dataset.packed[:]).to(device)
+        on_gpu = device.type != "cpu" and not dataset.on_the_fly
+        if on_gpu and dataset.packed.nbytes <= hardware.memory_for_images(device):
+            self._packed = torch.from_numpy(dataset.packed[:]).to(device)
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the context in which nets run on batches."""

@@ -24,7 +24,11 @@ def versions() -> dict[str, str]:
 def describe(device: torch.device) -> dict[str, str | int]:
     """Return the processor, its threads, and the device that trained."""
     cpu = torch.cpu.get_capabilities().get("cpu_name", platform.processor())
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(cpu)
+    name = str(cpu)
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        name = torch.backends.mps.get_name()
     return {
         "system": platform.system(),
         "architecture": platform.machine(),

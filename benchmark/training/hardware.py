@@ -3,9 +3,10 @@
 import ctypes
 import platform
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
+from torch import nn
 
 from benchmark.registry import unknown
 
@@ -14,6 +15,8 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 # Of glibc's malloc.h; the C library takes no larger mapping threshold than this.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEEP_FREED = 32 * 2**20, 2**31 - 1
+MPS_TENSOR = 2**32 - 1
+"""Bytes of the largest tensor on MPS: https://github.com/pytorch/pytorch/issues/143859."""
 
 
 def prepare() -> None:
@@ -54,12 +57,13 @@ def set_malloc_thresholds(mapped: int, trimmed: int) -> None:
 
 
 def device(name: str) -> torch.device:
-    """Return the device called `name`; `auto` is a GPU if there is one.
+    """Return the device called `name`; `auto` is a GPU if there is one: Nvidia's, or Apple's (mps).
 
     Raises:
         UserError: there is no such device here.
     """
-    here = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    available = {"mps": torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
+    here = ["cpu", *(name for name, there in available.items() if there)]
     if name == "auto":
         return torch.device(here[-1])
     if name not in here:
@@ -71,11 +75,12 @@ def precision(name: str, device: torch.device) -> Precision:
     """Return what `name` means there; `auto` is bfloat16 where the hardware multiplies it.
 
     Raises:
-        UserError: the device does not have it; only an NVIDIA GPU has tf32.
+        UserError: the device does not have it; only an NVIDIA GPU has tf32, and MPS float32 alone.
     """
     if name == "auto":
         return "bfloat16" if _fast_bfloat16(device) else "float32"
-    there = ["float32", *(["tf32"] if device.type == "cuda" else []), "bfloat16"]
+    choices = {"cuda": ["float32", "tf32", "bfloat16"], "mps": ["float32"]}
+    there = choices.get(device.type, ["float32", "bfloat16"])
     if name not in there:
         raise unknown(f"precision on {device.type}", name, ["auto", *there])
     return name  # type: ignore[return-value]
@@ -84,6 +89,8 @@ def precision(name: str, device: torch.device) -> Precision:
 def _fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "mps":
+        return False
     capable = torch.cpu.get_capabilities()
     return bool(capable.get("avx512_bf16") or capable.get("amx_bf16"))
 
@@ -91,3 +98,26 @@ def _fast_bfloat16(device: torch.device) -> bool:
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
     """Return the context in which nets run; losses are float32 in either."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def placed(module: Module, device: torch.device) -> Module:
+    """Return the module on the device, with images in the layout that convolutions are fast in.
+
+    On MPS, gradients of batch norm are wrong with channels last, and those of convolutions slow:
+    https://github.com/pytorch/pytorch/issues/175189 and 193349.
+    """
+    layout = torch.contiguous_format if device.type == "mps" else torch.channels_last
+    return module.to(device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+
+
+def memory_for_images(device: torch.device) -> int:
+    """Return how many bytes of images may stay in the memory of a GPU; none of a CPU's."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    if device.type == "mps":
+        free = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        return min(free // 2, MPS_TENSOR)
+    return 0

@@ -193,8 +193,9 @@ class Training:
             "summed": self.tally.steps,
             "seconds": self.seconds,
         }
-        if self.device.type == "cuda":
-            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
+        if self.device.type != "cpu":
+            gpu = torch.get_device_module(self.device)
+            state[f"random_{self.device.type}"] = gpu.get_rng_state(self.device)
         with written(self.checkpoint) as path:
             torch.save(state, path)
 
@@ -212,8 +213,9 @@ class Training:
         self.tally = Tally(sums, state["finite"].to(self.device), state["summed"])
         self.seconds = state["seconds"]
         torch.set_rng_state(state["random"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        if self.device.type != "cpu":
+            gpu = torch.get_device_module(self.device)
+            gpu.set_rng_state(state[f"random_{self.device.type}"], self.device)
         return int(state["step"])
 
 

@@ -91,8 +91,9 @@ def _pace(folder: Folder) -> Pace | None:
         train, rows = record["train"], record["rows"]
         seconds = float(train.get("seconds", 0))
         rate = float(train.get("steps_per_second", 0))
+        stages = sum(value for name, value in train.items() if name.endswith("_seconds"))
         # The rows of one metric all say what the metric took.
-        rest = float(train.get("posthoc_seconds", 0)) + sum({row["seconds"] for row in rows})
+        rest = float(stages) + sum({row["seconds"] for row in rows})
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return Pace(1 / rate if rate else 0.0, rest, seconds + rest)
