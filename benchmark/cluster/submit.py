@@ -55,6 +55,7 @@ def run(planned: Comparison, out: Path, options: JobOptions, *, dry_run: bool, j
         return 0
     states = planned.states(out, release_dead(out))
     print(sentence(states), file=sys.stderr)
+    comparison.say_lacking(states)
     if options.on == "debug":
         failed = comparison.run(planned, out, options.data_dir, options.retry)
         comparison.show(planned, out, json)
@@ -72,7 +73,7 @@ def run(planned: Comparison, out: Path, options: JobOptions, *, dry_run: bool, j
             print(f"detached; the jobs go on: {_how_to_see(out)}", file=sys.stderr)
         raise
     comparison.show(planned, out, json)
-    return sum(one.state != "done" for one in ended)
+    return sum(one.state != "done" or one.lacks_scores for one in ended)
 
 
 def _preview(planned: Comparison, out: Path, options: JobOptions) -> None:
@@ -111,6 +112,7 @@ def _submit(
         wanted=planned.wanted,
         scores=planned.scores,
         track=planned.track,
+        keep=planned.keep,
         names=tuple(planned.names(out)),
         cluster=site.cluster,
         clusters=_clusters(options.sbatch),
