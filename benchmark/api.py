@@ -13,7 +13,9 @@ from benchmark.config.parse import Names, Seeds
 from benchmark.config.plan import Plan
 from benchmark.config.score import Scoring
 from benchmark.errors import UserError, unknown
+from results.arrays import FILES
 from results.frame import tidy
+from results.kept import require
 from results.store import Codes, Folder
 
 if TYPE_CHECKING:
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(Plan, Scoring):
-    """The options of `run`: those about runs and about scores, and where it trains."""
+    """The options of `run`: those about runs and scores, where it trains, and what it keeps."""
 
     device: str = "auto"
     track: int = 0
+    keep: str = "weights"
     data_dir: str | Path | None = None
 
 
@@ -49,8 +52,8 @@ def run(
         study: the name of a study, or its file, instead of `methods`.
         out: the folder of run folders.
         options: `budget`, `settings` (by method and hyper-parameter, one value or a list),
-            `precision`, `sees`, `reference`, `side`, `factors`, `rows`, `device`, `data_dir` and
-            `track`, as on the command line.
+            `precision`, `sees`, `reference`, `side`, `factors`, `rows`, `device`, `data_dir`,
+            `track` and `keep`, as on the command line.
 
     Returns:
         one row per run and metric: dataset, method, settings, seed, metric, value, reason, ...
@@ -73,7 +76,7 @@ def run(
         raise unknown("option", name, known)
     options |= {"methods": methods, "datasets": datasets, "metrics": metrics}
     given = Options(seeds=seeds, steps=steps, study=study, **options)
-    requested = comparison.plan(given.parse(), given, given.device, given.track)
+    requested = comparison.plan(given.parse(), given, given.device, given.track, given.keep)
     comparison.run(requested, Path(out), None if given.data_dir is None else Path(given.data_dir))
     rows = [row for score in requested.scores for row in score.row_names]
     frame = tidy(Path(out), {"metric": rows})
@@ -139,6 +142,7 @@ class LoadedRun:
     @property
     def codes(self) -> Codes:
         """The codes (M, L) of images, and the rows (M,) of the data set that these are."""
+        require(self.folder, FILES[Codes].name)
         return self.folder.read(Codes)
 
     def method(self, data_dir: str | Path | None = None) -> "Trained":

@@ -18,13 +18,16 @@ from benchmark.config.applicable import check_fits, unscored
 from benchmark.config.run import Run
 from benchmark.config.score import Score, Scoring
 from benchmark.config.study import Study
+from benchmark.evaluation.score import wanted
 from benchmark.evaluation.tracking import Track
 from benchmark.registry import UserError
-from benchmark.runner import Context, execute, wanted
+from benchmark.runner import Context, execute
 from benchmark.training import hardware, progress
 from benchmark.training.loop import Stopped
 from benchmark.training.time_left import Kind, Remaining, paces
 from datasets import Dataset, load
+from results import kept
+from results.kept import Keep, NotKept
 from results.output import show_runs
 from results.state import RunState, Wanted
 
@@ -41,12 +44,14 @@ class Comparison:
         scores: that each should have.
         device: where they are trained.
         track: scores are taken every so many training steps, too; 0: only at the end.
+        keep: what stays in a run's folder once it is scored.
     """
 
     runs: tuple[Run, ...]
     scores: tuple[Score, ...]
     device: torch.device
     track: int = 0
+    keep: Keep = "weights"
 
     @property
     def wanted(self) -> Wanted:
@@ -81,17 +86,20 @@ class Comparison:
         return replace(self, runs=tuple(left))
 
 
-def plan(study: Study, scoring: Scoring, device: str = "auto", track: int = 0) -> Comparison:
+def plan(
+    study: Study, scoring: Scoring, device: str = "auto", track: int = 0, keep: str = "weights"
+) -> Comparison:
     """Return the comparison of a study's runs.
 
     Raises:
         UserError: a name or a value that cannot be.
     """
+    stays = kept.parse(keep)
     scores, where = scoring.scores(study.quick, study.metrics), hardware.device(device)
     runs = tuple(study.runs())
     for name in {run.precision for run in runs}:
         hardware.precision(name, where)
-    return Comparison(runs, tuple(scores), where, track)
+    return Comparison(runs, tuple(scores), where, track, stays)
 
 
 def run(comparison: Comparison, out: Path, data_dir: Path | None, retry: bool = False) -> int:
@@ -108,6 +116,7 @@ def run(comparison: Comparison, out: Path, data_dir: Path | None, retry: bool = 
     """
     check_folder(out)
     found = comparison.states(out, release_dead(out))
+    say_lacking(found)
     for now in found:
         if now.damaged:
             print(f"left out: {now.why}", file=sys.stderr)
@@ -115,7 +124,15 @@ def run(comparison: Comparison, out: Path, data_dir: Path | None, retry: bool = 
             print(f"{now.run} failed before; --retry runs it again", file=sys.stderr)
     todo = comparison.left(found, retry, held=True)
     complete(todo, load_datasets(todo, data_dir), out)
-    return sum(one.folder(out).state != "done" for one in comparison.runs)
+    failed = sum(one.folder(out).state != "done" for one in comparison.runs)
+    return failed + sum(now.lacks_scores for now in comparison.states(out, {}))
+
+
+def say_lacking(found: Sequence[RunState]) -> None:
+    """Say which runs cannot have the scores that are wanted, and why."""
+    for now in found:
+        if now.lacks_scores:
+            print(f"left out: {now.why}", file=sys.stderr)
 
 
 def check_folder(out: Path) -> None:
@@ -157,7 +174,7 @@ def _execute(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> Co
     remaining = Remaining(todo.steps, pace)
     with stoppable() as stop, Leases(out).owner(Owner()) as own:
         track = Track(todo.track, todo.scores)
-        context = Context(out, todo.device, stop, track, own.verify)
+        context = Context(out, todo.device, stop, track, own.verify, todo.keep)
         for one, waiting in zip(todo.runs, todo.steps, strict=True):
             name = one.folder(out).name
             if not own.take([name], {}):
@@ -168,6 +185,8 @@ def _execute(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> Co
                 with progress.bar(one, remaining) as begin:
                     folder = execute(one, datasets[one.dataset], todo.scores, context, begin)
                 print(folder.summary(), file=sys.stderr, flush=True)
+            except NotKept as error:
+                print(f"left out: {error}", file=sys.stderr, flush=True)
             except Lost:
                 others.append(one)
             finally:

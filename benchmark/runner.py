@@ -3,7 +3,7 @@
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from benchmark.evaluation import inception, pictures
 from benchmark.evaluation.encode import decodes_codes, encode, reconstruct, rows_to_encode, traverse
 from benchmark.evaluation.factor_classifier import trained_classifier
 from benchmark.evaluation.generate import generate, makes_images, posthoc_error
-from benchmark.evaluation.score import Subjects, replaced
+from benchmark.evaluation.score import Subjects, missing, replaced
 from benchmark.evaluation.tracking import NEVER, Track
 from benchmark.training import cost, environment, hardware
 from benchmark.training.batches import Batches
@@ -28,9 +28,10 @@ from datasets import Dataset
 from datasets.base import TABLE_ROWS
 from methods.base import Method
 from methods.posthoc import PostHoc
+from results import kept
 from results.arrays import Features
 from results.atomic import written
-from results.state import Wanted, lacking
+from results.kept import Keep
 from results.store import Codes, Folder, Generated
 
 FIT_IMAGES = 10_000
@@ -48,6 +49,7 @@ class Context:
         track: the scores to take while methods train.
         verify: called with a run's name before its checkpoint, model or scores are written; raises
             if the run is no longer this process's.
+        keep: what stays in a run's folder once it is scored.
     """
 
     out: Path
@@ -55,17 +57,7 @@ class Context:
     stop: Callable[[], bool] = lambda: False
     track: Track = NEVER
     verify: Callable[[str], None] = lambda run: None
-
-
-def wanted(scores: Iterable[Score]) -> Wanted:
-    """Return the rows of these scores that a finished run has."""
-    return Wanted(frozenset().union(*(score.signs for score in scores)), inception.awaited())
-
-
-def missing(run: Run, out: Path, scores: Sequence[Score]) -> list[Score]:
-    """Return the scores that the folder lacks a row of under today's protocol."""
-    rows = lacking(run.folder(out).path, wanted(scores))
-    return [score for score in scores if not score.signs.isdisjoint(rows)]
+    keep: Keep = "weights"
 
 
 def execute(
@@ -81,12 +73,14 @@ def execute(
 
     Raises:
         Stopped: `context.stop` said so; the checkpoint is written.
+        NotKept: a score needs what was not kept of a finished run: it is never trained again.
         UserError: files that cannot be written, or a setting that the method refuses.
     """
     folder = run.folder(context.out)
-    todo = missing(run, context.out, scores)
+    todo = missing(folder, scores)
     if folder.scores is not None and not todo:
         return folder
+    kept.require(folder, *(score.file for score in todo))
     hardware.prepare()
     try:
         Execution(run, dataset, context, begin).complete(todo)
@@ -136,7 +130,10 @@ class Execution:
         rows = Subjects(self.folder, self.dataset).rows(todo, self.run.seed)
         self.verify()
         train = record["train"] | self.seconds
-        self.folder.finish({**record, "rows": replaced(record["rows"], rows), "train": train})
+        keep = min(kept.kept(self.folder), self.context.keep, key=kept.KEEPS.index)
+        record |= {"rows": replaced(record["rows"], rows), "train": train, "kept": keep}
+        self.folder.finish(record)
+        kept.remove(self.folder, keep)
 
     def learn(self, encoded: bool) -> dict[str, float]:
         """Train and, if `encoded`, encode and traverse; return what the training took and gave."""
@@ -210,6 +207,7 @@ class Execution:
             state = read(model, self.context.device, "method", "train")
             method.load_state_dict(state["method"])
             return dict(state["train"])
+        kept.require(self.folder, model.name)
         self.seed(stage)
         train = self.by_steps(method, stage, steps) if method.optimisers() else self.fit(method)
         method.zero_grad(set_to_none=True)

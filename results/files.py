@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from benchmark.registry import UserError
 from results.atomic import write_text, written
 
 Shape = Mapping[str, Any]
+SMALL = 4_096
+"""Bytes of an array that is not worth compressing."""
 REMEDY = "remove its folder, and the same command makes the run again"
 
 
@@ -76,24 +79,25 @@ def read_arrays(
 
 
 def write_arrays(
-    path: Path, *, packed: bool = False, **arrays: NDArray[Any] | Sequence[str]
+    path: Path, *, compression: str = "lzf", **arrays: NDArray[Any] | Sequence[str]
 ) -> None:
     """Write arrays, and sequences of str, to an HDF5 file; UserError if the system refuses.
 
     Args:
         path: the file.
-        packed: whether to compress.
+        compression: a filter of h5py, for arrays of more than `SMALL` bytes.
         arrays: by name.
     """
+    # HDF5 crashes on compressed arrays where the disk is full, so that Python writes its bytes.
+    whole = BytesIO()
+    with h5py.File(whole, "w") as file:
+        for name, array in arrays.items():
+            kind = None if isinstance(array, np.ndarray) else h5py.string_dtype()
+            large = isinstance(array, np.ndarray) and array.nbytes > SMALL
+            how = {"compression": compression, "shuffle": True} if large else {}
+            file.create_dataset(name, data=array, dtype=kind, **how)
     with written(path) as temporary:
-        try:
-            with h5py.File(temporary, "w") as file:
-                for name, array in arrays.items():
-                    kind = None if isinstance(array, np.ndarray) else h5py.string_dtype()
-                    how = "gzip" if packed and np.size(array) else None
-                    file.create_dataset(name, data=array, dtype=kind, compression=how)
-        except RuntimeError as error:  # how h5py reports a disk that fills up on closing
-            raise OSError(str(error)) from error
+        temporary.write_bytes(whole.getbuffer())
 
 
 def check(found: Any, shape: Any, where: str, error: type[Exception] = UserError) -> None:

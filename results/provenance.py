@@ -9,6 +9,7 @@ from benchmark.config.parse import BUDGETS, spans
 from benchmark.registry import GENERATOR, METRICS
 from results.frame import settings_text
 from results.runs import Runs, rows_of
+from results.store import Folder
 
 
 def sources(runs: Runs, known: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:
@@ -30,18 +31,11 @@ def sources(runs: Runs, known: Mapping[tuple[str, str], str]) -> list[dict[str, 
 
 def commands(runs: Runs) -> list[str]:
     """Return the commands that make all runs again."""
-    scored = ",".join(_metrics(runs.lines["metric"]))
-    tail = f" --metrics {scored}" if scored else ""
-    if runs.lines["metric"].str.endswith(GENERATOR).any():
-        tail += " --side both"
+    tail = _scored(runs.lines["metric"])
     seeds: dict[tuple[str, ...], list[int]] = {}
     for config in runs.configs.values():
         run = config["run"]
-        method, given = run["method"], run["settings"]
-        sets = [f"{method}.{k}={settings_text({k: v}).split('=', 1)[1]}" for k, v in given.items()]
-        options = ["--datasets", run["dataset"], *_budget(run), "--precision", run["precision"]]
-        options += [option for text in sorted(sets) for option in ("--set", text)]
-        seeds.setdefault((method, *options), []).append(run["seed"])
+        seeds.setdefault((run["method"], *_options(run)), []).append(run["seed"])
     joined: dict[tuple[str, ...], list[str]] = {}
     for (method, *options), numbers in seeds.items():
         joined.setdefault((*options, "--seeds", spans(numbers)), []).append(method)
@@ -53,6 +47,17 @@ def commands(runs: Runs) -> list[str]:
     ]
 
 
+def command(folder: Folder) -> str:
+    """Return the command that makes a run again, in place of what is in its folder."""
+    config, rows = folder.config, (folder.scores or {"rows": []})["rows"]
+    run = config["run"] | {"precision": config.get("precision", config["run"]["precision"])}
+    words = ["--methods", run["method"], *_options(run), "--seeds", str(run["seed"])]
+    words += ["--no-reference", "--out", str(folder.path.parent)]
+    tail = _scored(row["metric"] for row in rows)
+    remove = shlex.join(["rm", "-r", str(folder.path)])
+    return f"{remove} && python -m benchmark run {shlex.join(words)}{tail}"
+
+
 def versions(runs: Runs) -> list[tuple[str, str, int]]:
     """Return what the runs were made with: name, version, and how many runs record it."""
     counts = Counter(
@@ -62,6 +67,22 @@ def versions(runs: Runs) -> list[tuple[str, str, int]]:
         for name, value in config.get(part, {}).items()
     )
     return [(name, value, n) for (name, value), n in sorted(counts.items())]
+
+
+def _options(run: Mapping[str, Any]) -> list[str]:
+    """Return the options of a run that are not its method, its seed or its scores."""
+    method, given = run["method"], run["settings"]
+    sets = [f"{method}.{k}={settings_text({k: v}).split('=', 1)[1]}" for k, v in given.items()]
+    options = ["--datasets", run["dataset"], *_budget(run), "--precision", run["precision"]]
+    return options + [option for text in sorted(sets) for option in ("--set", text)]
+
+
+def _scored(rows: Iterable[str]) -> str:
+    """Return the options that score runs by the metrics of these rows."""
+    there = set(rows)
+    found = ",".join(_metrics(there))
+    side = " --side both" if any(row.endswith(GENERATOR) for row in there) else ""
+    return (f" --metrics {found}" if found else "") + side
 
 
 def _budget(run: Mapping[str, Any]) -> list[str]:

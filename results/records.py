@@ -16,6 +16,7 @@ CONFIG: Shape = {
         "precision": str,
     },
     "key": str,
+    "precision?": str,
     "sees": str,
     "representation": str,
     "versions?": dict,
@@ -30,4 +31,4 @@ ROW: Shape = {
     "seconds": NUMBER,
     "images": int,
 }
-SCORED: Shape = {"rows": [ROW], "train": dict}
+SCORED: Shape = {"rows": [ROW], "train": dict, "kept?": str}

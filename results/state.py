@@ -4,11 +4,12 @@
 """
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from results import kept
 from results.atomic import SCORES
 from results.store import Folder
 
@@ -24,10 +25,12 @@ class Wanted:
     Attributes:
         rows: (metric, protocol) of each; none: a finished run is done whatever its scores.
         again: beginnings of the reasons for which a row without a value is computed again.
+        files: that of the run's folder which each metric is computed of.
     """
 
     rows: frozenset[tuple[str, str]] = frozenset()
     again: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 ANY = Wanted()
@@ -40,7 +43,8 @@ class RunState:
     Attributes:
         run: the name of its folder.
         state: one of `STATES`.
-        why: why it failed, or where it is; "" if there is nothing to say.
+        why: why it failed, or where it is; of a done run, why it cannot have the wanted scores; ""
+            if there is nothing to say.
         log: the last lines that a failed run wrote.
         damaged: whether a file of it cannot be read.
     """
@@ -50,6 +54,11 @@ class RunState:
     why: str = ""
     log: str = ""
     damaged: bool = False
+
+    @property
+    def lacks_scores(self) -> bool:
+        """Whether it is done without wanted scores, which need what was not kept."""
+        return self.state == "done" and bool(self.why)
 
     def is_left(self, retry: bool = False) -> bool:
         """Return whether somebody should run it; one that failed only if `retry` says so.
@@ -70,12 +79,15 @@ def state_of(folder: Path, wanted: Wanted, held: RunState | None = None) -> RunS
     name = folder.name
     if held is not None:
         return held
-    if wanted.rows and not lacking(folder, wanted):
+    left = lacking(folder, wanted)
+    if wanted.rows and not left:
         return RunState(name, "done")
     run = Folder(folder)
     state, why, *_ = run.outcome()
-    if state == "done" and not wanted.rows:
-        return RunState(name, "done")
+    if state == "done":
+        why = kept.refusal(run, *{wanted.files[row] for row, _ in left if row in wanted.files})
+        if why or not wanted.rows:
+            return RunState(name, "done", why)
     if state == "broken":
         return RunState(name, "failed", why, damaged=True)
     if state == "failed" or state == "diverged":

@@ -107,7 +107,7 @@ class Folder:
 
         Args:
             record: {"rows": [{"metric", "value", "reason", "protocol", "seconds", "images"}, ...],
-                "train": {...}}.
+                "train": {...}, "kept": scores, codes or weights}; without `kept`, all is.
 
         Raises:
             ValueError: `record` lacks something a table needs.
@@ -196,7 +196,7 @@ class Folder:
         there = {name: array for name, array in there.items() if array is not None}
         check_shapes(there, file.shapes)
         stored = {name: array if file.shapes[name] else [array] for name, array in there.items()}
-        write_arrays(self.path / file.name, packed=file.packed, **stored)
+        write_arrays(self.path / file.name, compression=file.compression, **stored)
 
     def read(self, kind: type[A]) -> A:
         """Read the file of these arrays; UserError if it is missing or damaged."""

@@ -37,6 +37,7 @@ PRECISION = "auto (the default), float32, tf32 (on an NVIDIA GPU) or bfloat16."
 REFERENCE = "Add what untrained, random and true codes score."
 TRACK = "Score every so many training steps, too; 0: never."
 SBATCH = "Any option of sbatch, like qos=low; repeated."
+KEEP = "What stays of a run once it is scored: scores; codes, too; or weights, everything."
 TIME = "Minutes until a job is interrupted and requeued."
 
 
@@ -112,6 +113,7 @@ def run(
     sees: Supervision = None,
     reference: Annotated[bool, typer.Option(help=REFERENCE)] = True,
     track: Annotated[int, typer.Option(help=TRACK, min=0)] = 0,
+    keep: Annotated[str, typer.Option(help=KEEP)] = "weights",
     json: AsJson = False,
 ) -> None:
     """Train and score methods on data sets; the same command again does only what is missing."""
@@ -124,7 +126,8 @@ def run(
     from benchmark import comparison  # which imports torch
 
     where = "auto" if jobs.on == "slurm" else device
-    requested = comparison.plan(planned, Scoring(metrics, side, factors, rows), where, track)
+    scoring = Scoring(metrics, side, factors, rows)
+    requested = comparison.plan(planned, scoring, where, track, keep)
     if jobs.on is None and not jobs.dry_run:
         jobs.refuse()
         failed = comparison.run(requested, out, data_dir, jobs.retry)

@@ -88,7 +88,7 @@ def main(folder: Path, json: bool) -> int:
 
     rows = [metric for metric, _ in submission.wanted.rows]
     show_runs(submission.names, rows, submission.out, json, submission.track > 0)
-    return int(any(one.state != "done" for one in ended))
+    return int(any(one.state != "done" or one.lacks_scores for one in ended))
 
 
 def stop(submission: Submission) -> None:

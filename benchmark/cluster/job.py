@@ -31,6 +31,7 @@ from benchmark.cluster.submission import Submission, read
 from benchmark.errors import UserError, traceback_end
 from datasets import load, packed_file
 from results.atomic import write_text
+from results.kept import NotKept
 from results.state import state_of
 from results.store import Folder
 
@@ -220,7 +221,7 @@ def train(run: dict[str, Any], submission: Submission, stop: Stop, own: OwnLease
         _execute(run, submission, stop, own, starts)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
-        return ""
+        return folder.state if isinstance(error, NotKept) else ""
     if not stop():
         starts.unlink(missing_ok=True)
     print(f"{folder.name}: {'saved' if stop() else folder.state}", flush=True)
@@ -234,7 +235,7 @@ def _execute(
 
     Raises:
         Lost: another process has taken it over.
-        UserError: its folder cannot be written to.
+        UserError: NotKept, or its folder cannot be written to.
     """
     from benchmark.config.applicable import check_fits
     from benchmark.config.run import Run
@@ -244,8 +245,8 @@ def _execute(
     from benchmark.training.loop import Stopped
 
     found, options = Run(**run["run"]), submission.options
-    track = Track(submission.track, submission.scores)
-    context = Context(submission.out, hardware.device(options.device), stop, track, own.verify)
+    track, device = Track(submission.track, submission.scores), hardware.device(options.device)
+    context = Context(submission.out, device, stop, track, own.verify, submission.keep)
     report = progress.lines(f"{found.dataset} {found.method} seed {found.seed}")
     reason = log = ""
     try:
@@ -259,7 +260,7 @@ def _execute(
         execute(found, dataset, submission.scores, context, report)
     except Stopped:
         pass
-    except Lost:
+    except (Lost, NotKept):
         raise
     except UserError as error:
         reason, log = str(error), traceback_end()

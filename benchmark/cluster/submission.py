@@ -20,6 +20,7 @@ from benchmark.cluster.leases import Process, process
 from benchmark.config.score import Score
 from benchmark.registry import UserError
 from results.atomic import write_text
+from results.kept import Keep
 from results.state import ANY, Wanted
 from results.store import Folder
 
@@ -65,6 +66,7 @@ class Submission:
         wanted: the rows of scores that a finished run has.
         scores: those that the rows are of.
         track: scores are taken every so many training steps, too; 0: only at the end.
+        keep: what stays in a run's folder once it is scored.
         names: of all runs of the command, those that were done before included.
         submitter: the process that submitted it.
         cluster: Slurm's name for itself.
@@ -80,6 +82,7 @@ class Submission:
     wanted: Wanted = ANY
     scores: tuple[Score, ...] = ()
     track: int = 0
+    keep: Keep = "weights"
     names: tuple[str, ...] = ()
     submitter: Process = field(default_factory=process)
     cluster: str = ""

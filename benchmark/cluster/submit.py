@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmark import comparison
+from benchmark import comparison, disk
 from benchmark.cluster import follow, slurm
 from benchmark.cluster.job import WITH_STDIN
 from benchmark.cluster.leases import Leases, Owner, OwnLeases, Process, process
@@ -25,6 +25,7 @@ from benchmark.config.run import Run
 from benchmark.registry import UserError, unknown
 from benchmark.training import time_left
 from results.state import state_of
+from results.terminal import console
 
 PLACES = ("slurm", "local", "debug")
 MOST_WORKERS = 4
@@ -55,6 +56,7 @@ def run(planned: Comparison, out: Path, options: JobOptions, *, dry_run: bool, j
         return 0
     states = planned.states(out, release_dead(out))
     print(sentence(states), file=sys.stderr)
+    comparison.say_lacking(states)
     if options.on == "debug":
         failed = comparison.run(planned, out, options.data_dir, options.retry)
         comparison.show(planned, out, json)
@@ -72,11 +74,11 @@ def run(planned: Comparison, out: Path, options: JobOptions, *, dry_run: bool, j
             print(f"detached; the jobs go on: {_how_to_see(out)}", file=sys.stderr)
         raise
     comparison.show(planned, out, json)
-    return sum(one.state != "done" for one in ended)
+    return sum(one.state != "done" or one.lacks_scores for one in ended)
 
 
 def _preview(planned: Comparison, out: Path, options: JobOptions) -> None:
-    """Print what there is to submit, and how long it takes."""
+    """Print what there is to submit, how long it takes, and what disk all runs take."""
     states = planned.states(out, current(out))
     todo = planned.left(states, options.retry)
     print(sentence(states))
@@ -85,6 +87,8 @@ def _preview(planned: Comparison, out: Path, options: JobOptions) -> None:
         return
     print(f"to submit: {len(todo.runs):,} runs in {-(-len(todo.runs) // options.pack):,} jobs")
     print(time_left.estimate(todo.steps, out))
+    for line in disk.lines(planned, out):
+        console().print(line)
 
 
 def _submit(
@@ -111,6 +115,7 @@ def _submit(
         wanted=planned.wanted,
         scores=planned.scores,
         track=planned.track,
+        keep=planned.keep,
         names=tuple(planned.names(out)),
         cluster=site.cluster,
         clusters=_clusters(options.sbatch),

@@ -58,7 +58,8 @@ class Run:
         """Return what its `run.json` contains: the run, and what its method is.
 
         Args:
-            precision: what it trains in: auto is float32 or bfloat16 there.
+            precision: what it trains in: auto is float32 or bfloat16 there; as given it is stated,
+                too.
         """
         from methods.base import defaults  # which imports torch
 
@@ -68,6 +69,7 @@ class Run:
         return {
             "run": asdict(self) | stated | {"version": self.version},
             "key": self.key,
+            "precision": self.precision,
             "sees": self.cls.sees,
             "representation": self.cls.representation(),
             "sources": {

@@ -12,6 +12,7 @@ from benchmark.errors import unknown
 from benchmark.registry import GENERATOR, METRICS, Entry
 from datasets.base import TABLE_ROWS
 from metrics.base import needs, row_names, usual
+from results.arrays import FILES, Codes, Features, Generated
 
 Side = Literal["encoder", "generator"]
 SIDES: dict[str, tuple[Side, ...]] = {
@@ -66,6 +67,12 @@ class Score:
         """Whether it is of a table of real images' codes, which may be of some rows only."""
         coded = not {"codes", "c1"}.isdisjoint(needs(self.entry.value))
         return coded and not self.of_generator
+
+    @property
+    def file(self) -> str:
+        """The file of a run's folder that it is computed of."""
+        kind = Features if self.of_images else Generated if self.of_generator else Codes
+        return FILES[kind].name
 
     @property
     def row_names(self) -> tuple[str, ...]:

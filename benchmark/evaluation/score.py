@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,9 @@ from benchmark.registry import METHODS, UserError
 from datasets import Dataset, Spec, load
 from datasets.base import TABLE_ROWS
 from metrics.base import REASONS, Detailed, inapplicable, needs, score
+from results import kept
 from results.arrays import Features
+from results.state import Wanted, lacking
 from results.store import Codes, Folder, Generated, folders
 
 Arrays = dict[str, NDArray[Any]]
@@ -55,6 +57,21 @@ class Subject:
         kept = factors.seen(self.arrays["factors"], self.spec, wanted.factors)
         names = [self.spec.factor_names[column] for column in columns]
         return names, self.arrays | {"factors": kept}
+
+
+def wanted(scores: Iterable[Score]) -> Wanted:
+    """Return the rows of these scores that a finished run has."""
+    from benchmark.evaluation import inception  # which imports torch
+
+    signs = frozenset().union(*(score.signs for score in scores))
+    files = {row: score.file for score in scores for row in score.row_names}
+    return Wanted(signs, inception.awaited(), files)
+
+
+def missing(folder: Folder, scores: Sequence[Score]) -> list[Score]:
+    """Return the scores that a run's folder lacks a row of under today's protocol."""
+    rows = lacking(folder.path, wanted(scores))
+    return [score for score in scores if not score.signs.isdisjoint(rows)]
 
 
 def encoded(dataset: Dataset, found: Codes, rows: int | None = None) -> Subject:
@@ -202,6 +219,7 @@ def again(folder: Folder, scores: Sequence[Score], data_dir: Path | None) -> lis
         raise UserError(f"{folder.path} is a folder of runs; name one of them")
     if before is None:
         raise UserError(f"{folder.path} is not a finished run; python -m benchmark run finishes it")
+    kept.require(folder, *{one.file for one in scores})
     run, coded = folder.config["run"], folder.config["representation"] != "none"
     if coded and not folder.has(Codes):
         raise UserError(

@@ -19,6 +19,8 @@ from benchmark.registry import GENERATOR, METRICS, UserError, unknown
 from metrics.base import needs, row_names
 from metrics.udr import mean_kl, udr
 from results.aggregate import REFERENCES, comparable, label, natural, printable, records
+from results.arrays import FILES
+from results.kept import require
 from results.output import directions, print_table
 from results.significance import compared
 from results.store import Codes, Folder
@@ -148,6 +150,7 @@ def _codes(folders: Sequence[Folder]) -> Iterator[Codes]:
     """Yield the codes of a thousand images; all runs of a method on a data set drew the same."""
     for folder in folders:
         try:
+            require(folder, FILES[Codes].name)
             codes = folder.read(Codes)
         except UserError as error:
             print(f"left out: {error}", file=sys.stderr)

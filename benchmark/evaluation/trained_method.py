@@ -13,6 +13,7 @@ from benchmark.training.loop import Damaged, read
 from datasets import load
 from methods.base import Batch, Method
 from methods.posthoc import PostHoc
+from results.kept import require
 from results.store import Folder
 
 
@@ -26,6 +27,7 @@ class Trained:
     """
 
     def __init__(self, folder: Folder, data_dir: Path | None = None) -> None:
+        require(folder, folder.model().name)
         run = folder.config["run"]
         entry = METHODS[run["method"]]
         if entry.facts["version"] != run.get("version"):

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from benchmark.registry import Registry, UserError
 from results.aggregate import Record, records
-from results.arrays import Information, Pictures
+from results.arrays import FILES, Information, Pictures
 from results.figures.style import DOUBLE, SINGLE, method_style
+from results.kept import refusal
 from results.runs import Runs
 from results.statistics import intervals
 
@@ -126,6 +127,12 @@ def read_or_say(read: Callable[[], T]) -> T | None:
     except UserError as error:
         print(f"left out: {error}", file=sys.stderr)
         return None
+
+
+def none_stored(runs: Runs, kind: type, text: str) -> NothingToDraw:
+    """Return why no run has arrays of a kind: they were not kept, or else `text`."""
+    reasons = (refusal(runs.folder(run), FILES[kind].name) for run in runs.finished["folder"])
+    return NothingToDraw(next(filter(None, reasons), text))
 
 
 def stored(runs: Runs, kind: type[Stored], most: int) -> Iterator[tuple[Record, Stored]]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from results.aggregate import wrapped
 from results.arrays import Information
-from results.figures.base import FIGURES, NothingToDraw, Picture, heatmap, panels, stem, stored
+from results.figures.base import FIGURES, Picture, heatmap, none_stored, panels, stem, stored
 from results.figures.style import DOUBLE, SINGLE
 from results.runs import Runs
 
@@ -26,7 +26,8 @@ def information(runs: Runs) -> Iterator[Picture]:
             name = f"{run['line']}, seed {run['seed']}"
             tables.setdefault(run["dataset"], {})[name] = shares(found)
     if not tables:
-        raise NothingToDraw("no run holds information.h5 of a data set with factors")
+        text = "no run holds information.h5 of a data set with factors"
+        raise none_stored(runs, Information, text)
     for dataset, part in sorted(tables.items()):
         alt = f"Heat maps of what codes tell of the factors of {dataset}. {_best(part)}"
         yield Picture(stem("information", dataset), alt, partial(draw, part, dataset))

@@ -7,7 +7,7 @@ import numpy as np
 
 from results.aggregate import Record, wrapped
 from results.arrays import Images, Pictures, Traversal
-from results.figures.base import FIGURES, NothingToDraw, Picture, stem, stored
+from results.figures.base import FIGURES, Picture, none_stored, stem, stored
 from results.figures.image_grid import draw_grid
 from results.runs import Runs
 
@@ -21,7 +21,7 @@ def samples(runs: Runs) -> Iterator[Picture]:
     """Yield a figure per data set: a row of samples per run."""
     rows = [(run, found.samples) for run, found in stored(runs, Pictures, MOST)]
     if not rows:
-        raise NothingToDraw("no run holds samples (pictures.h5)")
+        raise none_stored(runs, Pictures, "no run holds samples (pictures.h5)")
     for dataset, part in _by_dataset(rows).items():
         yield _picture("samples", dataset, part, "samples from the prior")
 
@@ -34,7 +34,7 @@ def reconstructions(runs: Runs) -> Iterator[Picture]:
     """
     kept = [(run, found) for run, found in stored(runs, Pictures, MOST) if len(found.originals)]
     if not kept:
-        raise NothingToDraw("no run holds reconstructions (pictures.h5)")
+        raise none_stored(runs, Pictures, "no run holds reconstructions (pictures.h5)")
     rows = [(run, found.reconstructions) for run, found in kept]
     for dataset, part in _by_dataset(rows).items():
         real = next(found.originals for run, found in kept if run["dataset"] == dataset)

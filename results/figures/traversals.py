@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from results.aggregate import label, wrapped
 from results.arrays import FILES, Information, Pictures, Traversal
-from results.figures.base import FIGURES, NothingToDraw, Picture, panels, read_or_say
+from results.figures.base import FIGURES, Picture, none_stored, panels, read_or_say
 from results.figures.image_grid import GAP, draw_grid, show, tiled
 from results.figures.information import order
 from results.figures.style import COLOURS, DOUBLE, MARKERS, SINGLE
@@ -68,7 +68,7 @@ def _per_run(
     some = runs.some(MOST, kind)
     some = some if len(some) < MOST or every <= MOST else runs.some(FEW, kind)
     if some.empty:
-        raise NothingToDraw(f"no finished run holds {file}")
+        raise none_stored(runs, kind, f"no finished run holds {file}")
     if len(some) < every > MOST:
         print(f"{name}: {len(some)} of {every:,} runs; name others", file=sys.stderr)
     for run in some["folder"]:

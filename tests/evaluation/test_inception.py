@@ -12,9 +12,9 @@ from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.evaluation import inception
-from benchmark.evaluation.score import again
+from benchmark.evaluation.score import again, missing
 from benchmark.registry import METHODS, UserError
-from benchmark.runner import Context, execute, missing
+from benchmark.runner import Context, execute
 from datasets import Dataset
 from results.store import Folder
 
@@ -127,12 +127,12 @@ def test_generators_are_compared_with_real_images_once_the_weights_are_there(
     assert before["vae"]["fid"]["reason"] == before["truth"]["kid"]["reason"] == inception.lacking()
     assert before["pca"]["fid"]["reason"] == "needs images of the method's prior, and it makes none"
     put(network, monkeypatch, tmp_path / "cache" / "inception")
-    assert [missing(run, context.out, metrics) for run in runs] == [metrics, metrics, []]
+    assert [missing(run.folder(context.out), metrics) for run in runs] == [metrics, metrics, []]
     after = rows(runs[0], runs[2])
     assert after["vae"]["fid"]["value"] > 0
     assert after["vae"]["fid"]["images"] == IMAGES
     assert after["pca"] == before["pca"]
-    assert not missing(runs[0], context.out, metrics)
+    assert not missing(runs[0].folder(context.out), metrics)
     (folder,) = context.out.glob("toy-vae-*")
     (folder / "model.pt").unlink()
     values = {row["metric"]: row["value"] for row in again(Folder(folder), metrics, None)}
@@ -147,5 +147,5 @@ def test_a_run_without_features_says_how_to_get_them(
     folder = execute(run, toy, [Score("mig")], context)
     (row,) = again(folder, [Score("fid")], None)
     assert row["reason"] == inception.UNCOMPUTED
-    assert missing(run, context.out, [Score("fid")]) == [Score("fid")]
+    assert missing(folder, [Score("fid")]) == [Score("fid")]
     assert METHODS["truth"].value.reference

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -202,6 +203,35 @@ def test_codes_and_traversals_come_back(tmp_path: Path) -> None:
     (folder.path / "codes.h5").write_bytes(b"no")
     with pytest.raises(UserError, match=r"codes\.h5"):
         folder.read(Codes)
+
+
+def test_codes_are_compressed_and_come_back_bit_for_bit(tmp_path: Path) -> None:
+    """Those that a network computes in bfloat16 have two zero bytes; NaN and -0 stay as well."""
+    folder = place(tmp_path, "d", "m", 0, TEN)
+    codes = np.random.default_rng(0).normal(size=(20_000, 10)).astype("f4")
+    codes[:4, 0] = 0.0, -0.0, np.nan, np.inf
+    codes.view("u4")[1:] &= 0xFFFF0000
+    told = Codes(codes, np.arange(len(codes)), [*"abcdefghij"], ["normal"] * 10, codes.astype("f2"))
+    folder.write(told)
+    found = folder.read(Codes)
+    assert found.std is not None
+    assert told.std is not None
+    assert found.codes.tobytes() == codes.tobytes()
+    assert found.std.tobytes() == told.std.tobytes()
+    assert found.rows.tobytes() == told.rows.tobytes()
+    assert (folder.path / "codes.h5").stat().st_size < 0.75 * (codes.nbytes + told.std.nbytes)
+
+
+def test_codes_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    """They were not compressed."""
+    folder = place(tmp_path, "d", "m", 0, TEN)
+    codes = np.random.default_rng(0).normal(size=(5_000, 2)).astype("f4")
+    folder.path.mkdir()
+    with h5py.File(folder.path / "codes.h5", "w") as file:
+        file["codes"], file["rows"] = codes, np.arange(5_000)
+        for name, texts in (("names", ["z1", "z2"]), ("kinds", ["normal"] * 2)):
+            file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+    assert folder.read(Codes).codes.tobytes() == codes.tobytes()
 
 
 def test_tidy_has_a_row_per_run_and_metric_and_keeps_failures(study: Path) -> None:
