@@ -14,6 +14,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
@@ -90,9 +91,20 @@ class Registry(Generic[T]):
         with _no_garbage_collection():
             room = importlib.import_module(self.room)
             for module in pkgutil.iter_modules(room.__path__):
-                importlib.import_module(f"{self.room}.{module.name}")
+                name = f"{self.room}.{module.name}"
+                _plug_in(name, partial(importlib.import_module, name))
             for point in entry_points(group="benchmark." + self.room.removeprefix("benchmark.")):
-                point.load()
+                _plug_in(point.value, point.load)
+
+
+def _plug_in(name: str, load: Callable[[], object]) -> None:
+    try:
+        load()
+    except UserError:
+        raise
+    except Exception as error:  # a file of the user's raises anything
+        kind, (reason, *_) = type(error).__name__, [*str(error).splitlines(), ""]
+        raise UserError(f"cannot import {name}: {kind}: {reason}") from error
 
 
 @contextmanager

@@ -234,9 +234,8 @@ class Execution:
             self.verify,
         )
         training.run()
-        if training.captured and training.captured.reason:
-            why = training.captured.reason
-            print(f"warning: {self.run.method} was trained step by step: {why}", file=sys.stderr)
+        if reason := training.captured and training.captured.reason:
+            print(f"warning: {self.run.method} trained step by step: {reason}", file=sys.stderr)
         rate = steps / training.seconds if training.seconds else 0.0
         return {"seconds": training.seconds, "steps_per_second": rate, **training.means}
 

@@ -78,6 +78,25 @@ def test_a_third_party_package_adds_a_method_and_a_metric(installed: Path, tmp_p
 
 
 class TestRegistry:
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("def (", "SyntaxError: "),
+            ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+            ("raise ValueError('twice\\nand more')", "ValueError: twice$"),
+        ],
+    )
+    def test_a_file_that_cannot_be_imported_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+    ) -> None:
+        room = f"room_{tmp_path.name}".replace("-", "_")
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "__init__.py").touch()
+        (tmp_path / room / "broken.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        with pytest.raises(UserError, match=rf"^cannot import {room}\.broken: {reason}"):
+            Registry[object]("method", room).names()
+
     def test_a_name_is_taken_once(self) -> None:
         registry: Registry[object] = Registry("method", "methods")
         registry.register("one", source="here")(object())

@@ -75,7 +75,7 @@ class Study:
         """Return the part of it with these methods, data sets and seeds; None keeps all.
 
         Raises:
-            UserError: it has no such method or data set.
+            UserError: it has no such method, data set or seed.
         """
         which = self._among("methods", "method", methods)
         where = self._among("datasets", "data set", datasets)
@@ -89,6 +89,9 @@ class Study:
             )
             for grid in self.grids
         ]
+        if not any(grid.methods and grid.datasets and grid.seeds for grid in grids):
+            known = sorted({seed for grid in self.grids for seed in grid.seeds})
+            raise UserError(f"the study has no such run; its seeds: {', '.join(map(str, known))}")
         return replace(self, grids=grids)
 
     def _among(self, of: str, kind: str, given: Names | None) -> list[str]:

@@ -151,7 +151,8 @@ def draw_prior(folder: Folder) -> Figure:
     figure, axes = panels(len(places), tall, across, width=DOUBLE)
     for panel, place in zip(axes, places, strict=True):
         there = np.isfinite(found.values[place])
-        show(panel, tiled(found.prior[:, place, there]))
+        show(panel, tiled(found.prior[:, place, there]), aspect="equal")
+        panel.set_anchor("W")  # of a code with fewer values than the others
         low, *_, high = found.values[place, there]
         title = f"{named(found.names[place], known)}   ({low:g} to {high:g})"
         panel.set_title(title, fontsize="small", pad=2)

@@ -69,6 +69,8 @@ def test_a_part_of_it(tmp_path: Path) -> None:
     assert len(study.part("gan", None, "1-9").runs()) == 4
     with pytest.raises(UserError, match=r"unknown method of the study 'pca'; .*betavae, gan, vae"):
         study.part("pca", None, None)
+    with pytest.raises(UserError, match=r"^the study has no such run; its seeds: "):
+        study.part(None, None, "77")
 
 
 @pytest.mark.parametrize(
