@@ -34,8 +34,7 @@ from results.atomic import written
 from results.kept import Keep
 from results.store import Codes, Folder, Generated
 
-FIT_IMAGES = 10_000
-POSTHOC_STEPS = 5_000
+FIT_IMAGES, POSTHOC_STEPS = 10_000, 5_000
 
 
 @dataclass
@@ -140,8 +139,9 @@ class Execution:
         method = self.build()
         self.folder.write_config(self.record())
         self.folder.forget_failure()
-        train = self.train(method, "train", self.run.steps)
-        train |= cost.counted(self.build(), self.batches, self.run.steps)
+        train = cost.counted(method, self.batches, self.run.steps)
+        method = self.build()
+        train |= self.train(method, "train", self.run.steps)
         if not encoded:
             return train
         reader, error = self.reader(method)

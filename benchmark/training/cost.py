@@ -9,6 +9,7 @@ from functools import partial
 
 from torch.optim import Optimizer
 
+from benchmark.training import hardware
 from benchmark.training.batches import Batches
 from benchmark.training.hardware import Precision
 from benchmark.training.loop import advance
@@ -45,6 +46,8 @@ def counted(method: Method, batches: Batches, steps: int) -> dict[str, float]:
         one = replace(batch, phase=phase)
         operations = operations_of(partial(_step, method, optimisers, one, batches.precision))
         flops += taken * operations.flops
+    method.zero_grad(set_to_none=True)
+    hardware.release_memory()
     return {"images": steps * seen, "flops": float(flops)}
 
 
