@@ -77,8 +77,7 @@ def sap(
         # ConvergenceWarning, of codes far from unit scale: that is the protocol.
         warnings.filterwarnings("ignore", "Liblinear failed to converge")
         with ThreadPoolExecutor(cpu_count()) as pool:
-            accuracies = np.array(list(pool.map(accuracies_of, codes.T)))
-    gap = gaps(accuracies)
+            gap = gaps(np.array(list(pool.map(accuracies_of, codes.T))))
     return Detailed(gap.mean(), factor=placed(gap, varied))
 
 

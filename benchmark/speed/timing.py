@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from benchmark.speed.operations import Step
 from benchmark.training import hardware
 from benchmark.training.batches import Batches
 from benchmark.training.hardware import KEEP_FREED, Precision
 from benchmark.training.loop import Training
+from benchmark.training.operations import Step
 from methods.base import Method
 
 MATRIX = 2048

@@ -20,7 +20,6 @@ from torch.optim import Optimizer
 from benchmark.config.applicable import misfit
 from benchmark.config.parse import names as named
 from benchmark.registry import DATASETS, METHODS, UserError
-from benchmark.speed.operations import Step, kernels, operations_of
 from benchmark.speed.timing import (
     Rounds,
     alone,
@@ -34,6 +33,7 @@ from benchmark.training import hardware
 from benchmark.training.batches import Batches
 from benchmark.training.environment import describe
 from benchmark.training.hardware import KEEP_FREED
+from benchmark.training.operations import Step, kernels, operations_of
 from datasets import Spec, load
 from methods.base import Batch, Method, defaults
 

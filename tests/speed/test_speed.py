@@ -11,7 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.registry import DATASETS, METHODS, UserError
-from benchmark.speed import operations, timing, training
+from benchmark.speed import timing, training
+from benchmark.training import operations
 from benchmark.training.batches import Batches
 from datasets import Dataset, load
 from methods.base import Batch, Method
