@@ -13,7 +13,6 @@ from benchmark.training import hardware
 from benchmark.training.batches import Batches
 from benchmark.training.hardware import Precision
 from benchmark.training.loop import advance
-from benchmark.training.operations import operations_of
 from methods.base import Batch, Method
 
 
@@ -36,6 +35,8 @@ def counted(method: Method, batches: Batches, steps: int) -> dict[str, float]:
         batches: of a step each.
         steps: how many in all.
     """
+    from benchmark.training.operations import operations_of  # PyTorch's counter imports Triton
+
     optimisers = method.train().optimisers()
     if not optimisers:
         return {}
