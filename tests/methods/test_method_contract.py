@@ -181,6 +181,19 @@ class TestDeclared:
                 assert value != parameter.default
                 assert defaults(cls, where)[setting] == value
 
+    def test_settings_that_others_bring(self, name: str) -> None:
+        """Each is a hyper-parameter, of its type, and differs from what there is without."""
+        cls = METHODS[name].value
+        for choice, by_dataset in cls.settings_with.items():
+            chosen, _, value = choice.partition("=")
+            assert value in get_args(settings(cls)[chosen].annotation)
+            assert "" in by_dataset
+            for where, brought in by_dataset.items():
+                found = defaults(cls, where, {chosen: value})
+                usual = defaults(cls, where)
+                assert {k: v for k, v in found.items() if v != usual[k]} == brought
+                assert all(type(v) is type(usual[k]) for k, v in brought.items())
+
     def test_every_setting_can_be_set(self, name: str) -> None:
         """Its default, written as on the command line, is read back as itself."""
         for setting, parameter in settings(METHODS[name].value).items():

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from benchmark.training.loop import Training
 from datasets import Dataset
 from methods.base import Batch, Method, normal_codes
 from methods.posthoc import PostHoc
+from methods.vae import BetaVAE
 
 CPU = torch.device("cpu")
 TRAINED: list[tuple[str, dict[str, Any]]] = [
@@ -37,11 +39,15 @@ OTHERS: list[tuple[str, dict[str, Any]]] = [
     ("dcign", {"clamp": "paper", "ratio": 1.0}),
     ("dcign", {"clamp": "code", "ratio": 1.0}),
     ("infogan", {"inform": False}),
+    ("vib", {"nets": "paper"}),
     ("pix2pix", {"adversarial": False}),
 ]
 KINDS = {("infogan_cr", "cr_start"): 2, ("dcign", "clamp", "ratio"): 4}
 OFTEN = [one for one in TRAINED if one[0] != "dcign"]  # by default some factors vary seldom
-READER: tuple[str, dict[str, Any]] = ("factor_classifier", {})
+# By name no method alone: see `built`; "higgins" is trained by Adagrad.
+MORE: list[tuple[str, dict[str, Any]]] = [
+    (name, {}) for name in ("posthoc", "factor_classifier", "higgins")
+]
 
 
 def training(method: Method, data: Dataset, folder: Path, precision: Precision) -> Training:
@@ -66,13 +72,15 @@ def built(name: str, data: Dataset, given: dict[str, Any]) -> Method:
         return PostHoc(data.spec, built("infogan", data, {}))
     if name == "factor_classifier":
         return FactorClassifier(data)
+    if name == "higgins":
+        return BetaVAE(replace(data.spec, name="dsprites"), batch_size=4, nets="paper")
     method: Method = METHODS[name].value(data.spec, batch_size=4, **given)
     return method
 
 
 @pytest.mark.parametrize(
     ("name", "given", "precision"),
-    [(*one, "float32") for one in [*OFTEN, *OTHERS, ("posthoc", {}), READER]]
+    [(*one, "float32") for one in [*OFTEN, *OTHERS, *MORE]]
     + [(name, {}, "bfloat16") for name in ("betavae", "infogan", "factorvae", "adavae")],
 )
 def test_steps_of_a_kind_are_alike(
