@@ -153,6 +153,7 @@ class Untrained(VAE):
     """The VAE's encoder as it was initialised."""
 
     paper_steps = {"": 0}
+    settings_with = {"nets=paper": {"dsprites": {}, "": HIGGINS[""]}}
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Return nothing: it is not trained."""

@@ -173,26 +173,15 @@ class TestDeclared:
     def test_settings_of_the_paper(self, name: str) -> None:
         """Each is a hyper-parameter, of its type, and differs from the default."""
         cls = METHODS[name].value
-        assert "" in cls.paper_settings
-        for where, values in cls.paper_settings.items():
-            for setting, value in values.items():
-                parameter = settings(cls)[setting]
-                assert type(value) is type(parameter.default)
-                assert value != parameter.default
-                assert defaults(cls, where)[setting] == value
-
-    def test_settings_that_others_bring(self, name: str) -> None:
-        """Each is a hyper-parameter, of its type, and differs from what there is without."""
-        cls = METHODS[name].value
-        for choice, by_dataset in cls.settings_with.items():
-            chosen, _, value = choice.partition("=")
-            assert value in get_args(settings(cls)[chosen].annotation)
-            assert "" in by_dataset
-            for where, brought in by_dataset.items():
-                found = defaults(cls, where, {chosen: value})
-                usual = defaults(cls, where)
-                assert {k: v for k, v in found.items() if v != usual[k]} == brought
-                assert all(type(v) is type(usual[k]) for k, v in brought.items())
+        tables = [(dict([text.split("=")]), of) for text, of in cls.settings_with.items()]
+        for given, table in [({}, cls.paper_settings), *tables]:
+            assert "" in table
+            for where, values in table.items():
+                for setting, value in values.items():
+                    usual = settings(cls)[setting].default
+                    assert type(value) is type(usual)
+                    assert value != usual
+                    assert defaults(cls, where, given)[setting] == value
 
     def test_every_setting_can_be_set(self, name: str) -> None:
         """Its default, written as on the command line, is read back as itself."""

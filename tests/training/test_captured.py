@@ -1,7 +1,7 @@
 """What a CUDA graph asks of a training step, as far as a CPU shows: it is alike every time."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,14 +107,14 @@ def test_packed_images_are_unpacked_alike(toy: Dataset) -> None:
 class Plain(Method):
     """One weight, and a loss that a test gives."""
 
-    def __init__(self, optimiser: type[Optimizer] = SGD) -> None:
+    def __init__(self, optimiser: Callable[..., Optimizer] = SGD) -> None:
         super().__init__()
         self.codes, self.optimiser = normal_codes(1), optimiser
         self.weight = nn.Parameter(torch.ones(()))
         self.count = 0
 
     def optimisers(self) -> dict[str, Optimizer]:
-        return {"a": self.optimiser([self.weight], lr=0.1)}  # type: ignore[call-arg]
+        return {"a": self.optimiser([self.weight], lr=0.1)}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         yield "a", self.weight.square()
