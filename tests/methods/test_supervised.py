@@ -183,15 +183,14 @@ class TestVIB:
         weights = []
         for _ in range(4):
             self.advance(method, optimiser)
-            weights.append(method.encoder[1].weight.detach().clone())
+            weights.append(method.get_parameter("encoder.1.weight").detach().clone())
         shares = torch.tensor([0.999**n for n in (3, 2, 1, 0)])
         expected = (torch.stack(weights) * (shares / shares.sum())[:, None, None]).sum(0)
-        found = method.used[0][1].weight  # type: ignore[index]
-        assert torch.equal(found, weights[-1])
-        found = method.eval().used[0][1].weight  # type: ignore[index]
+        assert torch.equal(method.used.get_parameter("0.1.weight"), weights[-1])
+        found = method.eval().used.get_parameter("0.1.weight")
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-7)
         assert (expected - weights[-1]).abs().max() > 1e-5
-        other = VIB(TOY, nets="paper").eval()
+        other = VIB(TOY, nets="paper", latents=4).eval()
         other.load_state_dict(method.state_dict())
         assert torch.equal(other.classify(images()), method.classify(images()))
 

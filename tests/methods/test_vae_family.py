@@ -37,7 +37,8 @@ def of_paper(cls: type[VAE], spec: Spec, **given: Any) -> Any:
 
 def shapes(module: nn.Module, kind: type[nn.Module] | tuple[type[nn.Module], ...]) -> list[Any]:
     """The shapes of the weights of its layers of a kind, in order."""
-    return [tuple(m.weight.shape) for m in module.modules() if isinstance(m, kind)]
+    layers = (m for m in module.modules() if isinstance(m, kind))
+    return [tuple(m.get_parameter("weight").shape) for m in layers]
 
 
 def posteriors(b: int = B) -> tuple[Tensor, Posterior, Tensor]:
@@ -136,7 +137,7 @@ class TestNetsOfDisentanglementLib:
         found = []
         for nets in ("shared", "dlib"):
             torch.manual_seed(0)
-            codes = Untrained(DSPRITES, nets=nets).encode(Batch(x))  # type: ignore[arg-type]
+            codes = Untrained(DSPRITES, nets=nets).encode(Batch(x))
             found.append(codes.std(0).mean().item())
         assert found[1] > 5 * found[0]
 
