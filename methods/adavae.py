@@ -1,7 +1,8 @@
 """Ada-GVAE and Ada-ML-VAE: Locatello et al., Weakly-Supervised Disentanglement, ICML 2020.
 
 https://arxiv.org/abs/2002.02886, sections 4.1 and 4.2. The images of a pair differ in one factor;
-which one, the method does not know.
+which one, the method does not know. The authors' code is in disentanglement_lib, whose networks are
+the paper's.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
-from methods import losses
+from methods import losses, vae_nets
 from methods.base import Batch
 from methods.posterior import Posterior
 from methods.vae import VAE, Shared
@@ -22,7 +23,7 @@ from methods.vae import VAE, Shared
     "adavae",
     source="Locatello et al., Weakly-Supervised Disentanglement Without Compromises, ICML 2020, "
     "https://arxiv.org/abs/2002.02886",
-    version=1,
+    version=2,
 )
 class AdaVAE(VAE):
     """A beta-VAE of pairs, whose posteriors are averaged where the two images agree.
@@ -36,6 +37,8 @@ class AdaVAE(VAE):
     """
 
     sees = "pairs"
+    settings_with = {}
+    paper_nets = staticmethod(vae_nets.dlib)
 
     def __init__(
         self,

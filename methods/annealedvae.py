@@ -20,7 +20,7 @@ from methods.vae import VAE, Shared
     "annealedvae",
     source="Burgess et al., Understanding disentangling in beta-VAE, 2018, "
     "https://arxiv.org/abs/1804.03599",
-    version=1,
+    version=2,
 )
 class AnnealedVAE(VAE):
     """Maximises E_q log p(x | z) - gamma |KL(q(z | x) || p(z)) - C|, with C rising from 0.
@@ -33,6 +33,7 @@ class AnnealedVAE(VAE):
         shared: the settings of `VAE`.
     """
 
+    settings_with = {"nets=paper": {"": {"lr": 5e-4}}}
     paper_nets = staticmethod(vae_nets.burgess)
     step: Tensor
 

@@ -53,6 +53,8 @@ class DCIGN(VAE):
 
     sees = "one-factor"
     paper_steps = {"": 12_000}
+    # z is of 200 with the three other factors of the paper's faces.
+    settings_with = {"nets=paper": {"": {"intrinsic": 197}}}
 
     def __init__(
         self,

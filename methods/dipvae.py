@@ -1,7 +1,8 @@
 """DIP-VAE I and II: Kumar et al., Variational Inference of Disentangled Latent Concepts, ICLR 2018.
 
 https://arxiv.org/abs/1711.00848, equations 6 and 7; weights as in Locatello et al. 2019,
-https://arxiv.org/abs/1811.12359, table 3.
+https://arxiv.org/abs/1811.12359, table 3. The paper's own networks are not known here:
+`nets=paper` has those of disentanglement_lib, too.
 """
 
 from typing import Literal, Unpack
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
+from methods import vae_nets
 from methods.posterior import Posterior
 from methods.vae import VAE, Shared
 
@@ -19,7 +21,7 @@ from methods.vae import VAE, Shared
     "dipvae",
     source="Kumar et al., Variational Inference of Disentangled Latent Concepts, ICLR 2018, "
     "https://arxiv.org/abs/1711.00848",
-    version=1,
+    version=2,
 )
 class DIPVAE(VAE):
     """Maximises the ELBO while the covariance of the inferred codes is drawn to the identity.
@@ -29,9 +31,12 @@ class DIPVAE(VAE):
         variant: `i` takes the covariance of the means, `ii` that of the samples.
         lambda_od: weight of the squared entries off the diagonal.
         lambda_d: weight of the squared deviations of the diagonal from 1, in units of `lambda_od`;
-            the paper has 10 for `i` and 1 for `ii`.
+            the paper has 10 for `i` and 1 for `ii`, which `run` takes where none is given.
         shared: the settings of `VAE`.
     """
+
+    settings_with = {"variant=ii": {"": {"lambda_d": 1.0}}}
+    paper_nets = staticmethod(vae_nets.dlib)
 
     def __init__(
         self,

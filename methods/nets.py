@@ -155,6 +155,20 @@ def one_hot(labels: Tensor, n: int) -> Tensor:
     return labels[:, None] == torch.arange(n, device=labels.device)
 
 
+def glorot_init(module: nn.Module) -> None:
+    """Draw weights as TensorFlow does by default, from `glorot_uniform`; biases are 0.
+
+    Glorot & Bengio, Understanding the difficulty of training deep feedforward neural networks,
+    AISTATS 2010, https://proceedings.mlr.press/v9/glorot10a.html, equation 16. An encoder's codes
+    are then some ten times larger before training than with PyTorch's default.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
 def dcgan_init(module: nn.Module) -> None:
     """Draw weights from N(0, 0.02) and batch norm's gains from N(1, 0.02), as DCGAN and InfoGAN do.
 

@@ -2,11 +2,12 @@
 
 Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, https://arxiv.org/abs/1312.6114;
 Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl, equation 4. Networks
-and optimiser are those of Locatello et al. 2019, https://arxiv.org/abs/1811.12359, tables 1 and 3.
+and optimiser are those of Locatello et al. 2019, https://arxiv.org/abs/1811.12359, tables 1 and 3;
+`nets=paper` has those of Higgins et al., appendix A.1, whose table 1 has the VAE, too.
 """
 
 from collections.abc import Iterator
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch.optim import Optimizer
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods import losses, vae_nets
-from methods.base import Batch, Method, adam, normal_codes
+from methods.base import Batch, Method, adagrad, adam, normal_codes
 from methods.posterior import Posterior
 from methods.vae_nets import Nets
 
@@ -27,6 +28,15 @@ class Shared(TypedDict, total=False):
     lr: float
     batch_size: int
     nets: Nets
+
+
+HIGGINS: dict[str, dict[str, Any]] = {"dsprites": {"lr": 1e-2}, "": {"latents": 32}}
+"""What the networks of Higgins et al. bring by data set; 0.01 is the rate of Adagrad."""
+HIGGINS_BETAS = {
+    **dict.fromkeys(("faces3d", "faces3d_32", "faces_drawn"), 20.0),
+    **dict.fromkeys(("chairs", "chairs_rgb", "chairs_128"), 5.0),
+    **dict.fromkeys(("celeba", "celeba_32"), 250.0),
+}
 
 
 @METHODS.register(
@@ -43,10 +53,12 @@ class VAE(Method):
         latents: how many codes.
         lr: Adam's learning rate.
         batch_size: images a batch.
-        nets: `shared` by all methods, those of the `paper`, or of disentanglement_lib's code.
+        nets: `shared` by all methods, those of the `paper`, or of disentanglement_lib's code. The
+            paper's bring its other settings; on dSprites, the optimiser is Adagrad.
     """
 
     paper_steps = {"": 300_000}
+    settings_with = {"nets=paper": HIGGINS}
     paper_nets = staticmethod(vae_nets.higgins)
 
     def __init__(
@@ -63,10 +75,12 @@ class VAE(Method):
         self.lr, self.batch_size, self.nets = lr, batch_size, nets
         made = {"shared": vae_nets.shared, "paper": self.paper_nets, "dlib": vae_nets.dlib}
         self.encoder, self.decoder = made[nets](spec, latents)
+        of_higgins = nets == "paper" and self.paper_nets is vae_nets.higgins
+        self.adagrad = of_higgins and spec.name == "dsprites"
 
     def optimisers(self) -> dict[str, Optimizer]:
-        """Return Adam over both networks."""
-        return {"elbo": adam(self, self.lr)}
+        """Return Adam over both networks, or Adagrad with those that Higgins et al. train so."""
+        return {"elbo": (adagrad if self.adagrad else adam)(self, self.lr)}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Yield -E log p(x | z), plus what the method asks of its codes."""
@@ -115,6 +129,11 @@ class BetaVAE(VAE):
         shared: the settings of `VAE`.
     """
 
+    settings_with = {
+        "nets=paper": HIGGINS
+        | {name: {**HIGGINS[""], "beta": beta} for name, beta in HIGGINS_BETAS.items()}
+    }
+
     def __init__(self, spec: Spec, *, beta: float = 4.0, **shared: Unpack[Shared]) -> None:
         super().__init__(spec, **shared)
         self.beta = beta
@@ -134,6 +153,7 @@ class Untrained(VAE):
     """The VAE's encoder as it was initialised."""
 
     paper_steps = {"": 0}
+    settings_with = {"nets=paper": {"dsprites": {}, "": HIGGINS[""]}}
 
     def optimisers(self) -> dict[str, Optimizer]:
         """Return nothing: it is not trained."""

@@ -4,6 +4,7 @@ Each function returns an encoder (B, C, H, W) -> (B, 2 latents) and a decoder (B
 logits (B, C, H, W).
 """
 
+import itertools
 import math
 from typing import Literal
 
@@ -25,16 +26,19 @@ def dlib(spec: Spec, latents: int) -> Pair:
     """Return those of disentanglement_lib's code, where two of the encoder's kernels are 2x2.
 
     Locatello et al. 2019, table 1, has 4x4: https://github.com/google-research/disentanglement_lib,
-    issues 23 and 37.
+    issues 23 and 37. They are initialised as there, by TensorFlow's default.
     """
     encoder = nets.encoder(spec.shape, 2 * latents, kernels=(4, 4, 2, 2))
-    return encoder, nets.decoder(spec.shape, latents)
+    decoder = nets.decoder(spec.shape, latents)
+    nets.glorot_init(encoder)
+    nets.glorot_init(decoder)
+    return encoder, decoder
 
 
 def dense(spec: Spec, latents: int) -> Pair:
     """Return the beta-VAE paper's fully connected networks: two layers of 1,200, and three of tanh.
 
-    Higgins et al., beta-VAE, ICLR 2017, appendix A.1; beta-TCVAE has the same.
+    Higgins et al., beta-VAE, ICLR 2017, appendix A.1; beta-TCVAE has the same on dSprites.
     """
     pixels = math.prod(spec.shape)
     encoder = nets.mlp((pixels, 1200, 1200, 2 * latents), nn.ReLU)
@@ -46,6 +50,32 @@ def dense(spec: Spec, latents: int) -> Pair:
 def higgins(spec: Spec, latents: int) -> Pair:
     """Return the beta-VAE paper's: fully connected on dSprites, convolutional elsewhere."""
     return dense(spec, latents) if spec.name == "dsprites" else shared(spec, latents)
+
+
+def chen(spec: Spec, latents: int) -> Pair:
+    """Return beta-TCVAE's: fully connected on dSprites; elsewhere convolutional with batch norm.
+
+    Those have 512 features between image and codes: https://github.com/rtqichen/beta-tcvae,
+    `ConvEncoder` and `ConvDecoder`.
+    """
+    if spec.name == "dsprites":
+        return dense(spec, latents)
+    channels, halvings, last = spec.shape[0], len(nets.WIDTHS), nets.WIDTHS[-1]
+    side = nets.smallest(spec.shape, halvings)
+    encoder: list[nn.Module] = [nets.Pad(spec.shape, halvings)]
+    for a, b in itertools.pairwise((channels, *nets.WIDTHS)):
+        encoder += _normed(nn.Conv2d(a, b, 4, 2, 1))
+    encoder += [*_normed(nn.Conv2d(last, 512, side)), nn.Conv2d(512, 2 * latents, 1), nn.Flatten()]
+    decoder = [nn.Unflatten(1, (latents, 1, 1)), *_normed(nn.ConvTranspose2d(latents, 512, 1))]
+    decoder += _normed(nn.ConvTranspose2d(512, last, side))
+    for a, b in itertools.pairwise(nets.WIDTHS[::-1]):
+        decoder += _normed(nn.ConvTranspose2d(a, b, 4, 2, 1))
+    decoder += [nn.ConvTranspose2d(nets.WIDTHS[0], channels, 4, 2, 1)]
+    return nn.Sequential(*encoder), nn.Sequential(*decoder, nets.Crop(spec.shape, halvings))
+
+
+def _normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
+    return [layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU(inplace=True)]
 
 
 def burgess(spec: Spec, latents: int) -> Pair:

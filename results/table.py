@@ -142,7 +142,7 @@ def _budget(usually: Usual) -> str:
     scored = {images for protocol, images in usually.protocols.values() if "/rows=" in protocol}
     text = f"budget {usually.training['budget']}, {usually.training['steps']:,} steps"
     if usually.training["budget"] == "quick":
-        text += " of every method at its paper's learning rate"
+        text += " of every method at its default learning rate"
     return text + "".join(f", {images:,} images scored" for images in sorted(scored))
 
 

@@ -41,12 +41,17 @@ def table(
     train: Annotated[
         bool, typer.Option(help="What training cost and where losses ended, instead of scores.")
     ] = False,
+    better_half: Annotated[
+        bool,
+        typer.Option("--better-half", help="Means of the better half of the seeds, too."),
+    ] = False,
     x: Cost = None,
     json: AsJson = False,
 ) -> None:
     """Print the table of the runs in a folder."""
+    from results.better_half import with_better_half
     from results.frame import write_rows
-    from results.output import print_table, print_trained
+    from results.output import directions, print_table, print_trained
     from results.training_costs import COSTS, with_cost
 
     frame = runs.rows()
@@ -61,6 +66,8 @@ def table(
     if train:
         print_trained(frame, runs.out, json)
     else:
+        if better_half:
+            frame = with_better_half(frame, directions())
         if x is not None:
             frame = with_cost(frame, runs.out, parse.one_of("cost", x, [*COSTS]))
         print_table(frame, json, to or [], published)

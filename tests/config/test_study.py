@@ -139,9 +139,38 @@ def test_locatello2019() -> None:
     assert {run.settings["lambda_d"] for run in runs if run.settings.get("variant") == "ii"} == {1}
 
 
-def test_betavae2017_and_infogan2016() -> None:
-    table = {run.method for run in find("betavae2017").runs()}
-    assert table >= {"betavae", "vae", "infogan", "dcign", "pca", "ica", "pixels", "untrained"}
+def test_betavae2017_is_the_papers_set_up() -> None:
+    """Each row of its table 1, by its metric, with the papers' networks where it has some."""
+    study = find("betavae2017")
+    assert study.metrics == ["betavae_2017", "betavae"]
+    table = {run.method: run for run in study.runs()}
+    rows = {"betavae", "vae", "infogan", "dcign", "pca", "ica", "pixels", "untrained", "truth"}
+    assert table.keys() == rows
+    paper = {name for name, run in table.items() if run.settings.get("nets") == "paper"}
+    assert paper == {"betavae", "vae", "untrained", "dcign"}
+    assert all(len({r.seed for r in study.runs() if r.method == name}) >= 3 for name in rows)
+    assert {run.settings["lr"] for name, run in table.items() if name in ("vae", "betavae")} == {
+        0.01
+    }
+    assert table["betavae"].settings["beta"] == 4
+    assert {run.precision for run in study.runs()} == {"float32"}
+
+
+def test_a_setting_brings_others_unless_they_are_given(tmp_path: Path) -> None:
+    grid = '[[grid]]\nmethod = "betavae"\ndatasets = "celeba"\nset = { nets = ["shared", "paper"]'
+    told = [
+        [(run.settings["nets"], run.settings["latents"], run.settings["beta"]) for run in runs]
+        for runs in (
+            read(written(tmp_path, f"{grid}{more} }}")).runs() for more in ("", ", latents = 10")
+        )
+    ]
+    assert told == [
+        [("shared", 10, 4), ("paper", 32, 250)],
+        [("shared", 10, 4), ("paper", 10, 250)],
+    ]
+
+
+def test_infogan2016() -> None:
     runs = [run for run in find("infogan2016").runs() if run.dataset == "mnist"]
     assert {run.settings["inform"] for run in runs} == {True, False}
     assert {run.steps for run in runs} == {5_000}

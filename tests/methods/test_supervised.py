@@ -6,11 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
+from torch.optim import Optimizer
 
+from benchmark.training.loop import advance
 from datasets.faces_drawn import SPEC as FACES
 from datasets.toy import SPEC as TOY
+from methods import vib
 from methods.adavae import AdaVAE, shared_where_alike
-from methods.base import Batch
+from methods.base import Batch, defaults
 from methods.dcign import DCIGN
 from methods.posterior import Posterior
 from methods.vae import BetaVAE
@@ -140,7 +143,8 @@ class TestDCIGN:
         assert moved == [2, 2 + 9]
 
     def test_the_papers_networks_pool_and_unpool(self) -> None:
-        method = DCIGN(TOY, nets="paper")
+        method = DCIGN(TOY, **defaults(DCIGN, "toy", {"nets": "paper"}) | {"nets": "paper"})
+        assert len(method.codes) == 200
         list(method.losses(Batch(images(), active=0)))
         kinds = [type(m).__name__ for m in method.modules()]
         assert (kinds.count("MaxPool2d"), kinds.count("Upsample")) == (3, 3)
@@ -158,6 +162,49 @@ class TestVIB:
         log_p = method.classifier(z).log_softmax(1)[torch.arange(N), label]
         kl = kl_divergence(Normal(mu, std), Normal(0.0, 1.0)).sum(1)
         torch.testing.assert_close(loss, (-log_p + 0.5 * kl).mean())
+
+    def test_the_papers_encoder_sees_images_from_minus_1_to_1(self) -> None:
+        method, seen = VIB(TOY, nets="paper"), []
+        method.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        method.posterior(torch.cat([torch.zeros(1, *TOY.shape), torch.ones(1, *TOY.shape)]))
+        assert seen[0].unique().tolist() == [-1, 1]
+
+    def test_the_papers_rate_falls_every_two_epochs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(vib, "TWO_EPOCHS", 2)
+        _, optimiser, rates = self.steps(5)
+        assert rates == pytest.approx([1e-4, 1e-4, 0.97e-4, 0.97e-4, 0.97**2 * 1e-4])
+        other, again, _ = self.steps(0)
+        again.load_state_dict(optimiser.state_dict())
+        assert self.advance(other, again) == pytest.approx(0.97**2 * 1e-4)
+
+    def test_the_papers_weights_are_averaged(self) -> None:
+        """Each of n steps counts .999 of the next; in evaluation the averages are used."""
+        method, optimiser, _ = self.steps(0)
+        weights = []
+        for _ in range(4):
+            self.advance(method, optimiser)
+            weights.append(method.get_parameter("encoder.1.weight").detach().clone())
+        shares = torch.tensor([0.999**n for n in (3, 2, 1, 0)])
+        expected = (torch.stack(weights) * (shares / shares.sum())[:, None, None]).sum(0)
+        assert torch.equal(method.used.get_parameter("0.1.weight"), weights[-1])
+        found = method.eval().used.get_parameter("0.1.weight")
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-7)
+        assert (expected - weights[-1]).abs().max() > 1e-5
+        other = VIB(TOY, nets="paper", latents=4).eval()
+        other.load_state_dict(method.state_dict())
+        assert torch.equal(other.classify(images()), method.classify(images()))
+
+    def steps(self, n: int) -> tuple[VIB, Optimizer, list[float]]:
+        torch.manual_seed(0)
+        method = VIB(TOY, nets="paper", latents=4).train()
+        optimiser = method.optimisers()["ib"]
+        return method, optimiser, [self.advance(method, optimiser) for _ in range(n)]
+
+    def advance(self, method: VIB, optimiser: Optimizer) -> float:
+        """Take a step; return the rate that it had."""
+        batch = Batch(images(), (torch.arange(N) % 3)[:, None])
+        advance(method, batch, {"ib": optimiser}, "float32")
+        return float(optimiser.param_groups[0]["lr"])
 
     def test_it_classifies_by_the_mean(self) -> None:
         method = VIB(TOY)

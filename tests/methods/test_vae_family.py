@@ -1,22 +1,44 @@
 """What each method of the beta-VAE family asks of its codes, beside its paper's equation."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Independent, MixtureSameFamily, Normal
+from torch.optim import Adagrad, Adam
 
+from datasets.base import Spec
+from datasets.dsprites import SPEC as DSPRITES
 from datasets.toy import SPEC as TOY
+from methods.adavae import AdaVAE
 from methods.annealedvae import AnnealedVAE
-from methods.base import Batch
+from methods.base import Batch, defaults
 from methods.betatcvae import BetaTCVAE, total_correlation
 from methods.dipvae import DIPVAE
 from methods.factorvae import FactorVAE, discriminator, permuted
 from methods.posterior import Posterior
-from methods.vae import VAE
+from methods.vae import VAE, BetaVAE, Untrained
 
 B, L = 64, 10
+FACES = Spec("faces3d", (1, 64, 64), 256, ("id", "pose"), (50, 21))
+CHAIRS = Spec("chairs", (1, 64, 64), 256, ("chair", "azimuth"), (1393, 31))
+CELEBA = Spec("celeba", (3, 64, 64), 256, (), ())
+ODD = Spec("odd", (3, 24, 20), 256, ("hue", "x"), (5, 7))
+
+
+def of_paper(cls: type[VAE], spec: Spec, **given: Any) -> Any:
+    """The method as a run with nets=paper makes it."""
+    chosen = {"nets": "paper"} | given
+    torch.manual_seed(0)
+    return cls(spec, **(defaults(cls, spec.name, chosen) | chosen))
+
+
+def shapes(module: nn.Module, kind: type[nn.Module] | tuple[type[nn.Module], ...]) -> list[Any]:
+    """The shapes of the weights of its layers of a kind, in order."""
+    layers = (m for m in module.modules() if isinstance(m, kind))
+    return [tuple(m.get_parameter("weight").shape) for m in layers]
 
 
 def posteriors(b: int = B) -> tuple[Tensor, Posterior, Tensor]:
@@ -29,6 +51,95 @@ def posteriors(b: int = B) -> tuple[Tensor, Posterior, Tensor]:
 
 def images(n: int = B) -> Batch:
     return Batch(torch.rand(n, *TOY.shape, generator=torch.Generator().manual_seed(1)).round())
+
+
+class TestNetsOfThePaper:
+    @pytest.mark.parametrize("cls", [VAE, BetaVAE])
+    def test_on_dsprites_higgins_trains_dense_layers_by_adagrad(self, cls: type[VAE]) -> None:
+        method = of_paper(cls, DSPRITES)
+        widths = [(1200, 4096), (1200, 1200), (20, 1200)]
+        assert shapes(method.encoder, nn.Linear) == widths
+        widths = [(1200, 10), (1200, 1200), (1200, 1200), (4096, 1200)]
+        assert shapes(method.decoder, nn.Linear) == widths
+        assert sum(isinstance(m, nn.Tanh) for m in method.decoder.modules()) == 3
+        optimiser = method.optimisers()["elbo"]
+        assert isinstance(optimiser, Adagrad)
+        assert optimiser.defaults["lr"] == 0.01
+        assert optimiser.defaults["fused"]  # a captured step needs its counts on the device
+
+    @pytest.mark.parametrize(("spec", "beta"), [(FACES, 20), (CHAIRS, 5), (CELEBA, 250), (ODD, 4)])
+    def test_elsewhere_higgins_has_32_latents_and_beta_by_data_set(
+        self, spec: Spec, beta: float
+    ) -> None:
+        method = of_paper(BetaVAE, spec)
+        assert (len(method.codes), method.beta) == (32, beta)
+        assert len(shapes(method.encoder, nn.Conv2d)) == 4
+        optimiser = method.optimisers()["elbo"]
+        assert isinstance(optimiser, Adam)
+        assert optimiser.defaults["lr"] == 1e-4
+
+    def test_what_is_given_wins(self) -> None:
+        method = of_paper(BetaVAE, CELEBA, latents=10, beta=1.5)
+        assert (len(method.codes), method.beta) == (10, 1.5)
+
+    @pytest.mark.parametrize("cls", [BetaTCVAE, AnnealedVAE, FactorVAE, DIPVAE, AdaVAE])
+    def test_no_other_paper_trains_by_adagrad(self, cls: type[VAE]) -> None:
+        assert isinstance(of_paper(cls, DSPRITES).optimisers()["elbo"], Adam)
+
+    def test_beta_tcvae_has_batch_norm_and_512_features(self) -> None:
+        method = of_paper(BetaTCVAE, FACES)
+        assert (method.lr, method.batch_size, len(method.codes)) == (1e-3, 2048, 10)
+        channels = [(32, 1), (32, 32), (64, 32), (64, 64), (512, 64), (20, 512)]
+        assert [s[:2] for s in shapes(method.encoder, nn.Conv2d)] == channels
+        channels = [(10, 512), (512, 64), (64, 64), (64, 32), (32, 32), (32, 1)]
+        assert [s[:2] for s in shapes(method.decoder, nn.ConvTranspose2d)] == channels
+        for half in (method.encoder, method.decoder):
+            assert len(shapes(half, nn.BatchNorm2d)) == 5
+        assert shapes(of_paper(BetaTCVAE, DSPRITES), nn.BatchNorm2d) == []
+
+    def test_beta_tcvae_takes_images_of_any_size(self) -> None:
+        method = of_paper(BetaTCVAE, ODD)
+        x = torch.rand(4, *ODD.shape)
+        assert method.encode(Batch(x)).shape == (4, 10)
+        assert method.decode(method.sample(4)).shape == x.shape
+
+    def test_annealedvae_and_factorvae(self) -> None:
+        assert of_paper(AnnealedVAE, TOY).lr == 5e-4
+        chairs, dsprites = (of_paper(FactorVAE, spec) for spec in (CHAIRS, DSPRITES))
+        assert (chairs.gamma, chairs.lr_d) == (3.2, 1e-5)
+        assert (dsprites.gamma, dsprites.lr_d) == (35, 1e-4)
+
+    def test_adavae_has_those_of_its_authors_code(self) -> None:
+        kernels = [s[2:] for s in shapes(of_paper(AdaVAE, DSPRITES).encoder, nn.Conv2d)]
+        assert kernels == [(4, 4), (4, 4), (2, 2), (2, 2)]
+
+
+class TestNetsOfDisentanglementLib:
+    def test_weights_are_glorots(self) -> None:
+        """U(-b, b) with b^2 = 6 / (inputs + outputs), kernels counted; biases are 0."""
+        torch.manual_seed(0)
+        method = VAE(DSPRITES, nets="dlib")
+        for layer in method.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                outputs, inputs, *kernel = layer.weight.shape
+                bound = math.sqrt(6 / ((inputs + outputs) * math.prod(kernel)))
+                weight, bias = layer.weight.detach(), layer.bias
+                assert weight.abs().max() <= bound
+                assert weight.abs().max() > 0.95 * bound
+                assert abs(weight.std() * math.sqrt(3) / bound - 1) < 0.1
+                assert bias is not None
+                assert not bias.any()
+
+    def test_untrained_codes_are_several_times_larger(self) -> None:
+        x = torch.zeros(64, *DSPRITES.shape)
+        for i in range(64):
+            x[i, 0, i // 2 : i // 2 + 16, 10 + i // 3 : 30 + i // 3] = 1
+        found = []
+        for nets in ("shared", "dlib"):
+            torch.manual_seed(0)
+            codes = Untrained(DSPRITES, nets=nets).encode(Batch(x))
+            found.append(codes.std(0).mean().item())
+        assert found[1] > 5 * found[0]
 
 
 class TestAnnealedVAE:
@@ -104,6 +215,10 @@ class TestDIPVAE:
         white = Posterior(columns * math.sqrt(len(columns)), q.scale)
         found = DIPVAE(TOY).regulariser(kl, white, z)
         torch.testing.assert_close(found, kl, rtol=0, atol=1e-3)
+
+    def test_its_weight_of_the_diagonal_is_that_of_the_variant(self) -> None:
+        found = {v: defaults(DIPVAE, "toy", {"variant": v})["lambda_d"] for v in ("i", "ii")}
+        assert found == {"i": 10, "ii": 1}
 
 
 class TestFactorVAE:

@@ -311,7 +311,7 @@ def test_runs_scored_differently_are_never_averaged(tmp_path: Path, other: dict[
 
 
 GOLDEN = """\
-dsprites: budget quick, 1,000 steps of every method at its paper's learning rate, float32
+dsprites: budget quick, 1,000 steps of every method at its default learning rate, float32
 
  method           sees     codes    seeds  failed                 mig                 sap
  ─────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from statsmodels.stats.multitest import multipletests
 
 from benchmark.cli.main import main
 from benchmark.registry import UserError
+from results.better_half import with_better_half
 from results.frame import tidy, write_rows
 from results.published import PUBLISHED, numbers_with_published, published, with_published
 from results.significance import compared
@@ -195,6 +196,28 @@ def test_markdown_of_a_study(tmp_path: Path) -> None:
         r"\| \*\*0\.\d{3}\*\* \\\[\.\d{3}, \.\d{3}\\\] \|",
         line,
     )
+
+
+def test_the_better_half_stands_beside_the_mean(tmp_path: Path, command: Command) -> None:
+    for seed, value in enumerate((0.5, 0.1, 0.9, 0.2, 0.8)):
+        done(tmp_path, "vae", seed, row("mig", value), row("reconstruction", value))
+        done(tmp_path, "vae", seed, row("mig", 0.1 * seed), settings={"lr": 1.0})
+    frame = tidy(tmp_path)
+    higher = {"mig": True, "reconstruction": False}
+    lines = compared(with_better_half(frame, higher), HIGHER)
+    found = lines.set_index(["settings", "metric"])[["mean", "n"]].T.to_dict("list")
+    assert found == {
+        ("", "mig"): [pytest.approx(0.5), 5],
+        ("", "mig (better half)"): [pytest.approx((0.9 + 0.8 + 0.5) / 3), 3],
+        ("", "reconstruction"): [pytest.approx(0.5), 5],
+        ("", "reconstruction (better half)"): [pytest.approx((0.1 + 0.2 + 0.5) / 3), 3],
+        ("lr=1", "mig"): [pytest.approx(0.2), 5],
+        ("lr=1", "mig (better half)"): [pytest.approx(0.3), 3],
+    }
+    said = command("table", "--out", tmp_path, "--metrics", "mig", "--better-half", "--json")
+    assert {one["metric"] for one in json.loads(said.out)} == {"mig", "mig (better half)"}
+    said = command("table", "--out", tmp_path, "--metrics", "mig")
+    assert "better half" not in said.out
 
 
 def test_latex_escapes_what_it_must() -> None:
