@@ -84,10 +84,11 @@ def method(entry: Entry[type[Method]]) -> Iterator[str]:
     usual = settings(value)
     rows = ((f"`{name}`", f"`{p.default}`", about.get(name, "")) for name, p in usual.items())
     yield from table(("setting", "default", "meaning"), rows)
-    for dataset, changed in value.paper_settings.items():
-        if changed:
+    for chosen, brought in {"": value.paper_settings, **value.settings_with}.items():
+        for dataset, changed in ((name, values) for name, values in brought.items() if values):
             values = ", ".join(f"`{name}={value}`" for name, value in changed.items())
-            yield from ["", f"On {dataset or 'other data sets'}: {values}."]
+            where = dataset or ("other data sets" if len(brought) > 1 else "every data set")
+            yield from ["", f"{f'With `{chosen}` on' if chosen else 'On'} {where}: {values}."]
 
 
 def metric(entry: Entry[Callable[..., Any]]) -> Iterator[str]:

@@ -91,6 +91,8 @@ class Method(nn.Module):
             leaves the method untrained.
         paper_settings: the hyper-parameters of its paper, by data set, that differ from the
             constructor's defaults; "" stands for every data set that is not named.
+        settings_with: those that a value of another brings, by that value, such as `nets=paper`,
+            and by data set.
         codes: the columns of z, in order, noise last.
         batch_size: images a batch.
         batches: how many batches a step takes: `losses` is given all their images at once.
@@ -104,6 +106,7 @@ class Method(nn.Module):
     reference: ClassVar[bool] = False
     paper_steps: ClassVar[Mapping[str, int]] = {}
     paper_settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
+    settings_with: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
     codes: tuple[Code, ...]
     batch_size: int = 64
     batches: int = 1
@@ -196,11 +199,28 @@ class Method(nn.Module):
         return torch.cat(columns, 1)
 
 
-def defaults(method: type[Method], dataset: str) -> dict[str, Any]:
-    """Return every hyper-parameter of a method class with its paper's value on a data set."""
-    paper = method.paper_settings
+def defaults(
+    method: type[Method], dataset: str, given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return every hyper-parameter of a method class with its paper's value on a data set.
+
+    Args:
+        method: the class.
+        dataset: the name of the data set.
+        given: values that are chosen, which may bring others: `settings_with`.
+    """
     values = {name: p.default for name, p in settings(method).items()}
-    return values | dict(paper.get(dataset, paper[""]))
+    values |= _on(dataset, method.paper_settings)
+    chosen = values | dict(given or {})
+    for value, brought in method.settings_with.items():
+        name, _, wanted = value.partition("=")
+        if chosen[name] == wanted:
+            values |= _on(dataset, brought)
+    return values
+
+
+def _on(dataset: str, by_dataset: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return dict(by_dataset.get(dataset, by_dataset[""]))
 
 
 def settings(method: type[Method]) -> dict[str, inspect.Parameter]:

@@ -49,9 +49,9 @@ class Grid:
         for dataset, method in itertools.product(self.datasets, self.methods):
             tried = self.settings.get(method, {})
             n, budget = steps(method, dataset, self.budget, self.steps)
-            usual = defaults(METHODS[method].value, dataset)
             for values in itertools.product(*tried.values()):
-                chosen = usual | dict(zip(tried, values, strict=True))
+                given = dict(zip(tried, values, strict=True))
+                chosen = defaults(METHODS[method].value, dataset, given) | given
                 for seed in self.seeds:
                     yield Run(dataset, method, seed, n, chosen, budget, self.precision)
 

@@ -173,13 +173,15 @@ class TestDeclared:
     def test_settings_of_the_paper(self, name: str) -> None:
         """Each is a hyper-parameter, of its type, and differs from the default."""
         cls = METHODS[name].value
-        assert "" in cls.paper_settings
-        for where, values in cls.paper_settings.items():
-            for setting, value in values.items():
-                parameter = settings(cls)[setting]
-                assert type(value) is type(parameter.default)
-                assert value != parameter.default
-                assert defaults(cls, where)[setting] == value
+        tables = [(dict([text.split("=")]), of) for text, of in cls.settings_with.items()]
+        for given, table in [({}, cls.paper_settings), *tables]:
+            assert "" in table
+            for where, values in table.items():
+                for setting, value in values.items():
+                    usual = settings(cls)[setting].default
+                    assert type(value) is type(usual)
+                    assert value != usual
+                    assert defaults(cls, where, given)[setting] == value
 
     def test_every_setting_can_be_set(self, name: str) -> None:
         """Its default, written as on the command line, is read back as itself."""
