@@ -34,9 +34,9 @@ class Pix2Pix(Method):
     Args:
         spec: the data set; it has factors.
         factor: the factor that pairs differ in, counted from 1.
-        lam: weight of the L1 distance; 0 leaves the conditional GAN. The paper's 100 is for images
-            of 256x256; over 64x64 it is far stronger. Here the distance is that of images in
-            [0, 1], which is half the published code's.
+        lam: weight of the L1 distance; 0 leaves the conditional GAN. The paper's 100 is of 256x256
+            pixels in [-1, 1]. Here they are in [0, 1], which halves the distance, and images are
+            smaller: it is not tuned for them.
         adversarial: False leaves the L1 distance.
         lr: Adam's learning rate of both networks.
         width: channels after the first convolution of both networks.
