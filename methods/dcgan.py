@@ -1,19 +1,20 @@
 """DCGAN: Radford et al., Unsupervised Representation Learning with DCGAN, ICLR 2016.
 
-https://arxiv.org/abs/1511.06434, section 3 and figure 1. Images are in [0, 1] throughout, so the
-paper's tanh is a sigmoid of twice the input.
+https://arxiv.org/abs/1511.06434, section 3 and figure 1. D sees images in [-1, 1], and a sigmoid of
+twice the input is the paper's tanh in [0, 1]. Kernels, prior and batch are those of the authors'
+Torch code, https://github.com/soumith/dcgan.torch; their first code, for Theano, has kernels of
+5x5, z in U(-1, 1) and batches of 128.
 """
 
 import itertools
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmark.registry import METHODS
 from datasets.base import Spec
 from methods.adversarial import Adversarial
 from methods.base import normal_codes
-from methods.nets import Crop, Pad, Shape, dcgan_init, smallest
+from methods.nets import Affine, Crop, Pad, Shape, dcgan_init, smallest
 
 SMALLEST = 4
 WIDTH = 64
@@ -23,7 +24,7 @@ WIDTH = 64
     "dcgan",
     source="Radford et al., Unsupervised Representation Learning with Deep Convolutional "
     "Generative Adversarial Networks, ICLR 2016, https://arxiv.org/abs/1511.06434",
-    version=1,
+    version=2,
 )
 class DCGAN(Adversarial):
     """A GAN of convolutions of stride 2 alone, with batch norm and no hidden connected layer.
@@ -61,10 +62,6 @@ class DCGAN(Adversarial):
         """D: `features`, by which the paper classifies, and `head`."""
         return nn.Sequential(self.features, self.head)
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Return G(z)."""
-        return torch.sigmoid(2 * self.generator(z))
-
 
 def halvings(shape: Shape) -> int:
     """Return how often an image is halved until its shorter side is at most 4."""
@@ -72,7 +69,7 @@ def halvings(shape: Shape) -> int:
 
 
 def generator(shape: Shape, inputs: int, width: int) -> nn.Sequential:
-    """Return z (B, inputs) -> (B, C, H, W) before tanh."""
+    """Return z (B, inputs) -> logits (B, C, H, W)."""
     n = halvings(shape)
     widths = [width * 2 ** (n - 1 - i) for i in range(n)]
     layers: list[nn.Module] = [
@@ -83,13 +80,15 @@ def generator(shape: Shape, inputs: int, width: int) -> nn.Sequential:
         layers += [nn.BatchNorm2d(a), nn.ReLU(inplace=True)]
         layers.append(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False))
     layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], shape[0], 4, 2, 1), Crop(shape, n))
+    last = nn.ConvTranspose2d(widths[-1], shape[0], 4, 2, 1, bias=False)
+    return nn.Sequential(*layers, last, Crop(shape, n), Affine(2))
 
 
 def features(shape: Shape, width: int) -> nn.Sequential:
     """Return (B, C, H, W) -> (B, width 2^(n-1), h, w), the input of D's last layer."""
     n = halvings(shape)
-    layers: list[nn.Module] = [Pad(shape, n), nn.Conv2d(shape[0], width, 4, 2, 1, bias=False)]
+    layers: list[nn.Module] = [Pad(shape, n), Affine(2, -1)]
+    layers.append(nn.Conv2d(shape[0], width, 4, 2, 1, bias=False))
     layers.append(nn.LeakyReLU(0.2, inplace=True))
     for i in range(n - 1):
         a, b = width * 2**i, width * 2 ** (i + 1)

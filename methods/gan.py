@@ -14,7 +14,7 @@ from datasets.base import Spec
 from methods.adversarial import Adversarial
 from methods.base import normal_codes, uniform_codes
 from methods.maxout import Maxout, decaying, uniform_init
-from methods.nets import discriminator, generator, mlp
+from methods.nets import Affine, discriminator, generator, mlp
 
 
 @METHODS.register(
@@ -27,12 +27,17 @@ class GAN(Adversarial):
 
     Args:
         spec: the data set.
-        latents: how many codes, N(0, 1); with the paper's nets U(-1, 1), and the paper has 100.
-        nets: `shared` by all methods, with Adam; or the `paper`'s of MNIST: a generator of two
-            layers of 1,200, maxout with dropout in D, and SGD that starts at a rate of 0.1.
+        latents: how many codes, N(0, 1), or with the paper's nets U(-1, 1).
+        nets: `shared` by all methods, with Adam; or the `paper`'s of MNIST, as published: G has two
+            layers of 1,200 and D maxout with dropout; SGD starts at a rate of 0.1.
         lr_d, lr_g: Adam's learning rates.
         batch_size: images a batch.
+
+    The published code starts G's last offsets at the logits of the mean image. Here they start at
+    0: a method is built without images.
     """
+
+    settings_with = {"nets=paper": {"": {"latents": 100, "batch_size": 100}}}
 
     def __init__(
         self,
@@ -58,13 +63,18 @@ class GAN(Adversarial):
         """Return one optimiser for each network."""
         if self.nets == "shared":
             return super().optimisers()
-        return decaying(self.discriminator, self.generator, 1.000004)
+        # The published code halves D's loss, which is half the rate.
+        return decaying(self.discriminator, self.generator, 1.000004, lr_d=0.05)
 
 
 def dense(spec: Spec, latents: int) -> tuple[nn.Module, nn.Module]:
-    """Return the paper's networks of MNIST for images of any size: G of two layers, D of maxout."""
+    """Return the paper's networks of MNIST for images of any size: G of two layers, D of maxout.
+
+    G is given z in U(-sqrt 3, sqrt 3), of variance 1, as in https://github.com/goodfeli/adversarial.
+    """
     pixels = math.prod(spec.shape)
-    g = nn.Sequential(*mlp((latents, 1200, 1200, pixels), nn.ReLU), nn.Unflatten(1, spec.shape))
+    layers = mlp((latents, 1200, 1200, pixels), nn.ReLU)
+    g = nn.Sequential(Affine(math.sqrt(3)), *layers, nn.Unflatten(1, spec.shape))
     d = nn.Sequential(
         nn.Flatten(),
         nn.Dropout(0.2),

@@ -5,8 +5,8 @@ lower bound of the mutual information of codes and images, equation 5. As in the
 networks' losses hold the term, and Q's continuous codes have a fixed variance of 1.
 
 Layouts and networks are those of its appendix C. Where its text and its tables disagree (SVHN,
-chairs) the layout is the one whose inputs add up to the table's total. Images are in [0, 1]
-throughout, so the tanh of the colour tables is a sigmoid of twice the input.
+chairs) the layout is the one whose inputs add up to the table's total. The networks of its colour
+tables work on images in [-1, 1]: a sigmoid of twice the input is their tanh in [0, 1].
 """
 
 import math
@@ -41,6 +41,7 @@ class Layout:
         fc: widths of the generator's hidden fully connected layers before the image.
         start: (width, side) of the image that the generator's transposed convolutions start from.
         upconv: (width, stride, batch norm) of each of them but the last, which has stride 2.
+        tanh: whether the networks work on images in [-1, 1].
     """
 
     categorical: tuple[int, ...]
@@ -53,6 +54,7 @@ class Layout:
     fc: tuple[int, ...] = (1024,)
     start: tuple[int, int] = (0, 0)
     upconv: tuple[tuple[int, int, bool], ...] = ()
+    tanh: bool = False
 
     @property
     def inputs(self) -> int:
@@ -75,6 +77,7 @@ COLOUR = {
     "fc": (),
     "start": (448, 2),
     "upconv": ((256, 2, True), (128, 2, False), (64, 2, False)),
+    "tanh": True,
 }
 
 LAYOUTS = {
@@ -122,7 +125,7 @@ class InfoGAN(Method):
         lam: weight of L_I for categorical codes, lam_continuous for continuous ones.
         inform: False gives the paper's control of figure 1: Q is fitted to a plain GAN.
         lr_d, lr_g: Adam's learning rates.
-        batch_size: images a batch.
+        batch_size: images a batch; the published code's 128 is of MNIST, the paper names none.
         nets: `shared` by all methods, or the `paper`'s, of which it has one a data set.
 
     The settings for 3D faces and chairs are those of the figures of pose and rotation in the paper;
@@ -249,11 +252,12 @@ def _generator(spec: Spec, plan: Layout, inputs: int) -> nn.Sequential:
         layers += [nn.BatchNorm2d(outputs)] if norm else []
         layers.append(nn.ReLU(inplace=True))
         width = outputs
-    return nn.Sequential(*layers, *_up(width, spec.shape[0], 2))
+    layers += _up(width, spec.shape[0], 2)
+    return nn.Sequential(*layers, *([nets.Affine(2)] if plan.tanh else []))
 
 
 def _trunk(spec: Spec, plan: Layout) -> tuple[nn.Sequential, int]:
-    layers: list[nn.Module] = []
+    layers: list[nn.Module] = [nets.Affine(2, -1)] if plan.tanh else []
     width, side = spec.shape[0], spec.shape[1]
     for i, (outputs, stride) in enumerate(plan.conv):
         layers += _down(width, outputs, stride)

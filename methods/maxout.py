@@ -68,10 +68,14 @@ class DecayingSGD(Optimizer):
             state["steps"] += 1
 
 
-def decaying(discriminator: nn.Module, generator: nn.Module, factor: float) -> dict[str, Optimizer]:
-    """Return `DecayingSGD` for each of the two networks, from a rate of 0.1 on."""
-    networks = {"d": discriminator, "g": generator}
-    return {name: DecayingSGD(net.parameters(), 0.1, factor) for name, net in networks.items()}
+def decaying(
+    discriminator: nn.Module, generator: nn.Module, factor: float, lr_d: float = 0.1
+) -> dict[str, Optimizer]:
+    """Return `DecayingSGD` for each of the two networks, for G from a rate of 0.1 on."""
+    return {
+        "d": DecayingSGD(discriminator.parameters(), lr_d, factor),
+        "g": DecayingSGD(generator.parameters(), 0.1, factor),
+    }
 
 
 def uniform_init(module: nn.Module, bound: float) -> None:

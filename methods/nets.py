@@ -44,6 +44,21 @@ class Crop(nn.Module):
         return F.pad(x, self.borders) if any(self.borders) else x
 
 
+class Affine(nn.Module):
+    """x -> scale x + shift, for networks that work on another range than [0, 1].
+
+    `Affine(2, -1)` turns images into [-1, 1]; the sigmoid of `Affine(2)` is (tanh + 1) / 2.
+    """
+
+    def __init__(self, scale: float, shift: float = 0.0) -> None:
+        super().__init__()
+        self.scale, self.shift = scale, shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return scale x + shift."""
+        return self.scale * x + self.shift
+
+
 def _borders(shape: Shape, halvings: int) -> tuple[int, int, int, int]:
     h, w = (-side % 2**halvings for side in shape[1:])
     return w // 2, w - w // 2, h // 2, h - h // 2

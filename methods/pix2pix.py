@@ -1,7 +1,8 @@
 """pix2pix: Isola et al., Image-to-Image Translation with Conditional Adversarial Nets, CVPR 2017.
 
 https://arxiv.org/abs/1611.07004, equation 4 and appendix. The pairs are images that differ in one
-factor: the method learns to change it.
+factor: the method learns to change it. Both networks work on images in [-1, 1], and a sigmoid of
+twice the input is the paper's tanh in [0, 1].
 """
 
 import itertools
@@ -15,7 +16,7 @@ from benchmark.registry import METHODS, UserError
 from datasets.base import Spec
 from methods import adversarial, losses
 from methods.base import Batch, Method, normal_codes
-from methods.nets import Crop, Pad, Shape, dcgan_init, smallest
+from methods.nets import Affine, Crop, Pad, Shape, dcgan_init, smallest
 
 WIDTHS = (1, 2, 4, 8, 8, 8, 8, 8)
 """Channels after each convolution, of the first one's."""
@@ -25,7 +26,7 @@ WIDTHS = (1, 2, 4, 8, 8, 8, 8, 8)
     "pix2pix",
     source="Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, "
     "CVPR 2017, https://arxiv.org/abs/1611.07004",
-    version=1,
+    version=2,
 )
 class Pix2Pix(Method):
     """Translates an image into one that differs in one factor; its bottleneck serves as the code.
@@ -33,11 +34,16 @@ class Pix2Pix(Method):
     Args:
         spec: the data set; it has factors.
         factor: the factor that pairs differ in, counted from 1.
-        lam: weight of the L1 distance; 0 leaves the conditional GAN.
+        lam: weight of the L1 distance; 0 leaves the conditional GAN. The paper's 100 is of 256x256
+            pixels in [-1, 1]. Here they are in [0, 1], which halves the distance, and images are
+            smaller: it is not tuned for them.
         adversarial: False leaves the L1 distance.
         lr: Adam's learning rate of both networks.
         width: channels after the first convolution of both networks.
-        batch_size: pairs a batch; the paper has 1.
+        d_layers: how many convolutions of stride 2 D has, fewer on small images: it judges patches
+            of 16, 34, 70 or 142 pixels a side for 1, 2, 3 or 4. The paper's 70 are a quarter of its
+            images' side; over 64x64 such a patch has all of the image, and 16 are a quarter.
+        batch_size: pairs a batch; the paper has 1 of 256x256 pixels.
     """
 
     sees = "pairs"
@@ -52,6 +58,7 @@ class Pix2Pix(Method):
         adversarial: bool = True,
         lr: float = 2e-4,
         width: int = 64,
+        d_layers: int = 3,
         batch_size: int = 16,
     ) -> None:
         super().__init__()
@@ -60,9 +67,9 @@ class Pix2Pix(Method):
             raise UserError(f"pix2pix.factor={factor}: {spec.name} has {k} factors")
         self.factor, self.pair_factor = factor, factor - 1
         self.lam, self.adversarial, self.lr = lam, adversarial, lr
-        self.width, self.batch_size = width, batch_size
+        self.width, self.d_layers, self.batch_size = width, d_layers, batch_size
         self.generator = UNet(spec.shape, width)
-        self.discriminator = patch_gan(spec.shape, width)
+        self.discriminator = patch_gan(spec.shape, width, d_layers)
         self.codes = normal_codes(self.generator.bottleneck)
         self.apply(dcgan_init)
 
@@ -89,7 +96,7 @@ class Pix2Pix(Method):
 
     def translate(self, x: Tensor) -> Tensor:
         """Return the images (B, C, H, W) that x is turned into; dropout is the noise, always on."""
-        return torch.sigmoid(2 * self.generator(x))
+        return torch.sigmoid(self.generator(x))
 
     def encode(self, batch: Batch) -> Tensor:
         """Return the U-Net's bottleneck."""
@@ -108,7 +115,8 @@ class UNet(nn.Module):
         super().__init__()
         n = next(n for n in range(32) if max(shape[1:]) <= 2**n)
         widths = (shape[0], *(width * factor for factor in WIDTHS[:n]))
-        self.pad, self.crop = Pad(shape, n), Crop(shape, n)
+        self.enter = nn.Sequential(Pad(shape, n), Affine(2, -1))
+        self.leave = nn.Sequential(Crop(shape, n), Affine(2))
         self.downs = nn.ModuleList(
             _down(a, b, 0 < i < n - 1) for i, (a, b) in enumerate(itertools.pairwise(widths))
         )
@@ -120,19 +128,19 @@ class UNet(nn.Module):
         self.bottleneck = widths[-1] * h * w
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the other image (B, C, H, W), before tanh."""
+        """Return logits of the other image (B, C, H, W)."""
         stages = self.down(x)
         y = stages.pop()
         for up in self.ups:
             y = up(y)
             if stages:
                 y = torch.cat([y, stages.pop()], 1)
-        image: Tensor = self.crop(y)
+        image: Tensor = self.leave(y)
         return image
 
     def down(self, x: Tensor) -> list[Tensor]:
         """Return the encoder's stages."""
-        x, stages = self.pad(x), []
+        x, stages = self.enter(x), []
         for down in self.downs:
             x = down(x)
             stages.append(x)
@@ -159,15 +167,19 @@ def _up(inputs: int, outputs: int, stage: int, stages: int) -> nn.Sequential:
     return nn.Sequential(*layers, *([Noise()] if noisy else []))
 
 
-def patch_gan(shape: Shape, width: int = 64) -> nn.Sequential:
+def patch_gan(shape: Shape, width: int = 64, halvings: int = 3) -> nn.Sequential:
     """Return the discriminator of pairs of images (B, 2C, H, W): logits (B, 1, h, w), one a patch.
 
-    A patch has 70x70 pixels, or 34x34 where the image is smaller than 32; `width` is the channels
-    after the first convolution.
+    Args:
+        shape: (C, H, W) of an image.
+        width: channels after the first convolution.
+        halvings: how many convolutions have stride 2; fewer where less than 4x4 would be left.
     """
-    widths = [width * factor for factor in WIDTHS[: 4 if min(shape[1:]) >= 32 else 3]]
-    layers: list[nn.Module] = [nn.Conv2d(2 * shape[0], widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
-    for a, b in itertools.pairwise(widths):
-        stride = 1 if b == widths[-1] else 2
+    halvings = min(halvings, min(shape[1:]).bit_length() - 3)
+    widths = [width * factor for factor in WIDTHS[: halvings + 1]]
+    layers: list[nn.Module] = [Affine(2, -1), nn.Conv2d(2 * shape[0], width, 4, 2, 1)]
+    layers.append(nn.LeakyReLU(0.2))
+    for i, (a, b) in enumerate(itertools.pairwise(widths), 1):
+        stride = 2 if i < halvings else 1
         layers += [nn.Conv2d(a, b, 4, stride, 1), nn.BatchNorm2d(b), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))

@@ -40,6 +40,7 @@ class WGAN(Method):
 
     paper_steps = {"": 200_000}
     paper_nets = staticmethod(dcgan.pair)
+    settings_with = {"nets=paper": {"": {"latents": 100}}}
 
     def __init__(
         self,

@@ -35,8 +35,11 @@ class WGANGP(WGAN):
         lr: Adam's learning rate of both.
         batch_size: images a batch; a step takes `n_critic` batches.
         nets: `shared` by all methods, or those of the `paper`'s MNIST experiment. Neither critic
-            has batch norm, for which the penalty has no meaning.
+            has batch norm, for which the penalty has no meaning. Weights start as PyTorch's do; the
+            published code draws them from U(-a, a) with He's and Glorot's a.
     """
+
+    settings_with = {"nets=paper": {"": {"latents": 128, "batch_size": 50}}}
 
     def __init__(
         self,

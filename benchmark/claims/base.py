@@ -102,7 +102,7 @@ class Lab:
             Diverged: a loss was not finite.
             UserError: it failed.
         """
-        chosen = defaults(METHODS[method].value, dataset) | given
+        chosen = defaults(METHODS[method].value, dataset, given) | given
         run = Run(dataset, method, seed, steps, chosen)
         with torch.enable_grad():
             folder = self.complete([run], [])[0]

@@ -1,12 +1,14 @@
 """Studies: what a file asks for, and that every mistake names file and key."""
 
+import tomllib
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from benchmark.config.study import find, names, read, shipped
-from benchmark.registry import METHODS, UserError
+from benchmark.config.study import SHIPPED, find, names, read, shipped
+from benchmark.registry import DATASETS, METHODS, UserError
+from methods.infogan import LAYOUTS
 
 GOOD = """# whose it is
 title = "t"
@@ -182,3 +184,19 @@ def test_every_shipped_study_says_whose_it_is() -> None:
         assert find(name).name == name
         assert "https://" in source
         assert title
+
+
+@pytest.mark.parametrize("name", names())
+def test_it_runs_the_networks_that_it_names(name: str) -> None:
+    """Where its file names none, those that methods share; and they exist for the data set."""
+    tables = tomllib.loads((SHIPPED / f"{name}.toml").read_text())["grid"]
+    for table, grid in zip(tables, find(name).grids, strict=True):
+        named = table.get("set", {}).get("nets", "shared")
+        runs = {(run.dataset, run.method): run for run in grid.runs()}
+        assert {run.settings.get("nets", named) for run in runs.values()} == {named}
+        for run in runs.values():
+            run.cls(DATASETS[run.dataset].facts["spec"], **run.settings)
+
+
+def test_infogan2016_has_all_layouts_of_the_paper() -> None:
+    assert {run.dataset for run in find("infogan2016").runs()} == {*LAYOUTS}

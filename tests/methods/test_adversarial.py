@@ -8,24 +8,83 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmark.registry import METHODS
 from datasets.base import Spec
 from datasets.toy import SPEC as TOY
-from methods.base import Batch
+from methods.base import Batch, Method, defaults
 from methods.cgan import CGAN
 from methods.dcgan import DCGAN
 from methods.gan import GAN
+from methods.infogan import InfoGAN
 from methods.infogan_cr import InfoGANCR
 from methods.maxout import DecayingSGD, Maxout
-from methods.pix2pix import Pix2Pix
+from methods.pix2pix import Pix2Pix, patch_gan
 from methods.wgan import WGAN
 from methods.wgan_gp import WGANGP, gradient_norm
 
 N = 8
 MNIST = Spec("mnist", (1, 28, 28), 256, ("digit",), (10,), label="digit")
+SVHN = Spec("svhn", (3, 32, 32), 256, ("digit",), (10,), label="digit")
 
 
 def images(n: int = N, shape: tuple[int, ...] = TOY.shape) -> Tensor:
     return torch.rand(n, *shape, generator=torch.Generator().manual_seed(1))
+
+
+def inputs(module: nn.Module) -> list[Tensor]:
+    """What the module is given from now on."""
+    seen: list[Tensor] = []
+    module.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("name", "latents", "batch"),
+    [("gan", 100, 100), ("cgan", 100, 100), ("wgan", 100, 64), ("wgan_gp", 128, 50)],
+)
+def test_the_papers_networks_have_its_latents_and_batch(
+    name: str, latents: int, batch: int
+) -> None:
+    cls = METHODS[name].value
+    method = cls(MNIST, **defaults(cls, "mnist", {"nets": "paper"}))
+    assert sum(code.name.startswith("z") for code in method.codes) == latents
+    assert method.batch_size == batch
+
+
+TANH: list[tuple[type[Method], dict[str, Any]]] = [
+    (DCGAN, {"width": 4}),
+    (WGAN, {"nets": "paper", "n_critic": 1}),
+    (InfoGAN, {"nets": "paper"}),
+    (Pix2Pix, {"width": 4}),
+]
+
+
+@pytest.mark.parametrize(("cls", "given"), TANH)
+class TestTanh:
+    """Papers whose generators end in tanh."""
+
+    def test_networks_see_images_in_minus_1_to_1(self, cls: Any, given: dict[str, Any]) -> None:
+        """Black is -1; generated images, first grey, are about 0."""
+        method, black = cls(SVHN, **given), torch.zeros(N, *SVHN.shape)
+        convolutions = [m for m in method.modules() if isinstance(m, nn.Conv2d)]
+        looks = [inputs(layer) for layer in convolutions if layer.in_channels in (3, 6)]
+        list(method.losses(Batch(black, y=black)))
+        seen = [x for look in looks for whole in look for x in whole.chunk(whole.shape[1] // 3, 1)]
+        real = [x for x in seen if torch.equal(x, black - 1)]
+        fake = [x for x in seen if abs(x.mean()) < 0.2]
+        assert real
+        assert fake
+        assert len(real) + len(fake) == len(seen)
+
+    def test_images_are_tanh(self, cls: Any, given: dict[str, Any]) -> None:
+        method, last = cls(SVHN, **given), list[Tensor]()
+        ups = [m for m in method.generator.modules() if isinstance(m, nn.ConvTranspose2d)]
+        nn.init.normal_(ups[-1].weight)
+        ups[-1].register_forward_hook(lambda module, args, output: last.append(output))
+        pairs = isinstance(method, Pix2Pix)
+        x = method.translate(images(N, SVHN.shape)) if pairs else method.decode(method.sample(N))
+        torch.testing.assert_close(x, (last[0].tanh() + 1) / 2)
+        assert x.std() > 0.1
 
 
 class TestFirstGAN:
@@ -43,8 +102,20 @@ class TestFirstGAN:
         ]
         pieces = [tuple(p.shape) for p in method.discriminator.parameters() if p.ndim == 2]
         assert pieces == [(1200, 784), (1200, 240), (1, 240)]
-        z = method.sample(500)
-        assert -1 <= z.min() < z.max() <= 1
+
+    def test_the_papers_generator_is_given_a_uniform_z_of_variance_1(self) -> None:
+        """As noise 'uniform' in https://github.com/goodfeli/adversarial."""
+        torch.manual_seed(0)
+        method = GAN(MNIST, nets="paper")
+        seen = inputs(method.generator[1])  # type: ignore[index]
+        method.decode(method.sample(500))
+        assert seen[0].abs().max() == pytest.approx(math.sqrt(3), rel=1e-2)
+        assert seen[0].var() == pytest.approx(1, rel=0.05)
+
+    def test_the_papers_rates(self) -> None:
+        """The published loss of D is halved, and descent is plain."""
+        found = GAN(MNIST, nets="paper").optimisers()
+        assert {k: o.param_groups[0]["lr"] for k, o in found.items()} == {"d": 0.05, "g": 0.1}
 
     def test_the_schedule(self) -> None:
         weight = nn.Parameter(torch.ones(1))
@@ -80,6 +151,12 @@ class TestCGAN:
         x, hot = images(1).repeat(3, 1, 1, 1), method.hot(torch.arange(3))
         assert len(set(method.discriminator(x, hot)[:, 0].tolist())) == 3
 
+    def test_the_papers_z_is_in_the_unit_hypercube(self) -> None:
+        method = CGAN(TOY, nets="paper")
+        seen = inputs(method.generator.z)  # type: ignore[arg-type]
+        method.decode(method.sample(500))
+        assert 0 <= seen[0].min() < 0.01 < 0.99 < seen[0].max() <= 1
+
     def test_fakes_have_the_labels_of_the_batch(self) -> None:
         method, seen = CGAN(TOY), []
         method.generator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
@@ -97,7 +174,7 @@ class TestDCGAN:
         assert not [m for m in method.modules() if isinstance(m, kinds)]
         assert not [m for m in method.generator.modules() if isinstance(m, nn.LeakyReLU)]
         assert not [m for m in method.features.modules() if isinstance(m, nn.ReLU)]
-        first, last = method.generator[1], method.generator[-2]
+        first, last = method.generator[1], method.generator[-3]
         assert isinstance(first, nn.ConvTranspose2d)
         assert isinstance(last, nn.ConvTranspose2d)
         norms = [m for m in method.generator if isinstance(m, nn.BatchNorm2d)]
@@ -148,7 +225,7 @@ class TestWGAN:
         torch.manual_seed(0)
         fake = method.decode(method.sample(N))
         expected = 2 * (fake - batch.x).flatten(1).sum(1).mean()
-        torch.testing.assert_close(loss, expected)
+        torch.testing.assert_close(loss, expected, rtol=0, atol=1e-3)
 
     def test_the_penalty_is_that_of_the_gradients_norm(self) -> None:
         """The gradient of a sum of 256 pixels has norm 16 everywhere."""
@@ -246,6 +323,22 @@ class TestPix2Pix:
         batch = Batch(images(), y=images())
         assert [n for n, _ in Pix2Pix(TOY, adversarial=False).losses(batch)] == ["g"]
         assert [n for n, _ in Pix2Pix(TOY, lam=0.0).losses(batch)] == ["d", "g"]
+
+    @pytest.mark.parametrize(("halvings", "side"), [(1, 16), (2, 34), (3, 70)])
+    def test_a_patch(self, halvings: int, side: int) -> None:
+        """The pixels that one logit depends on."""
+        net, x = patch_gan((1, 96, 96), 4, halvings).eval(), torch.rand(1, 2, 96, 96)
+        logits = net(x.requires_grad_())
+        middle = logits.shape[2] // 2
+        (gradient,) = torch.autograd.grad(logits[0, 0, middle, middle], x)
+        assert (gradient.abs().sum((0, 1, 3)) > 0).sum() == side
+
+    def test_the_patch_is_a_setting(self) -> None:
+        spec = Spec("x", (1, 64, 64), 256, ("a",), (2,))
+        x = images(2, spec.shape)
+        sides = [Pix2Pix(spec, width=4, d_layers=n).logits(x, x).shape[2] for n in (1, 2, 3, 4)]
+        assert sides == [30, 14, 6, 2]
+        assert Pix2Pix(spec, width=4).logits(x, x).shape[2] == 6
 
     def test_dropout_is_the_noise(self) -> None:
         method, x = Pix2Pix(MNIST).eval(), images(2, MNIST.shape)
