@@ -46,7 +46,7 @@ def test_a_factor_that_does_not_vary_is_left_out() -> None:
 
 
 def test_values_that_the_data_has_not_are_no_coverage_and_some_distance() -> None:
-    assert both(np.tile(REAL, (2, 1)) + [0, 5, 0]) == pytest.approx((0.5, 0.5))
+    assert both(REAL + np.array([0, 5, 0])) == pytest.approx((0.5, 0.5))
 
 
 def rows(toy: Dataset, factors: Array) -> dict[str, float]:

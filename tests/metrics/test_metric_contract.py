@@ -106,10 +106,8 @@ def test_score_lies_in_its_range_and_repeats(name: str, code: str) -> None:
 @pytest.mark.parametrize("name", METRICS.names())
 def test_truth_beats_a_code_that_knows_nothing(name: str, code: str) -> None:
     entry = small(name)
-    looks = (
-        {"codes", "c1"} & set(needs(entry.value)),
-        {"factors", "label"} & set(needs(entry.value)),
-    )
+    asked = {*needs(entry.value)}
+    looks = {"codes", "c1"} & asked, {"factors", "label"} & asked
     if name == "downstream" or not all(looks):
         pytest.skip("it does not compare codes with the truth, or has tests of its own")
     truth, other = score(entry, sheet("truth"), rng()), score(entry, sheet(code), rng())

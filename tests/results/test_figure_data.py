@@ -44,7 +44,7 @@ def test_categories_by_labels_of_a_median_run_and_of_the_best(tmp_path: Path) ->
     assert chosen["best, seed 1"].tolist() == (10 * np.eye(3)).tolist()
     assert right(chosen["median, seed 0"]) == pytest.approx(39 / 57)
     (picture,) = figures.pictures(study(tmp_path), ["confusion"])
-    assert "median, seed 0 68.4%; best, seed 1 100.0%" in picture.alt.replace(", best", "; best")
+    assert "median, seed 0 68.4%, best, seed 1 100.0%" in picture.alt
     panels = picture.draw().axes
     assert [axes.get_title() for axes in panels] == [
         "median, seed 0: 68.4% right",
@@ -56,7 +56,7 @@ def test_categories_by_labels_of_a_median_run_and_of_the_best(tmp_path: Path) ->
 def test_categories_may_be_more_or_fewer_than_labels(shape: tuple[int, int]) -> None:
     counts = np.zeros(shape, int)
     counts[0, 2], counts[1, 0] = 7, 9
-    assert matched(counts)[:2].tolist() == [[9, 0, 0], [0, 0, 7]]
+    assert [line for line in matched(counts).tolist() if any(line)] == [[9, 0, 0], [0, 0, 7]]
     assert right(counts) == right(matched(counts)) == 1
 
 
