@@ -14,6 +14,10 @@ from methods.base import Method
 from methods.dcgan import DCGAN
 
 TRAIN, TEST = 10_000, 10_000
+SETTLED = (
+    "L_I of c1 is at H(c) after 1,000 of 5,000 updates, and prefers no division of the images from "
+    "then on; other details of the published code change accuracy by less than seeds do"
+)
 
 
 @claim(
@@ -116,7 +120,7 @@ def linear(x: list[NDArray[np.float32]], label: list[NDArray[np.int64]], seed: i
     says="c1 as a classifier of MNIST's digits errs in 5 %: most runs reach that",
     minutes=10,
     seeds=20,
-    one_to_one=Reached("0.95; of how many runs is not stated", 0.95, 1),
+    one_to_one=Reached("0.95; of how many runs is not stated", 0.95, 1, reason=SETTLED),
     median=Reported("not stated", statistic=np.median),
     best=Reported("0.95", statistic=max),
     many_to_one=Reported("not stated"),
