@@ -65,5 +65,5 @@ def with_pictures(
     found = Information(
         known, np.ones(len(factors)), np.array([0.5, 2.0]), ["z1", "c1"], [*factors], means, sizes
     )
-    found = found._replace(confusion=rng.integers(1, 100, (3, 3)))
+    found = found._replace(confusion=np.arange(9).reshape(3, 3))
     folder.write(found)
