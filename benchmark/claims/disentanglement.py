@@ -103,8 +103,7 @@ def near(published: float, tested: bool = True) -> Expected:
 @claim(
     "betavae-table",
     source=f"{HIGGINS}, table 1",
-    says="beta-VAE and DC-IGN are above InfoGAN, and InfoGAN above the VAE; by how much is tested "
-    "of what is not trained",
+    says="beta-VAE and DC-IGN score above InfoGAN, and InfoGAN above the VAE",
     minutes=130,
     truth=near(1.0),
     pixels=near(0.4575),
