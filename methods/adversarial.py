@@ -26,6 +26,12 @@ def optimisers(
     }
 
 
+def outputs(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Return the means of D(x) and D(G(z)), in [0, 1], of logits of both, for the log."""
+    logits = {"D_real": real, "D_fake": fake}
+    return {name: torch.sigmoid(x.detach().float()).mean() for name, x in logits.items()}
+
+
 class Adversarial(Method):
     """Plays equation 1, with the generator's loss that does not saturate.
 
@@ -47,6 +53,7 @@ class Adversarial(Method):
         """Yield the discriminator's loss, then the generator's, on the same fake images."""
         fake = self.decode(self.sample(len(batch.x), batch.x.device))
         real, false = self.discriminator(batch.x), self.discriminator(fake.detach())
+        self.logs |= outputs(real, false)
         yield "d", losses.discriminator(real, false)
         yield "g", losses.non_saturating(self.discriminator(fake))
 

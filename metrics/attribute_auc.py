@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, fitted, placed
+from metrics.categories import Categorical, one_hot
 
 
 @METRICS.register(
@@ -20,7 +21,7 @@ from metrics.base import Codes, Detailed, Integers, fitted, placed
     "are ours",
     range=(0.0, 1.0),
     higher_is_better=True,
-    protocol="held-out-1",
+    protocol="held-out-2",
     factors=1,
     by_name=True,
 )
@@ -32,6 +33,7 @@ def attribute_auc(
     *,
     train: int = 10_000,
     test: int = 20_000,
+    categorical: Categorical = None,
 ) -> float:
     """Return the area under the ROC curve, mean over the binary attributes, in [0, 1]; 0.5: chance.
 
@@ -47,6 +49,7 @@ def attribute_auc(
         rng: draws the rows, without replacement.
         train: rows that are fitted on, all if there are fewer.
         test: rows that are scored, all if there are fewer.
+        categorical: (L,) True for codes that are numbers of categories.
 
     Raises:
         ValueError: no row or every row is held out, or no attribute is left.
@@ -64,6 +67,7 @@ def attribute_auc(
             "attribute_auc needs a factor with two values, both among the training rows and both "
             f"among the held-out rows; none of {factors.shape[1]} has them"
         )
+    codes, _ = one_hot(codes, categorical)
     z = codes[fitted], codes[scored]
     columns = factors[:, attributes].T
     areas = np.array([_area(*z, column[fitted], column[scored]) for column in columns])

@@ -12,13 +12,16 @@ of them. Its parameters without default name what it needs:
     squared_errors  float (n,)       of images that were encoded and decoded, mean over pixels
     features_real, features_generated  float (n, D)  what a network sees in n held-out images, and
                                      in as many that the method made
+    factors_real    int (N, K)       on the generator's side: the true factors of training images
     rng       np.random.Generator    the only source of chance
 
 A value may be `Detailed`: what it is the mean of, by factor or by code, goes with it.
 
 Its keyword-only parameters have defaults: they are its protocol. A metric that fits a predictor
 takes `held_out` as one of them, None by default: where the table is a sample of a data set, it fits
-on rows that are not held out and scores on those that are. The table may have a million
+on rows that are not held out and scores on those that are. One that measures distances between
+codes, or weighs them linearly, takes `categorical`, (L,) True for the codes that are numbers of
+categories, None by default, and sees these as one-hot vectors. The table may have a million
 rows or 4096 columns, so a metric gathers the rows it draws and never copies the table. A file
 registers it:
 
@@ -119,6 +122,7 @@ REASONS = {
     "squared_errors": "needs a decoder of the codes alone, and the method has none",
     "features_real": "needs Inception's features of images, and there are none",
     "features_generated": "needs images of the method's prior, and it makes none",
+    "factors_real": "needs factors that are read in images of the prior: --side generator",
     "rng": "needs a random generator",
 }
 
@@ -182,14 +186,15 @@ def score(
             table on which the metric is not defined.
     """
     given = {name: arrays[name] for name in needs(entry.value) if name != "rng"}
-    lengths = {name: len(array) for name, array in given.items()}
+    lengths = {name: len(array) for name, array in given.items() if name != "factors_real"}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"the rows of the table do not agree: {lengths}")
     if "codes" in given:
         given["codes"] = as_codes(given["codes"])
     chance: dict[str, Any] = {"rng": rng} if "rng" in needs(entry.value) else {}
-    if disjoint and "held_out" in inspect.signature(entry.value).parameters:
-        given["held_out"] = arrays["held_out"]
+    optional = {"categorical", *(["held_out"] if disjoint else [])} & arrays.keys()
+    takes = inspect.signature(entry.value).parameters.keys()
+    given |= {name: arrays[name] for name in optional & takes}
     with threadpool_limits(1):
         found = entry.value(**given, **chance)
     values = found if isinstance(found, Mapping) else {None: found}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, by_group, fitted
+from metrics.categories import Categorical, one_hot
 from metrics.draws import HeldOut, drawn_by_side, partners
 
 
@@ -22,7 +23,7 @@ from metrics.draws import HeldOut, drawn_by_side, partners
     "protocol of Locatello et al., 2019, https://github.com/google-research/disentanglement_lib",
     range=(0.0, 1.0),
     higher_is_better=True,
-    protocol="disentanglement_lib-1",
+    protocol="disentanglement_lib-2",
     factors=2,
 )
 def betavae(
@@ -34,6 +35,7 @@ def betavae(
     train: int = 10_000,
     evaluation: int = 5_000,
     held_out: HeldOut = None,
+    categorical: Categorical = None,
 ) -> float:
     """Return how often a linear classifier sees which factor pairs of images share, in [0, 1].
 
@@ -58,6 +60,7 @@ def betavae(
         evaluation: points that it is scored on.
         held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
             both are drawn from all rows, as published.
+        categorical: (L,) True for codes that are numbers of categories.
 
     Raises:
         ValueError: there are fewer than two factors to tell apart.
@@ -65,6 +68,7 @@ def betavae(
     from sklearn.linear_model import LogisticRegression
 
     shared = rng.integers(count(factors), size=train + evaluation)
+    codes, _ = one_hot(codes, categorical)
     points = differences(codes, factors, shared, pairs, train, rng, held_out)
     classifier = LogisticRegression(random_state=int(rng.integers(2**31)))
     right = named(classifier, points, shared, train)

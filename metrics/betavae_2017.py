@@ -9,6 +9,7 @@ import numpy as np
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, by_group
 from metrics.betavae import count, differences, named
+from metrics.categories import Categorical, one_hot
 from metrics.draws import HeldOut
 
 
@@ -17,7 +18,7 @@ from metrics.draws import HeldOut
     source="Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl",
     range=(0.0, 1.0),
     higher_is_better=True,
-    protocol="higgins2017-1",
+    protocol="higgins2017-2",
     factors=2,
     by_name=True,
 )
@@ -30,6 +31,7 @@ def betavae_2017(
     train: int = 10_000,
     evaluation: int = 5_000,
     held_out: HeldOut = None,
+    categorical: Categorical = None,
 ) -> float:
     """Return how often a linear classifier sees which factor pairs of images share, in [0, 1].
 
@@ -49,6 +51,7 @@ def betavae_2017(
         evaluation: points that it is scored on.
         held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
             both are drawn from all rows.
+        categorical: (L,) True for codes that are numbers of categories.
 
     Raises:
         ValueError: there are fewer than two factors to tell apart.
@@ -58,6 +61,7 @@ def betavae_2017(
     from sklearn.preprocessing import StandardScaler
 
     shared = rng.integers(count(factors), size=train + evaluation)
+    codes, _ = one_hot(codes, categorical)
     points = differences(codes, factors, shared, pairs, train, rng, held_out)
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=np.inf, max_iter=1000))
     right = named(classifier, points, shared, train)

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, fitted, placed
+from metrics.categories import Categorical, one_hot
 from metrics.draws import HeldOut, drawn
 from metrics.parallel import on_all_cores
 
@@ -25,7 +26,7 @@ EFFICIENCY = "efficiency"
     "https://github.com/google-research/disentanglement_lib",
     range=(0.0, 1.0),
     higher_is_better=True,
-    protocol="disentanglement_lib-1",
+    protocol="disentanglement_lib-2",
     factors=1,
     parts=(*map(str, SIZES), EFFICIENCY),
     by_name=True,
@@ -38,6 +39,7 @@ def downstream(
     sizes: tuple[int, ...] = SIZES,
     test: int = 5000,
     held_out: HeldOut = None,
+    categorical: Categorical = None,
     workers: int | None = None,
 ) -> Mapping[str, float]:
     """Return the accuracy after 10, 100, 1,000 and 10,000 training rows, and the sample efficiency.
@@ -61,6 +63,7 @@ def downstream(
         held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
             both are drawn from all rows, as published.
         workers: processes at a time, None: all cores; changes no number.
+        categorical: (L,) True for codes that are numbers of categories.
 
     Raises:
         ValueError: no factor varies.
@@ -72,7 +75,8 @@ def downstream(
     fits = []
     for size in reversed(sizes):
         rows = drawn(len(codes), size, test, rng, held_out)
-        fits += [(codes[rows], column[rows], size) for column in columns]
+        z, _ = one_hot(codes[rows], categorical)
+        fits += [(z, column[rows], size) for column in columns]
     right = np.reshape(on_all_cores(_accuracy, fits, workers), (len(sizes), len(columns)))[::-1]
     accuracy = [Detailed(row.mean(), factor=placed(row, varied)) for row in right]
     scores = dict(zip(map(str, sizes), accuracy, strict=True))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, fitted
+from metrics.categories import Categorical, one_hot
 from metrics.draws import HeldOut, drawn
 
 
@@ -21,7 +22,7 @@ from metrics.draws import HeldOut, drawn
     "https://github.com/google-research/disentanglement_lib",
     range=(0.0, 1.0),
     higher_is_better=True,
-    protocol="disentanglement_lib-2",
+    protocol="disentanglement_lib-3",
     factors=1,
     by_name=True,
 )
@@ -33,6 +34,7 @@ def explicitness(
     train: int = 10_000,
     test: int = 5_000,
     held_out: HeldOut = None,
+    categorical: Categorical = None,
 ) -> float:
     """Return how well a linear classifier ranks the values of the factors, in [0, 1].
 
@@ -55,12 +57,14 @@ def explicitness(
         test: rows that they are scored on.
         held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
             both are drawn from all rows, as published.
+        categorical: (L,) True for codes that are numbers of categories.
 
     Raises:
         ValueError: no factor has two values in the drawn rows.
     """
     rows = drawn(len(codes), train, test, rng, held_out)
-    x, table = _standardise(codes[rows], train), factors[rows]
+    z, _ = one_hot(codes[rows], categorical)
+    x, table = _standardise(z, train), factors[rows]
     areas = np.array([_explicitness(x, v, train) for v in table.T])
     if np.isnan(areas).all():
         raise ValueError("every factor has a single value in the drawn rows: no explicitness")

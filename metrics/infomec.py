@@ -4,8 +4,9 @@ Hsu, Dorrell, Whittington, Wu & Finn, Disentanglement via Latent Quantization, N
 https://arxiv.org/abs/2305.18378, section 5; code
 https://github.com/kylehkhsu/latent_quantization, disentangle/metrics/infomec.py.
 
-Codes of integers are discrete latents: information from counts, active if they vary, one-hot for
-the classifier. Floats are continuous: nearest neighbours, standardised.
+Categorical codes, and all of a table of integers, are discrete latents: information from counts,
+active if they vary, one-hot for the classifier. Others are continuous: nearest neighbours,
+standardised.
 
 Where the published code divides by zero: factors with a single value are left out, latents that
 tell of no source share equally, a single active latent is compact, and without any active latent
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, fitted, placed
+from metrics.categories import Categorical, one_hot
 from metrics.discretise import entropy, mutual_information
 from metrics.parallel import seeds
 
@@ -31,7 +33,7 @@ Matrix = NDArray[np.float64]
     "https://arxiv.org/abs/2305.18378, code https://github.com/kylehkhsu/latent_quantization",
     range=(0.0, 1.0),
     higher_is_better=True,
-    protocol="latent_quantization-1",
+    protocol="latent_quantization-2",
     factors=2,
     parts=("infom", "infoe", "infoc"),
     by_name=True,
@@ -44,6 +46,7 @@ def infomec(
     samples: int = 10_000,
     neighbours: int = 10,
     inactive: float = 1 / 20,
+    categorical: Categorical = None,
 ) -> dict[str, float]:
     """Return InfoM, InfoE and InfoC, each in [0, 1].
 
@@ -64,18 +67,20 @@ def infomec(
         samples: how many rows are drawn, all if there are fewer.
         neighbours: of the estimate for continuous latents.
         inactive: the share of the largest range below which a continuous latent is left out.
+        categorical: (L,) True for codes that are numbers of categories.
 
     Raises:
         ValueError: fewer than two factors vary in the drawn rows.
     """
     rows = rng.choice(len(codes), min(samples, len(codes)), replace=False)
     z, s = codes[rows], factors[rows]
-    varied, used = _varied(s), _active(z, inactive)
+    discrete = _discrete(z, categorical)
+    varied, used = _varied(s), _active(z, discrete, inactive)
     s = s[:, varied]
     if not used.any():
         return {"infom": 0.0, "infoe": 0.0, "infoc": 0.0}
-    nmi = _information(z[:, used], s, neighbours, rng) / entropy(s)[:, None]
-    features = _features(z)
+    nmi = _information(z[:, used], s, discrete[used], neighbours, rng) / entropy(s)[:, None]
+    features = _features(z, discrete)
     explained = np.array([_explained(features, column) for column in s.T])
     (infom, modular), (infoc, compact) = _concentration(nmi), _concentration(nmi.T)
     return {
@@ -94,33 +99,45 @@ def _varied(s: Integers) -> NDArray[np.bool_]:
     return varied
 
 
-def _discrete(z: Codes) -> bool:
-    return bool(z.dtype.kind in "iub")
+def _discrete(z: Codes, categorical: Categorical) -> NDArray[np.bool_]:
+    """Return which latents (L,) are discrete."""
+    if categorical is None or z.dtype.kind in "iub":
+        return np.full(z.shape[1], z.dtype.kind in "iub")
+    return categorical
 
 
-def _active(z: Codes, inactive: float) -> NDArray[np.bool_]:
+def _active(z: Codes, discrete: NDArray[np.bool_], inactive: float) -> NDArray[np.bool_]:
     low, high = z.min(axis=0), z.max(axis=0)
     spread = high.astype(np.float64) - low
-    active: NDArray[np.bool_] = spread > (0 if _discrete(z) else spread.max() * inactive)
+    least = spread[~discrete].max(initial=0) * inactive
+    active: NDArray[np.bool_] = spread > np.where(discrete, 0, least)
     return active
 
 
-def _information(z: Codes, s: Integers, neighbours: int, rng: np.random.Generator) -> Matrix:
+def _information(
+    z: Codes,
+    s: Integers,
+    discrete: NDArray[np.bool_],
+    neighbours: int,
+    rng: np.random.Generator,
+) -> Matrix:
     """Return I(source; latent) (S, L) in nats."""
     from sklearn.feature_selection import mutual_info_classif
     from sklearn.preprocessing import StandardScaler
 
-    if _discrete(z):
-        values = [np.unique(column, return_inverse=True)[1] for column in z.T]
-        return mutual_information(np.column_stack(values), s).T
-    scaled = StandardScaler().fit_transform(z.astype(np.float64))
-    rows = [
-        mutual_info_classif(
-            scaled, column, discrete_features=False, n_neighbors=neighbours, random_state=seed
-        )
-        for column, seed in zip(s.T, seeds(rng, s.shape[1]), strict=True)
-    ]
-    return np.array(rows)
+    found = np.empty((s.shape[1], z.shape[1]))
+    if discrete.any():
+        values = [np.unique(column, return_inverse=True)[1] for column in z[:, discrete].T]
+        found[:, discrete] = mutual_information(np.column_stack(values), s).T
+    if not discrete.all():
+        scaled = StandardScaler().fit_transform(z[:, ~discrete].astype(np.float64))
+        found[:, ~discrete] = [
+            mutual_info_classif(
+                scaled, column, discrete_features=False, n_neighbors=neighbours, random_state=seed
+            )
+            for column, seed in zip(s.T, seeds(rng, s.shape[1]), strict=True)
+        ]
+    return found
 
 
 def _concentration(nmi: Matrix) -> tuple[float, Matrix]:
@@ -133,13 +150,14 @@ def _concentration(nmi: Matrix) -> tuple[float, Matrix]:
     return max(0.0, float((shares.mean() - 1 / n) / (1 - 1 / n))), (shares - 1 / n) / (1 - 1 / n)
 
 
-def _features(z: Codes) -> Any:
+def _features(z: Codes, discrete: NDArray[np.bool_]) -> Any:
     """Return the inputs of the classifier (N, any), sparse if they are one-hot."""
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    if _discrete(z):
+    if discrete.all():
         return OneHotEncoder().fit_transform(z)
-    return StandardScaler().fit_transform(z.astype(np.float64))
+    vectors, _ = one_hot(z[:, discrete], np.ones(np.count_nonzero(discrete), bool))
+    return np.hstack([StandardScaler().fit_transform(z[:, ~discrete].astype(np.float64)), vectors])
 
 
 def _explained(features: Any, source: Integers) -> float:

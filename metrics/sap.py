@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from benchmark.registry import METRICS
 from metrics.base import Codes, Detailed, Integers, gaps, placed
+from metrics.categories import Categorical, one_hot
 from metrics.draws import HeldOut, drawn
 
 
@@ -26,7 +27,7 @@ from metrics.draws import HeldOut, drawn
     "https://github.com/google-research/disentanglement_lib",
     range=(0.0, 1.0),
     higher_is_better=True,
-    protocol="disentanglement_lib-2",
+    protocol="disentanglement_lib-3",
     factors=1,
 )
 def sap(
@@ -38,6 +39,7 @@ def sap(
     test: int = 5_000,
     C: float = 0.01,
     held_out: HeldOut = None,
+    categorical: Categorical = None,
 ) -> float:
     """Return how much better the best code predicts a factor than the second best, in [0, 1].
 
@@ -47,6 +49,7 @@ def sap(
     one code predicts each factor, and no other code ever does. One line per value in one code
     separates few values, so not even the true factors come near 1 (0.232 on dSprites); and as the
     machine is regularised and the code is not scaled, the score depends on the scale of the codes.
+    Of a categorical code, the machine sees the one-hot vector.
 
     The machines are scikit-learn's LinearSVC(C, class_weight="balanced"), by its primal solver,
     which is deterministic and the default for more rows than codes. A value that no training row
@@ -61,6 +64,7 @@ def sap(
         C: the weight of the loss against the regulariser.
         held_out: (M,) True for the rows that are scored, False for those that are fitted on; None:
             both are drawn from all rows, as published.
+        categorical: (L,) True for codes that are numbers of categories.
 
     Raises:
         ValueError: every factor has a single value in the training rows.
@@ -72,22 +76,24 @@ def sap(
         raise ValueError("every factor has a single value in the drawn rows: sap is not defined")
     table = table[:, varied]
     # Each takes its own rows: those of all codes, as float64, may be much memory.
+    named = np.zeros(codes.shape[1], bool) if categorical is None else categorical
     accuracies_of = partial(_accuracies, rows=rows, table=table, train=train, C=C)
     with warnings.catch_warnings():
         # ConvergenceWarning, of codes far from unit scale: that is the protocol.
         warnings.filterwarnings("ignore", "Liblinear failed to converge")
         with ThreadPoolExecutor(cpu_count()) as pool:
-            gap = gaps(np.array(list(pool.map(accuracies_of, codes.T))))
+            gap = gaps(np.array(list(pool.map(accuracies_of, codes.T, named))))
     return Detailed(gap.mean(), factor=placed(gap, varied))
 
 
 def _accuracies(
-    code: Codes, rows: Integers, table: Integers, train: int, C: float
+    code: Codes, named: bool, rows: Integers, table: Integers, train: int, C: float
 ) -> NDArray[np.float64]:
     """Return how often (K,) a code (M,) predicts each factor of the rows after the first `train`.
 
     Args:
         code: (M,) of the whole table.
+        named: whether it is categorical.
         rows: (N,) the rows drawn.
         table: (N, K) their factors.
         train: how many rows the machines are fitted on.
@@ -95,7 +101,7 @@ def _accuracies(
     """
     from sklearn.svm import LinearSVC
 
-    x = code[rows, None].astype(np.float64)
+    x = one_hot(code[rows, None], np.array([named]))[0].astype(np.float64)
     machine = LinearSVC(C=C, class_weight="balanced", dual=False, random_state=0)
     fitted = (machine.fit(x[:train], y[:train]).score(x[train:], y[train:]) for y in table.T)
     return np.fromiter(fitted, np.float64)

@@ -103,6 +103,8 @@ class Information(NamedTuple):
         means: (T, L), the mean code where a factor has a value: the first factor's values, then
             the second's, and so on.
         sizes: (K,), how many values of each factor `means` has; 0 for one with too many.
+        confusion: (A, B), how many images have each category of the first categorical code (A), by
+            the value of the label (B); None without such a code or a label.
     """
 
     information: NDArray[np.float64]
@@ -112,6 +114,7 @@ class Information(NamedTuple):
     factors: list[str]
     means: NDArray[np.float64]
     sizes: NDArray[np.int64]
+    confusion: NDArray[np.int64] | None = None
 
     @property
     def shares(self) -> NDArray[np.float64]:
@@ -174,8 +177,9 @@ FILES: dict[type, File] = {
         "information.h5",
         {
             **{"information": "LK", "entropy": "K", "kl": "L", "codes": "L", "factors": "K"},
-            **{"means": "TL", "sizes": "K"},
+            **{"means": "TL", "sizes": "K", "confusion": "AB"},
         },
+        optional=("confusion",),
     ),
 }
 

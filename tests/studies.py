@@ -65,4 +65,5 @@ def with_pictures(
     found = Information(
         known, np.ones(len(factors)), np.array([0.5, 2.0]), ["z1", "c1"], [*factors], means, sizes
     )
+    found = found._replace(confusion=np.arange(9).reshape(3, 3))
     folder.write(found)

@@ -1,4 +1,4 @@
-"""What studies of claims share: training, images, and what a quantity should be."""
+"""What studies of claims share: how one is registered, and what it trains with."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.claims.expected import Expected
 from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.evaluation.factor_classifier import FactorClassifier, trained_classifier
@@ -29,26 +30,18 @@ if TYPE_CHECKING:
 Study = Callable[["Lab", int], dict[str, float]]
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What a quantity should be.
-
-    Attributes:
-        published: the value that the source states, or what follows from its claim, as text.
-        low, high: the range in which the mean over seeds counts as reproduced.
-    """
-
-    published: str
-    low: float = -math.inf
-    high: float = math.inf
-
-    def verdict(self, value: float) -> str:
-        """Return whether a value is in the range; one that is not a number is not."""
-        return "holds" if self.low <= value <= self.high else "does not hold"
+SEEDS = 3
+"""Of a claim that does not ask for more; so many have an interval."""
 
 
 def claim(
-    name: str, *, source: str, says: str, minutes: float, **expected: Expected
+    name: str,
+    *,
+    source: str,
+    says: str,
+    minutes: float,
+    seeds: int = SEEDS,
+    **expected: Expected,
 ) -> Callable[[Study], Study]:
     """Return a decorator that registers a study.
 
@@ -57,9 +50,10 @@ def claim(
         source: authors, year, URL, and where in the paper.
         says: the claim, in a line.
         minutes: what a seed takes on two cores.
+        seeds: how many of them are run if none are named.
         expected: what each quantity that the study returns should be.
     """
-    facts = {"says": says, "minutes": minutes, "expected": expected}
+    facts = {"says": says, "minutes": minutes, "seeds": seeds, "expected": expected}
     return CLAIMS.register(name, source=source, **facts)
 
 
@@ -102,13 +96,33 @@ class Lab:
             Diverged: a loss was not finite.
             UserError: it failed.
         """
-        chosen = defaults(METHODS[method].value, dataset, given) | given
-        run = Run(dataset, method, seed, steps, chosen)
+        run = self.run(method, dataset, seed, steps, **given)
         with torch.enable_grad():
             folder = self.complete([run], [])[0]
-            context = Context(self.out, self.device, self.stop)
-            trained = Execution(run, self.data(dataset), context).trained()
+            trained = self._execution(run).trained()
         return trained.eval(), folder
+
+    def untrained(self, method: str, dataset: str, seed: int) -> Method:
+        """Return the method as it is before its training from this seed, in evaluation mode."""
+        return self._execution(self.run(method, dataset, seed, 0)).build().eval()
+
+    def scores(self, run: Run, *metrics: str) -> dict[str, float]:
+        """Return what a run, trained now or before, scores by name; NaN where there is no score.
+
+        Raises:
+            Diverged, UserError: as `train`.
+        """
+        (folder,) = self.complete([run], [Score(metric) for metric in metrics])
+        rows = (folder.scores or {"rows": []})["rows"]
+        return {row["metric"]: math.nan if row["value"] is None else row["value"] for row in rows}
+
+    def run(self, method: str, dataset: str, seed: int, steps: int, **given: Any) -> Run:
+        """Return a run with the paper's settings but those given; in float32 on every machine."""
+        chosen = defaults(METHODS[method].value, dataset, given) | given
+        return Run(dataset, method, seed, steps, chosen, precision="float32")
+
+    def _execution(self, run: Run) -> Execution:
+        return Execution(run, self.data(run.dataset), Context(self.out, self.device, self.stop))
 
     def complete(self, runs: Sequence[Run], scores: Sequence[Score]) -> list[Folder]:
         """Return the folders of these runs, trained and scored as those of `run` are.

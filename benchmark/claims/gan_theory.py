@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.claims.base import Expected, Lab, claim, log
+from benchmark.claims.base import Lab, claim, log
+from benchmark.claims.expected import Expected
 from methods import losses
 from methods.nets import mlp
 from methods.wgan_gp import gradient_norm

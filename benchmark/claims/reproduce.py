@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.table import Table
 
-from benchmark.claims.base import Lab
+from benchmark.claims.base import SEEDS, Lab
+from benchmark.claims.expected import stands
 from benchmark.registry import CLAIMS, UserError
 from benchmark.training.environment import describe, versions
 from benchmark.training.loop import Damaged, Diverged
 from results.atomic import written
-from results.statistics import interval
 from results.terminal import console
 
 if TYPE_CHECKING:  # which listing claims does without
@@ -24,19 +23,35 @@ if TYPE_CHECKING:  # which listing claims does without
 REPRODUCED = Path(__file__).resolve().parents[2] / "results" / "reproduced.csv"
 COLUMNS = [
     *("claim", "quantity", "source", "published", "low", "high", "ours", "interval", "values"),
-    *("seeds", "verdict", "date", "machine", "torch"),
+    *("seeds", "verdict", "reason", "date", "machine", "torch"),
 ]
 """Of a frame with a row per quantity of a claim, and of `REPRODUCED`.
 
-`low` to `high` is the range that counts as reproduced, `ours` the mean over `seeds`, `interval` its
-95 % bootstrap interval, of at least three seeds, and `values` those of each seed.
+`low` to `high` is the range that counts as reproduced, `ours` and its 95 % `interval` are those of
+`benchmark.claims.expected`, mostly the mean over `seeds`; `values` those of each seed, and `reason`
+why a quantity does not hold, where an experiment has shown it.
 """
+BEFORE = [column for column in COLUMNS if column != "reason"]
+"""Of a CSV that was written before there were reasons."""
 
 
-def reproduce(names: Sequence[str], seeds: Sequence[int], lab: Lab, to: Path) -> "pd.DataFrame":
+def seeds_of(name: str, given: Sequence[int] | None) -> Sequence[int]:
+    """Return the seeds of a claim: those given, or as many as it asks for."""
+    return range(CLAIMS[name].facts.get("seeds", SEEDS)) if given is None else given
+
+
+def reproduce(
+    names: Sequence[str], given: Sequence[int] | None, lab: Lab, to: Path
+) -> "pd.DataFrame":
     """Run each study once per seed, and return its rows.
 
     They are written to a CSV as soon as they are there, in place of older ones of the same claim.
+
+    Args:
+        names: of claims.
+        given: the seeds of each; None: those of `seeds_of`.
+        lab: what they train with.
+        to: the CSV.
 
     Raises:
         UserError: `to` is another kind of file, or cannot be written.
@@ -45,6 +60,7 @@ def reproduce(names: Sequence[str], seeds: Sequence[int], lab: Lab, to: Path) ->
 
     rows = pd.DataFrame(columns=COLUMNS)
     for name in names:
+        seeds = seeds_of(name, given)
         new = _rows(name, seeds, [_study(name, lab, seed) for seed in seeds], lab)
         rows = pd.concat([rows, pd.DataFrame(new, columns=COLUMNS, dtype=object)])
         older = stored(to)
@@ -74,13 +90,15 @@ def _rows(
     entry, about = CLAIMS[name], describe(lab.device)
     for quantity, expected in entry.facts["expected"].items():
         values = [one[quantity] for one in found]
-        mean, between = float(np.mean(values)), interval(values)
+        ours, between = expected.ours(values), expected.interval(values)
+        verdict = expected.verdict(values)
         yield (
-            *(name, quantity, entry.source, expected.published, expected.low, expected.high, mean),
+            *(name, quantity, entry.source, expected.published, expected.low, expected.high, ours),
             "" if between is None else f"{between[0]:.4g} to {between[1]:.4g}",
             " ".join(f"{value:.4g}" for value in values),
             " ".join(map(str, seeds)),
-            expected.verdict(mean),
+            verdict,
+            "" if stands(verdict) else expected.reason,
             datetime.now(UTC).date().isoformat(),
             f"{about['device']}, {about['threads']} threads",
             versions()["torch"],
@@ -101,9 +119,16 @@ def stored(to: Path) -> "pd.DataFrame":
         return pd.DataFrame(columns=COLUMNS)
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {to}: {error}; give another file to --to") from error
-    if list(rows) != COLUMNS:
+    if list(rows) not in (COLUMNS, BEFORE):
         raise UserError(f"{to} is not a table of reproduced claims; give another file to --to")
-    return rows
+    return rows.reindex(columns=COLUMNS, fill_value="")
+
+
+def minutes(names: Sequence[str], given: Sequence[int] | None) -> str:
+    """Return how long the studies take on two cores, in all and each."""
+    each = {name: CLAIMS[name].facts["minutes"] * len(seeds_of(name, given)) for name in names}
+    parts = ", ".join(f"{name} {math.ceil(number)}" for name, number in each.items())
+    return f"{math.ceil(sum(each.values()))} minutes on two cores ({parts})"
 
 
 def show(rows: "pd.DataFrame") -> None:
@@ -121,8 +146,9 @@ def markdown(rows: "pd.DataFrame") -> str:
 
 
 def _cells(rows: "pd.DataFrame") -> Iterator[list[str]]:
-    """Yield claim, quantity, published value, ours, seeds and verdict."""
+    """Yield claim, quantity, published value, ours, seeds and the verdict with its reason."""
     for row in rows.to_dict("records"):
         ours = f"{float(row['ours']):.4g}" + (f" ({row['interval']})" if row["interval"] else "")
         names = row["claim"], row["quantity"].replace("_", " ")
-        yield [*names, row["published"], ours, row["seeds"], row["verdict"]]
+        verdict = ": ".join(filter(None, [row["verdict"], row["reason"]]))
+        yield [*names, row["published"], ours, row["seeds"], verdict]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.claims.base import Expected, Lab, claim, log
+from benchmark.claims.base import Lab, claim, log
+from benchmark.claims.expected import Expected
 from methods import losses
 from methods.betatcvae import total_correlation
 from methods.vae import VAE

@@ -25,7 +25,7 @@ def list_(
     parse.one_of("kind", kind, [*REGISTRIES, "studies", "all"])
     for name, registry in REGISTRIES.items():
         if kind in (name, "all"):
-            more = {"methods": ["sees"], "claims": ["minutes"]}.get(name, [])
+            more = {"methods": ["sees"], "claims": ["minutes", "seeds"]}.get(name, [])
             lines = [_line(registry, entry, more) for entry in registry.names()]
             print_lines(["name", "what", *more, "source"], lines, name)
     if kind in ("studies", "all"):
@@ -37,7 +37,7 @@ def list_(
 def _line(registry: Registry[Any], name: str, more: Sequence[str]) -> list[str]:
     entry = registry[name]
     what = entry.facts.get("says") or (entry.value.__doc__ or "").strip().splitlines()[0]
-    facts = [str(entry.facts.get(fact) or getattr(entry.value, fact)) for fact in more]
+    facts = [str(entry.facts.get(fact) or getattr(entry.value, fact, "")) for fact in more]
     return [name, what, *facts, entry.source]
 
 

@@ -46,9 +46,11 @@ def unscored(score: Score, spec: Spec) -> str | None:
     if score.of_images and inception.weights() is None:
         return inception.lacking()
     lacking = set() if spec.label is not None else {"label"}
-    if score.of_generator:
-        if not spec.factor_sizes:
-            return "needs an oracle of ground-truth factors, and the data set has none"
+    if not score.of_generator:
+        lacking |= {"factors_real"}
+    elif not spec.factor_sizes:
+        return "needs an oracle of ground-truth factors, and the data set has none"
+    else:
         lacking |= {"std", "squared_errors"}
     factors = len(columns(spec, score.factors))
     return inapplicable(score.entry, has=set(REASONS) - lacking, factors=factors)

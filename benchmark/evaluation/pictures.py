@@ -94,7 +94,19 @@ def information(found: Codes, dataset: Dataset) -> Information:
         list(dataset.factor_names),
         np.concatenate([np.zeros((0, codes.shape[1])), *tables]),
         np.array(sizes, np.int64),
+        confusion(found, dataset),
     )
+
+
+def confusion(found: Codes, dataset: Dataset) -> NDArray[np.int64] | None:
+    """Return how many images have each category (A) of c1, by the label (B): see `Information`."""
+    label = dataset.spec.label_column
+    if label is None or "categorical" not in found.kinds:
+        return None
+    c1 = found.codes[:, list(found.kinds).index("categorical")].astype(np.int64)
+    counts: NDArray[np.int64] = np.zeros((c1.max() + 1, dataset.factor_sizes[label]), np.int64)
+    np.add.at(counts, (c1, dataset.factors(found.rows)[:, label]), 1)
+    return counts
 
 
 def _means(

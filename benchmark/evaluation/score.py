@@ -54,9 +54,9 @@ class Subject:
         if wanted.of_all_factors or "factors" not in self.arrays:
             return self.spec.factor_names, self.arrays
         columns = factors.columns(self.spec, wanted.factors)
-        kept = factors.seen(self.arrays["factors"], self.spec, wanted.factors)
-        names = [self.spec.factor_names[column] for column in columns]
-        return names, self.arrays | {"factors": kept}
+        tables = {"factors", "factors_real"} & self.arrays.keys()
+        kept = {t: factors.seen(self.arrays[t], self.spec, wanted.factors) for t in tables}
+        return [self.spec.factor_names[column] for column in columns], self.arrays | kept
 
 
 def wanted(scores: Iterable[Score]) -> Wanted:
@@ -95,9 +95,11 @@ def encoded(dataset: Dataset, found: Codes, rows: int | None = None) -> Subject:
     return Subject(dataset.spec, arrays, found.names, disjoint=rows is not None)
 
 
-def generated(spec: Spec, found: Generated) -> Subject:
+def generated(dataset: Dataset, found: Generated) -> Subject:
     """Return codes of the prior with the factors that are read in their images."""
+    spec = dataset.spec
     arrays = _arrays(spec, found.codes, found.kinds, found.factors)
+    arrays["factors_real"] = dataset.factors(dataset.train)
     accuracy = dict(zip(spec.factor_names, found.accuracy.tolist(), strict=True))
     return Subject(spec, arrays, found.names, accuracy=accuracy)
 
@@ -109,6 +111,7 @@ def _arrays(
     arrays: Arrays = {"codes": codes, "factors": factors}
     if spec.label_column is not None:
         arrays["label"] = factors[:, spec.label_column]
+    arrays["categorical"] = np.array([kind == "categorical" for kind in kinds])
     if "categorical" in kinds:
         arrays["c1"] = codes[:, list(kinds).index("categorical")].astype(np.int64)
     arrays["held_out"] = np.random.default_rng(0).random(len(codes)) < 0.5
@@ -148,7 +151,7 @@ class Subjects:
         spec = self.dataset.spec
         found = self.folder.get(Generated)
         if found is not None:
-            return generated(spec, found)
+            return generated(self.dataset, found)
         reason = "needs images of the method's prior, and it makes none"
         if not spec.factor_names:
             reason = "needs an oracle of ground-truth factors, and the data set has none"

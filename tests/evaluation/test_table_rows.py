@@ -142,5 +142,5 @@ def test_a_quick_run_scores_the_table_and_says_so(command: Command, tmp_path: Pa
         assert done.code == 0, done.err
         assert {row["metric"]: row["protocol"] for row in json.loads(done.out)} == {
             "mig": f"disentanglement_lib-1{ending}",
-            "sap": f"disentanglement_lib-2{ending}",
+            "sap": f"disentanglement_lib-3{ending}",
         }

@@ -45,6 +45,7 @@ def sheet() -> dict[str, Array]:
         "held_out": rng(4).random(n) < 0.5,
         "std": 0.1 + rng(5).random(codes.shape).astype("float32"),
         "squared_errors": rng(6).random(n),
+        "factors_real": grid(2, 4, 5),
         "features_real": seen.astype("float32"),
         "features_generated": (seen[::-1] + 1).astype("float32"),
     }

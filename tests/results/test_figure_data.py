@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 
 from results import figures
 from results.arrays import Information, Pictures, Traversal
+from results.figures.confusion import matched, median_and_best, right, tables
 from results.figures.correlations import rank_correlations
 from results.figures.curves import learning_curves
 from results.figures.information import order, shares
@@ -25,6 +26,38 @@ from tests.studies import ask, done, row, with_pictures
 
 def study(out: Path) -> Runs:
     return Runs(out, tidy(out))
+
+
+def test_categories_by_labels_of_a_median_run_and_of_the_best(tmp_path: Path) -> None:
+    """Of five seeds, with categories that stand for labels in another order."""
+    order = [2, 0, 1]
+    for seed, wrong in enumerate((3, 0, 8, 1, 5)):
+        counts = np.full((3, 3), wrong)[order] + np.diag([10, 10, 10])[order]
+        folder = ask(tmp_path, "infogan", seed)
+        with_pictures(folder, np.random.default_rng(0))
+        folder.write(folder.read(Information)._replace(confusion=counts))
+        folder.finish({"rows": [row("mig", 0.1)], "train": {}})
+    (by_seed,) = tables(study(tmp_path)).values()
+    assert sorted(by_seed) == [0, 1, 2, 3, 4]
+    chosen = median_and_best(by_seed)
+    assert list(chosen) == ["median, seed 0", "best, seed 1"]
+    assert chosen["best, seed 1"].tolist() == (10 * np.eye(3)).tolist()
+    assert right(chosen["median, seed 0"]) == pytest.approx(39 / 57)
+    (picture,) = figures.pictures(study(tmp_path), ["confusion"])
+    assert "median, seed 0 68.4%, best, seed 1 100.0%" in picture.alt
+    panels = picture.draw().axes
+    assert [axes.get_title() for axes in panels] == [
+        "median, seed 0: 68.4% right",
+        "best, seed 1: 100.0% right",
+    ]
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (4, 3)])
+def test_categories_may_be_more_or_fewer_than_labels(shape: tuple[int, int]) -> None:
+    counts = np.zeros(shape, int)
+    counts[0, 2], counts[1, 0] = 7, 9
+    assert [line for line in matched(counts).tolist() if any(line)] == [[9, 0, 0], [0, 0, 7]]
+    assert right(counts) == right(matched(counts)) == 1
 
 
 def test_a_sweep_has_every_value_defaults_too(tmp_path: Path) -> None:

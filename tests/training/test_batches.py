@@ -164,6 +164,7 @@ def test_held_out_rows_follow_the_split(colours: Dataset, toy: Dataset) -> None:
     assert np.array_equal(given["held_out"], np.arange(30) >= 20)
     assert np.array_equal(given["label"], np.arange(30) % 3)
     assert given["c1"].dtype == np.int64
+    assert given["categorical"].tolist() == [True, False]
     everywhere = Codes(np.zeros((96, 1), np.float32), np.arange(96), ["z"], ["normal"])
     halved = encoded(toy, everywhere).arrays
     assert 20 < halved["held_out"].sum() < 76
