@@ -25,7 +25,7 @@ from methods.nets import Shape, discriminator, generator, one_hot
     "cgan",
     source="Mirza & Osindero, Conditional Generative Adversarial Nets, 2014, "
     "https://arxiv.org/abs/1411.1784",
-    version=1,
+    version=2,
 )
 class CGAN(Adversarial):
     """A GAN of which both networks are conditioned on the label, which is its first code.

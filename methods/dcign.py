@@ -28,7 +28,7 @@ Scheme = Literal["paper", "code", "none"]
     "dcign",
     source="Kulkarni, Whitney et al., Deep Convolutional Inverse Graphics Network, NeurIPS 2015, "
     "https://arxiv.org/abs/1503.03167",
-    version=2,
+    version=3,
 )
 class DCIGN(VAE):
     """A VAE of batches in which one factor varies and one latent, or group of them, may.

@@ -20,7 +20,7 @@ from methods.nets import Affine, discriminator, generator, mlp
 @METHODS.register(
     "gan",
     source="Goodfellow et al., Generative Adversarial Nets, 2014, https://arxiv.org/abs/1406.2661",
-    version=1,
+    version=2,
 )
 class GAN(Adversarial):
     """Plays equation 1, with the generator's loss that does not saturate.

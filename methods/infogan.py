@@ -115,7 +115,7 @@ def layout(spec: Spec) -> Layout:
 @METHODS.register(
     "infogan",
     source="Chen et al., InfoGAN, NeurIPS 2016, https://arxiv.org/abs/1606.03657",
-    version=1,
+    version=2,
 )
 class InfoGAN(Method):
     """A GAN that maximises the mutual information of its codes and the generated image.

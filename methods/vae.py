@@ -43,7 +43,7 @@ HIGGINS_BETAS = {
     "vae",
     source="Kingma & Welling, Auto-Encoding Variational Bayes, 2014, "
     "https://arxiv.org/abs/1312.6114",
-    version=1,
+    version=2,
 )
 class VAE(Method):
     """Maximises E_q log p(x | z) - KL(q(z | x) || p(z)): beta is 1.
@@ -118,7 +118,7 @@ class VAE(Method):
 @METHODS.register(
     "betavae",
     source="Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl",
-    version=1,
+    version=2,
 )
 class BetaVAE(VAE):
     """Maximises E_q log p(x | z) - beta KL(q(z | x) || p(z)).
@@ -147,7 +147,7 @@ class BetaVAE(VAE):
     "untrained",
     source="reference row of Higgins et al., beta-VAE, ICLR 2017, table 1, "
     "https://openreview.net/forum?id=Sy2fzU9gl",
-    version=1,
+    version=2,
 )
 class Untrained(VAE):
     """The VAE's encoder as it was initialised."""

@@ -20,7 +20,7 @@ from methods.nets import Shape, discriminator, generator
 @METHODS.register(
     "wgan",
     source="Arjovsky et al., Wasserstein GAN, ICML 2017, https://arxiv.org/abs/1701.07875",
-    version=1,
+    version=2,
 )
 class WGAN(Method):
     """A critic with small weights estimates the distance that the generator makes smaller.

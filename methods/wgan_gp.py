@@ -22,7 +22,7 @@ from methods.wgan import WGAN
     "wgan_gp",
     source="Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017, "
     "https://arxiv.org/abs/1704.00028",
-    version=1,
+    version=2,
 )
 class WGANGP(WGAN):
     """A WGAN whose critic pays for gradients of another norm than 1 between real and fake.
