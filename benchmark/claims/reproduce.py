@@ -13,7 +13,7 @@ from rich.table import Table
 from benchmark.claims.base import Lab
 from benchmark.registry import CLAIMS, UserError
 from benchmark.training.environment import describe, versions
-from benchmark.training.loop import Damaged, Diverged
+from benchmark.training.loop import Diverged
 from results.atomic import written
 from results.statistics import interval
 from results.terminal import console
@@ -62,8 +62,6 @@ def _study(name: str, lab: Lab, seed: int) -> dict[str, float]:
     except Diverged as error:
         print(f"{name} seed {seed}: diverged: {error}", file=sys.stderr)
         return dict.fromkeys(CLAIMS[name].facts["expected"], math.nan)
-    except Damaged as error:
-        raise UserError(str(error)) from error
     return found
 
 
