@@ -14,7 +14,7 @@ from benchmark.cluster import follow
 from benchmark.cluster.leases import Leases, Lost, Owner
 from benchmark.cluster.liveness import Holder, release_dead
 from benchmark.cluster.status import states
-from benchmark.config.applicable import check_fits, unscored
+from benchmark.config.applicable import check_fits, check_registered, unscored
 from benchmark.config.run import Run
 from benchmark.config.score import Score, Scoring
 from benchmark.config.study import Study
@@ -24,12 +24,13 @@ from benchmark.registry import UserError
 from benchmark.runner import Context, execute
 from benchmark.training import hardware, progress
 from benchmark.training.loop import Stopped
-from benchmark.training.time_left import Kind, Remaining, paces
+from benchmark.training.time_left import Kind, Remaining, paces_for
 from datasets import Dataset, load
 from results import kept
 from results.kept import Keep, NotKept
 from results.output import show_runs
 from results.state import RunState, Wanted
+from results.store import Folder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 HELD = ("running", "queued")
@@ -92,11 +93,12 @@ def plan(
     """Return the comparison of a study's runs.
 
     Raises:
-        UserError: a name or a value that cannot be.
+        UserError: a name or a value that cannot be, or a method does not fit a data set.
     """
     stays = kept.parse(keep)
     scores, where = scoring.scores(study.quick, study.metrics), hardware.device(device)
     runs = tuple(study.runs())
+    check_registered(runs)
     for name in {run.precision for run in runs}:
         hardware.precision(name, where)
     return Comparison(runs, tuple(scores), where, track, stays)
@@ -122,10 +124,10 @@ def run(comparison: Comparison, out: Path, data_dir: Path | None, retry: bool = 
             print(f"left out: {now.why}", file=sys.stderr)
         elif now.state == "failed" and not retry:
             print(f"{now.run} failed before; --retry runs it again", file=sys.stderr)
+    prune(comparison, found, out)
     todo = comparison.left(found, retry, held=True)
     complete(todo, load_datasets(todo, data_dir), out)
-    failed = sum(one.folder(out).state != "done" for one in comparison.runs)
-    return failed + sum(now.lacks_scores for now in comparison.states(out, {}))
+    return sum(now.state != "done" or now.lacks_scores for now in comparison.states(out, {}))
 
 
 def say_lacking(found: Sequence[RunState]) -> None:
@@ -133,6 +135,22 @@ def say_lacking(found: Sequence[RunState]) -> None:
     for now in found:
         if now.lacks_scores:
             print(f"left out: {now.why}", file=sys.stderr)
+
+
+def prune(comparison: Comparison, found: Sequence[RunState], out: Path) -> None:
+    """Remove what is not to be kept of the runs that were done before, and say of how many."""
+    done = (Folder(out / now.run) for now in found if now.state == "done")
+    more = {one.name: one for one in done if kept.surplus(one, comparison.keep)}
+    if not more:
+        return
+    with Leases(out).owner(Owner()) as own:
+        taken = own.take(more, {})
+        for folder in map(more.__getitem__, taken):
+            if scores := folder.scores:
+                kept.finish(folder, scores, comparison.keep)
+        own.release(taken)
+    what, number = kept.NAMES[comparison.keep], f"{len(taken):,} run{'s' * (len(taken) != 1)}"
+    print(f"removed {what} of {number} done before (--keep {comparison.keep})", file=sys.stderr)
 
 
 def check_folder(out: Path) -> None:
@@ -170,7 +188,7 @@ def complete(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> No
 def _execute(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> Comparison:
     """Execute one run after another; return those that another process holds."""
     others = []
-    pace = {which: pace.step for which, pace in paces(out).items() if pace.step}
+    pace = {which: one.step for which, one in paces_for(todo.steps, out).items() if one.step}
     remaining = Remaining(todo.steps, pace)
     with stoppable() as stop, Leases(out).owner(Owner()) as own:
         track = Track(todo.track, todo.scores)

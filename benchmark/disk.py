@@ -1,7 +1,7 @@
 """What runs take on disk, by what stays in their folders: as finished ones do, or an estimate."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -99,26 +99,46 @@ def _text(size: float) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
+def sizes(
+    runs: Sequence[Run], scores: Sequence[Score], known: Mapping[Kind, Size]
+) -> dict[Kind, tuple[int, Size | None]]:
+    """Return how many runs there are of a data set and method, and what each takes.
+
+    That is what is known of finished ones, or `estimated`.
+    """
+    firsts = {(run.dataset, run.method): run for run in runs}
+    number = Counter((run.dataset, run.method) for run in runs)
+    return {
+        which: (number[which], known.get(which) or estimated(firsts[which], scores))
+        for which in sorted(number)
+    }
+
+
+def total(found: Mapping[Kind, tuple[int, Size | None]]) -> Size:
+    """Return what all runs take together."""
+    several = [[number * one for one in size] for number, size in found.values() if size]
+    return Size(*map(sum, zip((0, 0, 0), *several, strict=True)))
+
+
+def sentence(found: Mapping[Kind, tuple[int, Size | None]]) -> str:
+    """Return in a line what all runs take together."""
+    unknown = sum(number for number, size in found.values() if size is None)
+    number = sum(number for number, _ in found.values()) - unknown
+    sums = (f"{_text(one)} with --keep {k}" for k, one in zip(KEEPS, total(found), strict=True))
+    lacking = f"; {unknown:,} runs are of data sets of unknown size" if unknown else ""
+    return f"disk for all {number:,} run{'s' * (number != 1)}: about {', '.join(sums)}{lacking}"
+
+
 def lines(planned: Comparison, out: Path) -> Iterator[str | Table]:
     """Yield what the runs of a comparison take: a table by data set and method, and the sum."""
     known = measured(out, planned.wanted)
-    firsts = {(run.dataset, run.method): run for run in planned.runs}
-    runs = Counter((run.dataset, run.method) for run in planned.runs)
+    found = sizes(planned.runs, planned.scores, known)
     table = Table("data set", "method", "runs", *KEEPS, "MB a run", box=box.SIMPLE_HEAD)
-    total, unknown = [0.0] * len(KEEPS), 0
-    for which, number in sorted(runs.items()):
-        size = known.get(which) or estimated(firsts[which], planned.scores)
-        if size is None:
-            unknown += number
-            continue
-        cells = (f"{one / 1e6:.2f}" for one in size)
+    for which, (number, size) in found.items():
         how = "of finished runs" if which in known else "estimated"
-        table.add_row(*which, f"{number:,}", *cells, how)
-        total = [before + number * one for before, one in zip(total, size, strict=True)]
+        cells = [f"{one / 1e6:.2f}" for one in size or ()]
+        if cells:
+            table.add_row(*which, f"{number:,}", *cells, how)
     yield table
-    sums = (f"{_text(one)} with --keep {k}" for k, one in zip(KEEPS, total, strict=True))
-    lacking = f"; {unknown:,} runs are of data sets of unknown size" if unknown else ""
-    number = sum(runs.values()) - unknown
-    which_runs = f"all {number:,} run{'s' * (number != 1)}"
-    yield f"disk for {which_runs}: about {', '.join(sums)}{lacking}"
+    yield sentence(found)
     yield HOW

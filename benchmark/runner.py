@@ -23,7 +23,7 @@ from benchmark.evaluation.score import Subjects, missing, replaced
 from benchmark.evaluation.tracking import NEVER, Track
 from benchmark.training import cost, environment, hardware
 from benchmark.training.batches import Batches
-from benchmark.training.loop import Begin, Damaged, Diverged, Stopped, Training, read, silent
+from benchmark.training.loop import Begin, Diverged, Stopped, Training, read, silent
 from datasets import Dataset
 from datasets.base import TABLE_ROWS
 from methods.base import Method
@@ -31,6 +31,7 @@ from methods.posthoc import PostHoc
 from results import kept
 from results.arrays import Features
 from results.atomic import written
+from results.files import Damaged
 from results.kept import Keep
 from results.store import Codes, Folder, Generated
 
@@ -78,6 +79,7 @@ def execute(
     folder = run.folder(context.out)
     todo = missing(folder, scores)
     if folder.scores is not None and not todo:
+        folder.forget_failure()  # that of scores which are not wanted any more
         return folder
     kept.require(folder, *(score.file for score in todo))
     hardware.prepare()
@@ -129,10 +131,8 @@ class Execution:
         rows = Subjects(self.folder, self.dataset).rows(todo, self.run.seed)
         self.verify()
         train = record["train"] | self.seconds
-        keep = min(kept.kept(self.folder), self.context.keep, key=kept.KEEPS.index)
-        record |= {"rows": replaced(record["rows"], rows), "train": train, "kept": keep}
-        self.folder.finish(record)
-        kept.remove(self.folder, keep)
+        record |= {"rows": replaced(record["rows"], rows), "train": train}
+        kept.finish(self.folder, record, self.context.keep)
 
     def learn(self, encoded: bool) -> dict[str, float]:
         """Train and, if `encoded`, encode and traverse; return what the training took and gave."""

@@ -93,20 +93,25 @@ def get(names: Sequence[str], folder: Path | None) -> Iterator[tuple[str, bool]]
             yield f"{name}: {len(dataset):,} images, {where}", False
 
 
-def check(name: str, folder: Path | None) -> Iterator[tuple[bool, str]]:
-    """Verify all that is here of a data set: yield whether each file is whole, and a line on it.
+def check(names: Sequence[str], folder: Path | None) -> Iterator[tuple[bool, str]]:
+    """Verify all that is here of data sets: yield whether each file is whole, and a line on it.
+
+    A file that several are read from is verified once.
 
     Raises:
-        UserError: nothing of it is here.
+        UserError: nothing of one is here.
     """
-    path = packed(name)
-    if path is None:
-        yield True, f"{name} is drawn when asked for"
-    elif not path.is_file() and not _originals(name, folder):
-        raise UserError(f"nothing of {name} is here; {GET} {name}")
-    elif path.is_file():
-        yield _checked(path)
-    yield from (_verified(*original) for original in _originals(name, folder))
+    seen: set[Path | None] = set()
+    for name in names:
+        path, found = packed(name), _originals(name, folder)
+        if path is None:
+            yield True, f"{name} is drawn when asked for"
+        elif not path.is_file() and not found:
+            raise UserError(f"nothing of {name} is here; {GET} {name}")
+        elif path.is_file() and path not in seen:
+            yield _checked(path)
+        yield from (_verified(*one) for one in found if one[0] not in seen)
+        seen |= {path, *(one for one, _ in found)}
 
 
 def _checked(path: Path) -> tuple[bool, str]:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-REFERENCES = {"random": "floor", "truth": "ceiling"}
+FLOOR = "random"
+REFERENCES = {FLOOR: "floor", "truth": "ceiling"}
 TRAINING = ["steps", "budget", "precision", "version"]
 CONFIGURATION = [
     *("dataset", "method", "method_version", "settings", "sees", "representation"),

@@ -20,6 +20,10 @@ SMALL = 4_096
 REMEDY = "remove its folder, and the same command makes the run again"
 
 
+class Damaged(UserError):
+    """A file that a run stored cannot be read."""
+
+
 def read_record(path: Path, shape: Shape) -> dict[str, Any] | None:
     """Return the JSON object in `path`, or None if there is no such file.
 
@@ -28,15 +32,15 @@ def read_record(path: Path, shape: Shape) -> dict[str, Any] | None:
         shape: the names it must have; see `check`.
 
     Raises:
-        UserError: the file is unreadable, not JSON, or lacks a name; names `path`.
+        Damaged: the file is unreadable, not JSON, or lacks a name; names `path`.
     """
     try:
         record = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path}: {error}; {REMEDY}") from error
-    check(record, shape, str(path))
+        raise Damaged(f"cannot read {path}: {error}; {REMEDY}") from error
+    check(record, shape, str(path), Damaged)
     return dict(record)
 
 
@@ -66,7 +70,8 @@ def read_arrays(
     """Return the named arrays of an HDF5 file, and the optional ones it has; text as lists of str.
 
     Raises:
-        UserError: the file is missing, damaged, or lacks one of them; names `path` and the remedy.
+        UserError: there is no such file.
+        Damaged: it cannot be read, or lacks one of them; names `path` and the remedy.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -74,8 +79,8 @@ def read_arrays(
             return {name: _array(file[name]) for name in there}
     except FileNotFoundError as error:
         raise UserError(f"there is no {path}") from error
-    except (OSError, KeyError, RuntimeError) as error:
-        raise UserError(f"cannot read {path}: {error}; {remedy}") from error
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise Damaged(f"cannot read {path}: {error}; {remedy}") from error
 
 
 def write_arrays(

@@ -1,6 +1,8 @@
 """What stays in a run's folder once it is scored (`run --keep`), and what to say of the rest."""
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 from benchmark.registry import UserError, unknown
 from results.store import Folder
@@ -30,11 +32,17 @@ def kept(folder: Folder) -> Keep:
     return next((keep for keep in KEEPS if keep == found), "weights")
 
 
-def remove(folder: Folder, keep: Keep) -> None:
-    """Remove what is not to be kept."""
-    for pattern in REMOVED[keep]:
-        for path in folder.path.glob(pattern):
-            path.unlink(missing_ok=True)
+def surplus(folder: Folder, keep: Keep) -> list[Path]:
+    """Return the files of a run's folder that are not to be kept."""
+    return [path for pattern in REMOVED[keep] for path in folder.path.glob(pattern)]
+
+
+def finish(folder: Folder, record: Mapping[str, Any], keep: Keep) -> None:
+    """Write a run's scores; remove what is not to be kept, or was not before."""
+    keep = min(kept(folder), keep, key=KEEPS.index)
+    folder.finish({**record, "kept": keep})
+    for path in surplus(folder, keep):
+        path.unlink(missing_ok=True)
 
 
 def refusal(folder: Folder, *files: str) -> str:

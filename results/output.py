@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmark.config.parse import seeds as parsed
 from benchmark.registry import UserError, unknown
+from results.aggregate import REFERENCES
 from results.frame import as_json, only, suffix, tidy, write_rows
 from results.published import numbers_with_published, published, with_published
 from results.runs import Runs, metric_facts, rows_of
@@ -33,18 +34,27 @@ def chosen(
 ) -> pd.DataFrame:
     """Return the rows of the runs in `out` with these comma-separated names; None keeps all.
 
+    Floor and ceiling stay beside the methods that are named, and beside those of a supervision.
+
     Raises:
         UserError: there are no runs, or none with such a name.
     """
     frame = tidy(out)
     if frame.empty:
         raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
-    texts = {"method": methods, "dataset": datasets, "metric": metrics}
+    texts = {"method": methods, "dataset": datasets, "metric": metrics, "sees": sees}
     kept = {column: _names(frame, column, text) for column, text in texts.items()}
-    supervision = _names(frame, "sees", sees)
+    method, supervision = ({name: kept.pop(name)} for name in ("method", "sees"))
     frame = only(frame, {**kept, "seed": _seeds(frame, seeds)})
-    frame = frame[frame["sees"].isin(supervision)] if supervision else frame
-    return frame.reset_index(drop=True)
+    named = only(only(frame, method), supervision)
+    return beside_references(frame, named["folder"]).reset_index(drop=True)
+
+
+def beside_references(frame: pd.DataFrame, runs: Collection[str]) -> pd.DataFrame:
+    """Return the rows of the runs in these folders, and of floor and ceiling on their data sets."""
+    named = frame["folder"].isin(runs)
+    found = frame["method"].isin(REFERENCES) & frame["dataset"].isin(frame["dataset"][named])
+    return frame[named | found]
 
 
 def _seeds(frame: pd.DataFrame, text: str | None) -> list[int]:
@@ -154,10 +164,16 @@ def directions() -> dict[str, bool]:
     return {row: fact.higher_is_better for row, fact in metric_facts().items()}
 
 
+def say_broken(frame: pd.DataFrame) -> None:
+    """Print which runs cannot be read."""
+    for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
+        print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
+
+
 def draw(
     frame: pd.DataFrame, out: Path, to: Path, wanted: Sequence[str], x: str = "seconds"
 ) -> list[Path]:
-    """Write the figures of these names and return their paths; print which runs are left out.
+    """Write the figures of these names and return their paths.
 
     Args:
         frame: what `tidy` returned.
@@ -168,6 +184,4 @@ def draw(
     """
     from results import figures  # which take a second to import, and tables do without
 
-    for row in frame[frame["state"] == "broken"].drop_duplicates("folder").itertuples():
-        print(f"left out: {row.folder}: {row.reason}", file=sys.stderr)
     return figures.draw(Runs(out, frame, x), to, wanted)

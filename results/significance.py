@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from results.aggregate import LINE, REFERENCES, comparable, summary, with_variants
+from results.aggregate import FLOOR, LINE, REFERENCES, comparable, summary, with_variants
 from results.statistics import holm, intervals, paired_test, smallest_p
 
 ALPHA = 0.05
@@ -20,7 +20,8 @@ def compared(frame: pd.DataFrame, higher: Mapping[str, bool]) -> pd.DataFrame:
     `best`, whether the mean is the best of its data set and metric; `others`, with how many means
     the best is compared; `p`, of the paired test over common seeds, by Holm corrected for those
     (NaN for the best, and where the common seeds are so few that no p could be below 0.05);
-    `bold`, the best and those that the test does not distinguish from it. Only what was scored by
+    `bold`, the best and those that the test does not distinguish from it, but none that is not
+    better than the floor. Only what was scored by
     the metric's usual protocol on as many images is compared, with no seed's score missing, and
     never floor or ceiling.
 
@@ -43,7 +44,19 @@ def compared(frame: pd.DataFrame, higher: Mapping[str, bool]) -> pd.DataFrame:
     for (_, metric), column in rivals.groupby(["dataset", "metric"]):
         if metric in higher and len(column) > 1:
             _compare(tested, column, seeds, 1 if higher[str(metric)] else -1)
-    return tested.assign(bold=tested["best"] | (tested["p"] > ALPHA))
+    passing = ~_within_floor(lines, frame, higher)
+    return tested.assign(bold=passing & (tested["best"] | (tested["p"] > ALPHA)))
+
+
+def _within_floor(
+    lines: pd.DataFrame, frame: pd.DataFrame, higher: Mapping[str, bool]
+) -> "pd.Series[bool]":
+    """Return which means are not better than what random codes score by the usual protocol."""
+    direction = lines["metric"].map(lambda name: 1.0 if higher.get(name, True) else -1.0)
+    means = lines.assign(mean=direction.astype(float) * lines["mean"])
+    floors = means[(lines["method"] == FLOOR) & comparable(lines, frame)]
+    floor = floors.groupby(["dataset", "metric"])["mean"].max().rename("floor")
+    return means["mean"] <= means.join(floor, on=["dataset", "metric"])["floor"]
 
 
 def _compare(

@@ -3,14 +3,12 @@
 `run`, jobs, `status`, `table --study`, `--dry-run` and `reproduce` all ask `state_of`.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from results import kept
-from results.atomic import SCORES
 from results.store import Folder
 
 State = Literal["done", "running", "queued", "failed", "diverged", "missing"]
@@ -76,38 +74,25 @@ def state_of(folder: Path, wanted: Wanted, held: RunState | None = None) -> RunS
         wanted: the scores that it should have.
         held: what the holder of its lease says of it, if anybody holds it.
     """
-    name = folder.name
     if held is not None:
         return held
-    left = lacking(folder, wanted)
-    if wanted.rows and not left:
-        return RunState(name, "done")
-    run = Folder(folder)
-    state, why, *_ = run.outcome()
+    name, run = folder.name, Folder(folder)
+    state, why, _, scores = run.outcome()
     if state == "done":
+        left = lacking(scores, wanted)
         why = kept.refusal(run, *{wanted.files[row] for row, _ in left if row in wanted.files})
-        if why or not wanted.rows:
-            return RunState(name, "done", why)
+        return RunState(name, "done" if why or not left else "missing", why)
     if state == "broken":
         return RunState(name, "failed", why, damaged=True)
     if state == "failed" or state == "diverged":
         return RunState(name, state, why, str((run.failure or {}).get("log", "")))
-    begun = state == "unfinished" and run.has_config
-    return RunState(name, "missing", INTERRUPTED if begun else "")
+    return RunState(name, "missing", INTERRUPTED if run.has_config else "")
 
 
-def lacking(folder: Path, wanted: Wanted) -> Collection[tuple[str, str]]:
-    """Return those of the wanted rows that a run does not have; all of a run that is not done.
-
-    No other file than its scores is read.
-    """
-    try:
-        rows = json.loads((folder / SCORES).read_bytes())["rows"]
-        there = {
-            (row["metric"], row["protocol"])
-            for row in rows
-            if not (row["reason"] or "").startswith(wanted.again)
-        }
-    except (OSError, ValueError, TypeError, KeyError):
-        return wanted.rows
-    return wanted.rows - there
+def lacking(scores: Mapping[str, Any] | None, wanted: Wanted) -> Collection[tuple[str, str]]:
+    """Return those of the wanted rows that a run's `scores.json` lacks; all if there is none."""
+    return wanted.rows - {
+        (row["metric"], row["protocol"])
+        for row in (scores or {"rows": []})["rows"]
+        if not (row["reason"] or "").startswith(wanted.again)
+    }

@@ -1,9 +1,9 @@
 """Run folders: the only code that knows what is in one.
 
 `runs/<dataset>-<method>-<seed>-<key>/` has `run.json` (the configuration), `log.csv`,
-`checkpoint.pt` while it trains, `model.pt`, arrays (see `results.arrays.FILES`), `failure.json` if
-it failed or diverged, and last `scores.json`: its presence means done. No file is ever seen
-half-written.
+`checkpoint.pt` while it trains, `model.pt`, arrays (see `results.arrays.FILES`), and last
+`scores.json`: its presence means done, unless there is `failure.json`: it failed or diverged, maybe
+when it was scored again. No file is ever seen half-written.
 """
 
 import math
@@ -158,8 +158,8 @@ class Folder:
             config = read_record(self.path / "run.json", CONFIG)
             if config is None and self._has_files():
                 return Outcome("broken", f"{self.path} has no run.json")
-            scores = None if config is None else self.scores
-            failure = None if config is None or scores is not None else self.failure
+            failure = None if config is None else self.failure
+            scores = None if config is None or failure is not None else self.scores
         except UserError as error:
             return Outcome("broken", str(error), config)
         if failure is not None:

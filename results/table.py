@@ -199,6 +199,8 @@ def _notes(lines: pd.DataFrame) -> Iterator[str]:
         yield f"no interval: {'one seed' if n == 1 else f'{n} seeds'} cannot say how sure a mean is"
     if lines["best"].any():
         yield _test(lines[lines["others"] > 0])
+    if (lines["best"] & ~lines["bold"]).any():
+        yield "a best mean that is not better than the floor is not bold"
 
 
 def _test(rivals: pd.DataFrame) -> str:

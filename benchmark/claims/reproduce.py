@@ -13,7 +13,7 @@ from benchmark.claims.base import SEEDS, Lab
 from benchmark.claims.expected import stands
 from benchmark.registry import CLAIMS, UserError
 from benchmark.training.environment import describe, versions
-from benchmark.training.loop import Damaged, Diverged
+from benchmark.training.loop import Diverged
 from results.atomic import written
 from results.terminal import console
 
@@ -78,8 +78,6 @@ def _study(name: str, lab: Lab, seed: int) -> dict[str, float]:
     except Diverged as error:
         print(f"{name} seed {seed}: diverged: {error}", file=sys.stderr)
         return dict.fromkeys(CLAIMS[name].facts["expected"], math.nan)
-    except Damaged as error:
-        raise UserError(str(error)) from error
     return found
 
 

@@ -92,7 +92,7 @@ def data_check(
     from datasets.inventory import check, here
 
     chosen = parse.names(names, "data set", DATASETS.names()) if names else here(data_dir)
-    found = [one for name in chosen for one in check(name, data_dir)]
+    found = list(check(chosen, data_dir))
     print("\n".join(line for _, line in found))
     raise typer.Exit(not all(intact for intact, _ in found))
 
@@ -115,4 +115,5 @@ def data_show(
     """Draw a contact sheet: one row per factor, in which only that factor varies."""
     from benchmark.evaluation.contact_sheet import draw
 
-    print(f"wrote {draw(name, data_dir, to or Path(f'{name}.png'), seed)}", file=sys.stderr)
+    path = draw(name, data_dir, to or Path(f"{name}.png"), seed)
+    print(f"wrote {path.resolve()}", file=sys.stderr)

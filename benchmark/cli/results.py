@@ -51,7 +51,7 @@ def table(
     """Print the table of the runs in a folder."""
     from results.better_half import with_better_half
     from results.frame import write_rows
-    from results.output import directions, print_table, print_trained
+    from results.output import beside_references, directions, print_table, print_trained
     from results.training_costs import COSTS, with_cost
 
     frame = runs.rows()
@@ -59,7 +59,7 @@ def table(
         from benchmark.cluster.status import states_of_study
 
         states = states_of_study(study, runs.out)
-        frame = frame[frame["folder"].isin([one.run for one in states])]
+        frame = beside_references(frame, [one.run for one in states])
     if rows is not None:
         write_rows(rows, frame)
         print(f"scores: {rows}", file=sys.stderr)
@@ -111,13 +111,20 @@ def plot(
 ) -> None:
     """Draw figures of the runs in a folder: scores, correlations, ranks, traversals and more."""
     from results.figures import chosen
-    from results.output import draw
+    from results.output import draw, say_broken
     from results.training_costs import COSTS
 
     wanted = chosen("cost" if x and figures is None else figures)
     over = parse.one_of("cost", x or "seconds", [*COSTS])
-    for path in draw(runs.rows(), runs.out, to or runs.out / "figures", wanted, over):
+    folder, frame = to or runs.out / "figures", runs.rows()
+    say_broken(frame)
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*")}
+    paths = draw(frame, runs.out, folder, wanted, over)
+    for path in paths:
         print(path)
+    if replaced := [p for p in paths if p in before and p.stat().st_mtime_ns != before[p]]:
+        files = f"{len(replaced)} files in {folder}"
+        print(f"replaced {files}; --to FOLDER would keep both", file=sys.stderr)
 
 
 @expanded

@@ -38,13 +38,13 @@ def score(
     from benchmark.evaluation import score as scores
     from datasets import load
     from results.files import write_json
-    from results.store import Folder
     from results.terminal import console
 
     if bool(runs) == bool(codes):
         raise UserError("score needs either folders of runs or --codes FILE")
     if codes and side != "encoder":
         raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
+    left_out: list[str] = []
     if codes:
         usual = external_codes.usual_without_c1()
         chosen = Scoring(metrics, factors=factors).scores(default=usual)
@@ -52,10 +52,11 @@ def score(
         found = dict(external_codes.score_files(codes, images, chosen, seed, reference))
     else:
         chosen = Scoring(metrics, side, factors).scores()
-        found = {run.name: scores.again(Folder(run), chosen, data_dir) for run in runs or []}
+        found, left_out = scores.all_again(runs or [], chosen, data_dir)
     console().print(scores.table(found))
-    for said in scores.reasons(found):
+    for said in (*scores.reasons(found), *(f"left out: {why}" for why in left_out)):
         print(said, file=sys.stderr)
     if json is not None:
         write_json(json, scores.as_json(found))
         print(f"wrote {json}", file=sys.stderr)
+    raise typer.Exit(bool(left_out))

@@ -187,7 +187,8 @@ class Leases:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise UserError(f"cannot list {self.folder}: {error.strerror}") from error
+            what = f"who trains which run in {self.folder.parent}"
+            raise UserError(f"cannot read {what}: {error.strerror}") from error
         return found
 
     def remove(self, run: str, numbers: Iterable[int]) -> None:
@@ -246,7 +247,8 @@ class OwnLeases:
             if there is None or there[0] != self.owner:
                 return False
         except OSError as error:
-            raise UserError(f"cannot write {file}: {error.strerror}") from error
+            where = f"the folder of runs {self.leases.folder.parent}"
+            raise UserError(f"cannot write to {where}: {error.strerror}") from error
         self.numbers[run] = last + 1
         return True
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from benchmark.cluster.liveness import Holder, current
 from benchmark.cluster.submission import submissions
-from benchmark.training.time_left import Kind, kind, paces
+from benchmark.training.time_left import Kind, kind, paces_for
 from results.aggregate import printable
 from results.state import ANY, STATES, RunState, Wanted, state_of
 from results.store import Folder, folders
@@ -69,19 +69,22 @@ def seconds_left(found: Sequence[RunState], out: Path) -> float | None:
     """Return how many seconds `time_left` says."""
     todo = [one for one in found if one.state in ("running", "queued")]
     at_once = sum(one.state == "running" for one in todo)
-    known = paces(out) if at_once else {}
-    if not at_once or any(kind(one.run) not in known for one in todo):
+    if not at_once:
         return None
-    seconds = [known[kind(one.run)].total * (1 - _share_done(one, out)) for one in todo]
-    return float(round(sum(seconds) / at_once))
-
-
-def _share_done(one: RunState, out: Path) -> float:
-    """Return the share of its training steps that a run has done; 1/2 of one without steps."""
-    if one.state != "running":
-        return 0.0
-    done, steps = Folder(out / one.run).progress
-    return done / steps if steps else 0.5
+    # One that waits has no configuration yet, and is taken to be as long as those that do not.
+    progress = [(kind(one.run), *Folder(out / one.run).progress) for one in todo]
+    longest: dict[Kind, int] = {}
+    for which, _, steps in progress:
+        longest[which] = max(steps, longest.get(which, 0))
+    known = paces_for(longest.items(), out)
+    if longest.keys() - known.keys():
+        return None
+    seconds = 0.0
+    for one, (which, done, steps) in zip(todo, progress, strict=True):
+        whole = known[which].seconds(steps or longest[which] or known[which].steps)
+        share = (done / steps if steps else 0.5) if one.state == "running" else 0.0
+        seconds += whole * (1 - share)
+    return float(round(seconds / at_once))
 
 
 def under_way(found: Sequence[RunState], out: Path) -> str:

@@ -61,6 +61,7 @@ def run(planned: Comparison, out: Path, options: JobOptions, *, dry_run: bool, j
         failed = comparison.run(planned, out, options.data_dir, options.retry)
         comparison.show(planned, out, json)
         return failed
+    comparison.prune(planned, states, out)
     todo = planned.left(states, options.retry)
     submission = _submit(todo, planned, out, options) if todo.runs else None
     if options.detach:

@@ -9,7 +9,7 @@ from benchmark.config.run import Run
 from benchmark.config.score import Score
 from benchmark.errors import UserError
 from benchmark.evaluation import inception
-from benchmark.registry import METHODS
+from benchmark.registry import DATASETS, METHODS
 from datasets import Dataset, Spec
 from methods.base import Sees
 from metrics.base import REASONS, inapplicable
@@ -17,16 +17,27 @@ from metrics.base import REASONS, inapplicable
 HINT = "; --sees images leaves out what needs more than images"
 
 
+def check_registered(runs: Sequence[Run]) -> None:
+    """Raise UserError if a method needs what a data set is registered without; fetches nothing."""
+    for name, method in dict.fromkeys((run.dataset, run.method) for run in runs):
+        spec = DATASETS[name].facts.get("spec")
+        if spec is not None:
+            _check_spec(method, name, spec)
+
+
 def check_fits(runs: Sequence[Run], dataset: Dataset) -> None:
     """Raise UserError if a method cannot take the data set; called before anything trains."""
     for method in dict.fromkeys(run.method for run in runs):
-        reason = misfit(method, dataset.spec)
-        if reason is not None:
-            raise UserError(f"{method} {reason}, and {dataset.name} has none{HINT}")
+        _check_spec(method, dataset.name, dataset.spec)
         try:
             _try_sampling(METHODS[method].value.sees, dataset)
         except ValueError as error:
             raise UserError(f"{method} cannot take {dataset.name}: {error}{HINT}") from error
+
+
+def _check_spec(method: str, dataset: str, spec: Spec) -> None:
+    if reason := misfit(method, spec):
+        raise UserError(f"{method} {reason}, and {dataset} has none{HINT}")
 
 
 def misfit(method: str, spec: Spec) -> str | None:

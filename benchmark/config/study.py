@@ -18,6 +18,7 @@
 A mistake is one line that names file and key, `grid[1].seeds` for example, counted from 0.
 """
 
+import reprlib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,16 @@ from benchmark.errors import UserError, unknown
 from benchmark.registry import DATASETS, METHODS, METRICS
 
 SHIPPED = Path(__file__).parent / "studies"
+EXPECTED = {
+    "int_type": "a whole number",
+    "string_type": "a text",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "greater_than_equal": "at least {ge}",
+    "too_short": "at least {min_length}",
+}
+"""What is expected where pydantic finds an error of this type."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +159,11 @@ def _message(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         model = _Table if first["loc"][0] == "grid" else _File
         text = str(unknown("key", str(first["loc"][-1]), model.model_fields))
-    elif first["type"] != "value_error" and isinstance(first["input"], bool | int | float | str):
-        text += f", found {first['input']!r}"
+    elif first["type"] == "missing":
+        text = "it is missing"
+    elif first["type"] in EXPECTED:
+        expected = EXPECTED[first["type"]].format_map(first.get("ctx", {}))
+        text = f"expected {expected}, found {reprlib.repr(first['input'])}"
     return f"{path.removeprefix('.')}: {text}" if path else text
 
 

@@ -70,7 +70,7 @@ def wanted(scores: Iterable[Score]) -> Wanted:
 
 def missing(folder: Folder, scores: Sequence[Score]) -> list[Score]:
     """Return the scores that a run's folder lacks a row of under today's protocol."""
-    rows = lacking(folder.path, wanted(scores))
+    rows = lacking(folder.scores, wanted(scores))
     return [score for score in scores if not score.signs.isdisjoint(rows)]
 
 
@@ -239,6 +239,25 @@ def again(folder: Folder, scores: Sequence[Score], data_dir: Path | None) -> lis
     rows = subjects.rows([one.of_rows(size) for one in scores], run["seed"])
     folder.finish({**before, "rows": replaced(before["rows"], rows)})
     return rows
+
+
+def all_again(
+    runs: Iterable[Path], scores: Sequence[Score], data_dir: Path | None
+) -> tuple[dict[str, list[Row]], list[str]]:
+    """Score finished runs; return the rows by the folder's name, and why others have none.
+
+    Raises:
+        UserError: none can be scored.
+    """
+    found, left_out = dict[str, list[Row]](), list[str]()
+    for run in runs:
+        try:
+            found[run.name] = again(Folder(run), scores, data_dir)
+        except UserError as error:
+            left_out.append(str(error))
+    if not found:
+        raise UserError("; ".join(dict.fromkeys(left_out)))
+    return found, left_out
 
 
 def _stored_table(folder: Folder, scores: Sequence[Row]) -> int | None:

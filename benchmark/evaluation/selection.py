@@ -53,6 +53,8 @@ class Choice:
         settings: the chosen hyper-parameters; None where no run has a score to choose by.
         score: the mean over `n` seeds that chose it.
         candidates: of how many settings.
+        among: of how many finished runs.
+        reason: why nothing is chosen.
     """
 
     runs: dict[str, Any]
@@ -60,6 +62,8 @@ class Choice:
     score: float | None
     n: int
     candidates: int
+    among: int
+    reason: str = ""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -121,8 +125,21 @@ def choose(frame: pd.DataFrame, out: Path, by: str, direction: int, seeds: Split
         best = max(means, key=lambda one: direction * means[one], default=None)
         score = None if best is None else means[best]
         whose = dict(zip(ALIKE, alike, strict=True))
-        found.append(Choice(whose, best, score, most, len(candidates)))
+        done = group[group["state"] == "done"].drop_duplicates("folder")
+        reason = "" if score is not None else _no_score(done, by)
+        found.append(Choice(whose, best, score, most, len(candidates), len(done), reason))
     return found
+
+
+def _no_score(done: pd.DataFrame, by: str) -> str:
+    """Return why none of the runs that are done has a score to choose by."""
+    if done.empty:
+        return "no run of the seeds that choose is done"
+    if by not in UDR:
+        return f"no run of the seeds that choose has {by}"
+    if done["settings"].is_unique:
+        return "UDR compares runs of two seeds, and one chooses; --select names others"
+    return "UDR compares codes, and too few can be read"
 
 
 def _scores(group: pd.DataFrame, metric: str) -> dict[str, list[float]]:
@@ -171,13 +188,14 @@ def held_out(frame: pd.DataFrame, choices: Sequence[Choice], seeds: Split) -> pd
 
 def table(choices: Sequence[Choice], by: str) -> Table:
     """Return the choices as a table."""
-    columns = ("data set", "method", "chosen", "of settings", by, "of seeds")
+    columns = ("data set", "method", "chosen", "of settings", "of runs", by, "of seeds")
     shown = Table(*columns, box=box.SIMPLE_HEAD)
     for one in choices:
-        settings = "no score to choose by" if one.settings is None else one.settings or "as it is"
+        settings = f"nothing: {one.reason}" if one.settings is None else one.settings or "as it is"
         score = "-" if one.score is None else f"{one.score:.3f}"
         names = printable(one.runs["dataset"]), label(one.runs["method"]), printable(settings)
-        shown.add_row(*map(Text, (*names, str(one.candidates), score, str(one.n))))
+        counts = str(one.candidates), str(one.among)
+        shown.add_row(*map(Text, (*names, *counts, score, str(one.n))))
     return shown
 
 

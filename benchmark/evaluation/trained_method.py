@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmark.errors import UserError
 from benchmark.registry import DATASETS, METHODS
-from benchmark.training.loop import Damaged, read
+from benchmark.training.loop import read
 from datasets import load
 from methods.base import Batch, Method
 from methods.posthoc import PostHoc
@@ -75,8 +75,5 @@ class Trained:
 
 def _restore(module: Method, path: Path) -> None:
     """Load what was trained; UserError if it is not there, or cannot be read."""
-    try:
-        module.load_state_dict(read(path, torch.device("cpu"), "method")["method"])
-    except Damaged as error:
-        raise UserError(f"{path} is not there, or cannot be read") from error
+    module.load_state_dict(read(path, torch.device("cpu"), "method")["method"])
     module.eval()

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
+from benchmark import disk
 from benchmark.config.grid import Grid
 from benchmark.config.run import Run
 from benchmark.config.score import Score, Scoring
@@ -127,13 +128,16 @@ def measure_study(
             _print(one, below=bool(found) and found[-1].dataset == one.dataset)
         found.append(one)
     runs = sum(one.runs for one in found)
+    takes = disk.sizes(study.runs(), costs.scores, {})
     hours = {stage: sum(one.hours[stage] for one in found) for stage in STAGES}
     if as_json:
         listed = {"costs": [asdict(one) for one in found], "runs": runs, "hours": hours}
+        listed |= {"bytes": disk.total(takes)._asdict()}
         sys.stdout.write(json.dumps({"machine": about} | listed, indent=1) + "\n")
     else:
         each = ", ".join(f"{stage} {number:,.1f}" for stage, number in hours.items())
         print(f"{runs:,} run{'s' * (runs != 1)}: {sum(hours.values()):,.1f} hours ({each})")
+        print(disk.sentence(takes))
 
 
 def _print(one: Cost, below: bool) -> None:

@@ -8,9 +8,10 @@ from typing import Literal, TypeVar
 import torch
 from torch import nn
 
-from benchmark.registry import unknown
+from benchmark.registry import UserError, unknown
 
 Precision = Literal["float32", "tf32", "bfloat16"]
+GPUS = {"cuda": "CUDA GPU", "mps": "Apple GPU (MPS)"}
 
 # Of glibc's malloc.h; the C library takes no larger mapping threshold than this.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -66,6 +67,9 @@ def device(name: str) -> torch.device:
     here = ["cpu", *(name for name, there in available.items() if there)]
     if name == "auto":
         return torch.device(here[-1])
+    if name in available and name not in here:
+        choices = ", ".join(["auto", *here])
+        raise UserError(f"PyTorch finds no {GPUS[name]} here; --device can be {choices}")
     if name not in here:
         raise unknown("device", name, ["auto", *here])
     return torch.device(name)

@@ -24,6 +24,7 @@ from benchmark.training.captured import CapturedSteps
 from benchmark.training.hardware import Precision, autocast
 from methods.base import Batch, Method
 from results.atomic import written
+from results.files import Damaged
 
 LOG_EVERY = 50
 SAVE_SECONDS = 20.0
@@ -47,10 +48,6 @@ class Diverged(Exception):
 
 class Stopped(Exception):
     """The run is to stop; its checkpoint is written."""
-
-
-class Damaged(Exception):
-    """A file of an earlier session cannot be read."""
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """How long runs take, from what others of the same method and data set took, or take."""
 
 import json
+import math
 import statistics
 import time
 from collections import Counter, defaultdict
@@ -11,13 +12,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from results.atomic import SCORES
+from results.files import Damaged
 from results.store import RUN_NAME, Folder, folders
 
 SAMPLE = 5
 REST = 10.0
 """Seconds of a run beyond its training, while none has ended."""
 NAMED = 3
-NO_TIME = "no time is known until one of a method and data set is done, or has trained for a minute"
+SHORTER = 10
+"""Runs of fewer steps than one in so many say nothing: the first steps are slow."""
+NO_TIME = (
+    "no time is known until one of a method and data set is done, of a tenth of the steps at least,"
+    " or has trained for a minute"
+)
 
 Kind = tuple[str, str]
 """A data set and a method."""
@@ -29,12 +36,16 @@ class Pace(NamedTuple):
     Attributes:
         step: seconds per training step; 0 for what is not trained by steps.
         rest: seconds of everything else: fitting an encoder post hoc, scoring.
-        total: seconds of a whole run, of as many steps as it had.
+        steps: how many the runs had; infinite of those under way.
     """
 
     step: float
     rest: float
-    total: float
+    steps: float
+
+    def seconds(self, steps: float) -> float:
+        """Return what a run of so many steps takes."""
+        return steps * self.step + self.rest
 
 
 def kind(run: str) -> Kind:
@@ -48,6 +59,19 @@ def paces(out: Path) -> dict[Kind, Pace]:
     return _medians(folders(out), _pace)
 
 
+def paces_for(todo: Iterable[tuple[Kind, int]], out: Path) -> dict[Kind, Pace]:
+    """Return the paces that are of runs long enough to say what runs of these steps take."""
+    longest: dict[Kind, int] = defaultdict(int)
+    for which, steps in todo:
+        longest[which] = max(longest[which], steps)
+    known = paces(out)
+    return {
+        which: known[which]
+        for which, steps in longest.items()
+        if which in known and SHORTER * known[which].steps >= steps
+    }
+
+
 def paces_so_far(out: Path, kinds: Collection[Kind]) -> dict[Kind, Pace]:
     """Return the median pace of runs under way, by their checkpoints; the rest of it is unknown: 0.
 
@@ -57,16 +81,19 @@ def paces_so_far(out: Path, kinds: Collection[Kind]) -> dict[Kind, Pace]:
 
 
 def _medians(runs: Iterable[Folder], pace: Callable[[Folder], Pace | None]) -> dict[Kind, Pace]:
+    """Return the median of the paces of each kind, of those with about as many steps as most."""
     found: dict[Kind, list[Pace]] = defaultdict(list)
     for run in runs:
         several = found[kind(run.name)]
         if len(several) < SAMPLE and (one := pace(run)) is not None:
             several.append(one)
-    return {
-        which: Pace(*map(statistics.median, zip(*several, strict=True)))
-        for which, several in found.items()
-        if several
-    }
+    return {which: _median(several) for which, several in found.items() if several}
+
+
+def _median(several: Sequence[Pace]) -> Pace:
+    most = max(one.steps for one in several)
+    long = [one for one in several if SHORTER * one.steps >= most]
+    return Pace(*map(statistics.median, zip(*long, strict=True)))
 
 
 def _pace_so_far(folder: Folder) -> Pace | None:
@@ -75,28 +102,27 @@ def _pace_so_far(folder: Folder) -> Pace | None:
         return None
     import torch
 
-    from benchmark.training.loop import Damaged, read
+    from benchmark.training.loop import read
 
     try:
         state = read(checkpoint, torch.device("cpu"), "step", "seconds")
     except Damaged:
         return None
     step = state["seconds"] / state["step"]
-    return Pace(step, 0.0, 0.0) if step else None
+    return Pace(step, 0.0, math.inf) if step else None
 
 
 def _pace(folder: Folder) -> Pace | None:
     try:
         record = json.loads((folder.path / SCORES).read_bytes())
         train, rows = record["train"], record["rows"]
-        seconds = float(train.get("seconds", 0))
-        rate = float(train.get("steps_per_second", 0))
+        seconds, rate = (float(train.get(one, 0)) for one in ("seconds", "steps_per_second"))
         stages = sum(value for name, value in train.items() if name.endswith("_seconds"))
         # The rows of one metric all say what the metric took.
         rest = float(stages) + sum({row["seconds"] for row in rows})
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return Pace(1 / rate if rate else 0.0, rest, seconds + rest)
+    return Pace(1 / rate, rest, seconds * rate) if rate else Pace(0.0, seconds + rest, 0.0)
 
 
 def estimate(todo: Sequence[tuple[Kind, int]], out: Path) -> str:
@@ -105,13 +131,13 @@ def estimate(todo: Sequence[tuple[Kind, int]], out: Path) -> str:
     Those are done ones in `out`, and where there is none of a kind those under way.
     """
     kinds = Counter(which for which, _ in todo)
-    known = paces(out)
+    known = paces_for(todo, out)
     training = paces_so_far(out, kinds.keys() - known.keys())
     known |= training
     timed = [(steps, known[which]) for which, steps in todo if which in known]
     if not timed:
         return NO_TIME
-    hours = sum(steps * pace.step + pace.rest for steps, pace in timed) / 3600
+    hours = sum(pace.seconds(steps) for steps, pace in timed) / 3600
     text = f"about {hours:,.1f} hours of one device as it was measured"
     if training:
         text += f", of {_names(training)} training alone"

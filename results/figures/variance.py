@@ -25,7 +25,7 @@ def variance(runs: Runs) -> Iterator[Picture]:
     """Yield one figure: a panel per data set, a bar per metric."""
     found = shares(runs.scores)
     if found.empty:
-        raise NothingToDraw("no metric has several runs with different values")
+        raise NothingToDraw("it needs two configurations, and two seeds of one of them")
     means = ", ".join(f"{name} {found[name].mean():.0%}" for name in SHARES)
     alt = f"Stacked bars: shares of the variance of scores over runs; on average {means}."
     yield Picture(stem("variance"), alt, lambda: draw(found))
@@ -37,7 +37,8 @@ def shares(scores: pd.DataFrame) -> pd.DataFrame:
     `method`: of the methods' means around the mean of all runs. `settings`: of the means of a
     method's configurations around the method's mean. `seed`: of runs around the mean of their
     configuration. They add up to 1, whatever the number of runs of each; a configuration of one run
-    has no seed to vary, and its share counts as the setting's.
+    has no seed to vary, and its share counts as the setting's. A metric is left out unless several
+    configurations have a value, and one of them two.
 
     Columns: dataset, metric, method, settings, seed, n (runs).
     """
@@ -47,8 +48,9 @@ def shares(scores: pd.DataFrame) -> pd.DataFrame:
         by_method = value.groupby(part["method"]).transform("mean")
         by_line = value.groupby([part["method"], part["line"]]).transform("mean")
         total = float(((value - value.mean()) ** 2).sum())
-        if np.ptp(value) == 0 or part["line"].nunique() == 1:
-            continue  # there is nothing to share out
+        lines = part["line"].nunique()
+        if np.ptp(value) == 0 or lines in (1, len(value)):
+            continue  # there is nothing to share out, or no seed to vary
         steps = {"method": by_method - value.mean(), "settings": by_line - by_method}
         steps["seed"] = value - by_line
         parts = {name: float((step**2).sum()) / total for name, step in steps.items()}

@@ -45,6 +45,14 @@ class TestMistakes:
                 ["precision on cpu 'tf32'", "auto, bfloat16, float32"],
             ),
             (["--device", "tpu"], ["device 'tpu'", "auto", "cpu"]),
+            (
+                ["--methods", "vae,cgan", "--datasets", "celeba"],
+                ["cgan needs a label, and celeba has none; --sees images"],
+            ),
+            (
+                ["--methods", "vib", "--datasets", "celeba_32", "--dry-run"],
+                ["vib needs a label, and celeba_32 has none"],
+            ),
             (["--set", "betavae.bta=4"], ["of betavae 'bta'; did you mean 'beta'?", "latents"]),
             (["--set", "betavae.beta=four"], ["betavae.beta", "'four' is not a number"]),
             (["--set", "betavae.beta=1,x"], ["betavae.beta", "'x' is not a number"]),
@@ -232,15 +240,19 @@ class TestRun:
         words = ("table", "--out", study.out, "--methods", "pca", "--csv", csv, "--json")
         found = command(*words)
         assert found.code == 0
-        assert {record["method"] for record in json.loads(found.out)} == {"pca"}
+        assert {record["method"] for record in json.loads(found.out)} == {"pca", "random", "truth"}
         plot = ("plot", "--out", study.out, "--figures", "scores,traversals,variance")
-        assert set(pd.read_csv(csv)["method"]) == {"pca"}
+        assert set(pd.read_csv(csv)["method"]) == {"pca", "random", "truth"}
         drawn = command(*plot, "--seeds", "1", "--to", tmp_path / "to")
         assert drawn.code == 0
         assert all(Path(line).is_file() for line in drawn.out.splitlines())
         assert {path.parent for path in map(Path, drawn.out.splitlines())} == {tmp_path / "to"}
         assert "scores-toy.png" in drawn.out
         assert "traversal-toy-betavae-0" not in drawn.out
+        assert "variance: it needs two configurations, and two seeds of one of them" in drawn.err
+        assert "replaced" not in drawn.err
+        other = command(*plot[:-1], "scores", "--methods", "pca", "--to", tmp_path / "to")
+        assert f"replaced 2 files in {tmp_path / 'to'}; --to FOLDER would" in other.err
 
     @pytest.mark.parametrize("what", ["table", "plot"])
     def test_names_among_the_runs(self, command: Command, study: Study, what: str) -> None:

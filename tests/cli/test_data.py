@@ -67,6 +67,13 @@ def test_a_damaged_packed_file_is_found(command: Command, drawn: Path, tmp_path:
     assert f"{path}: damaged" in found.out
 
 
+def test_a_file_of_several_data_sets_is_verified_once(
+    command: Command, drawn: Path, tmp_path: Path
+) -> None:
+    found = command("data", "check", BENCHMARK_DATA=str(tmp_path))
+    assert found.out.count(f"{drawn}: whole") == 1
+
+
 def test_a_packed_file_of_another_version_is_told(
     command: Command, drawn: Path, tmp_path: Path
 ) -> None:
@@ -159,7 +166,8 @@ def test_registered_facts_agree() -> None:
 
 def test_a_contact_sheet_has_a_row_per_factor(command: Command, tmp_path: Path) -> None:
     path = tmp_path / "toy.png"
-    assert command("data", "show", "toy", "--to", path).code == 0
+    shown = command("data", "show", "toy", "--to", path)
+    assert (shown.code, shown.err) == (0, f"wrote {path}\n")
     with Image.open(path) as image:
         assert image.size[0] > 500
 

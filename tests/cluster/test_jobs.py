@@ -266,6 +266,7 @@ def test_a_job_without_scontrol_leaves_its_run_to_the_next_command(tmp_path: Pat
 def test_what_submitit_calls_needs_no_torch_where_all_is_done(job: Submission) -> None:
     (run,) = job.tasks[0]
     row = {"metric": "mig", "protocol": WANTED[0][1], "seconds": 0, "images": 96, "value": 0.5}
+    Folder(job.out / run["name"]).write_config(run["record"])
     Folder(job.out / run["name"]).finish({"rows": [row | {"reason": None}], "train": {}})
     pickled = pickle.dumps(Task(str(job.folder), 0))
     code = f"import pickle, sys; pickle.loads({pickled!r})(); print('torch' in sys.modules)"

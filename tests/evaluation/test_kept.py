@@ -61,6 +61,21 @@ def test_what_stays_is_no_part_of_the_run(tmp_path: Path, keep: str, files: set[
     assert state_of(folder, wanted([Score("mig")])).state == "done"
 
 
+def test_runs_that_were_done_before_are_pruned(command: Command, tmp_path: Path) -> None:
+    """Their scores stay as they are; a dry run removes nothing."""
+    folder = kept_run(tmp_path, "weights")
+    words, before = ("run", *WORDS, "mig", "--out", tmp_path), Folder(folder).scores or {}
+    assert command(*words, "--keep", "scores", "--dry-run").code == 0
+    assert (folder / "model.pt").exists()
+    found = command(*words, "--keep", "codes")
+    assert "removed weights of 1 run done before (--keep codes)" in found.err
+    assert {path.name for path in folder.iterdir()} == SMALL | ARRAYS
+    jobs = command(*words, "--keep", "scores", "--on", "local")
+    assert "removed codes, pictures and weights of 1 run done" in jobs.err
+    assert {path.name for path in folder.iterdir()} == SMALL
+    assert Folder(folder).scores == before | {"kept": "scores"}
+
+
 def test_another_metric_needs_the_codes(command: Command, tmp_path: Path) -> None:
     """One line names the run, what is gone, and a command, which does make it again."""
     folder = kept_run(tmp_path, "scores")

@@ -10,6 +10,7 @@ from benchmark.registry import UserError
 from results.frame import tidy
 from results.significance import compared
 from results.store import Codes, Folder
+from tests.command import Command
 from tests.studies import ask, done, row
 from tests.tables import rng
 
@@ -107,6 +108,7 @@ def test_udr_leaves_out_latents_that_say_nothing(tmp_path: Path) -> None:
     (tmp_path / folder_1 / "codes.h5").write_bytes(b"damaged")
     (choice,) = choose(frame, tmp_path, "udr", 1, Split((0, 1), (2,)))
     assert (choice.settings, choice.score, choice.n) == (None, None, 0)
+    assert choice.reason == "UDR compares codes, and too few can be read"
 
 
 def test_the_rule_is_named() -> None:
@@ -127,3 +129,21 @@ def test_the_oracles_factors_are_true_factors_to_the_rule() -> None:
         rule("mig@generator", 1) == "highest mean mig@generator, which sees true factors or labels"
     )
     assert rule("gaussian_tc", -1) == "lowest mean gaussian_tc, which sees no labels"
+
+
+def test_why_nothing_is_chosen_is_said(command: Command, tmp_path: Path) -> None:
+    """With how many runs it would have been chosen among."""
+    sweep(tmp_path, {1.0: [0.1, 0.2], 4.0: [0.3, None]})
+    done(tmp_path, "pca", 0, row("sap", 0.1))
+    said = command("best", "--out", tmp_path, COLUMNS="200").out
+    assert next(x.split()[-4:] for x in said.splitlines() if "beta" in x) == ["2", "2", "-", "0"]
+    assert "nothing: UDR compares runs of two seeds, and one chooses; --select names others" in said
+    by_mig = command("best", "--out", tmp_path, "--by", "mig", COLUMNS="200").out
+    assert "nothing: no run of the seeds that choose has mig" in by_mig
+    failed = command("best", "--out", tmp_path, "--by", "mig", "--select", "1", COLUMNS="200").out
+    assert next(x.split()[-4:] for x in failed.splitlines() if "beta=1" in x) == [
+        "2",
+        "1",
+        "0.200",
+        "1",
+    ]

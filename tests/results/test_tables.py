@@ -72,17 +72,17 @@ def test_a_mean_without_the_seeds_that_were_refused_is_no_rival(tmp_path: Path) 
 
 def test_the_best_and_what_a_test_does_not_tell_from_it_are_bold(tmp_path: Path) -> None:
     values = study(tmp_path, 9, vae=0.3, betavae=0.5, gan=0.5, infogan=0.2)
-    done(tmp_path, "random", 0, row("mig", 0.9))
+    done(tmp_path, "truth", 0, row("mig", 0.9))
     frame = compared(tidy(tmp_path), HIGHER)
     found = frame[(frame["metric"] == "mig")].set_index("method")
     best = max(values, key=lambda name: np.mean(values[name]))
-    others = [name for name in found.index if name not in (best, "random")]
+    others = [name for name in found.index if name not in (best, "truth")]
     p = paired_test([np.subtract(values[best], values[name]) for name in others])
     assert found.loc[others, "p"].tolist() == pytest.approx(multipletests(p, method="holm")[1])
     assert found.index[found["bold"]].tolist() == ["betavae", "gan"]
     assert found.index[found["best"]].tolist() == [best]
     for name, low, high in zip(found.index, found["low"], found["high"], strict=True):
-        if name != "random":
+        if name != "truth":
             assert (low, high) == pytest.approx(interval(values[name]))
     lower = frame[frame["metric"] == "fid"].set_index("method")["bold"]
     assert lower[lower].index.tolist() == ["betavae", "gan"]
@@ -327,3 +327,16 @@ def test_the_command_that_chooses(tmp_path: Path, command: Command) -> None:
     assert record["held_out"][0]["mean"] == pytest.approx(0.35)
     wrong = command("best", "--by", "mig", "--select", "0-3", "--out", tmp_path)
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+
+
+def test_what_does_not_pass_the_floor_is_not_bold(tmp_path: Path) -> None:
+    """Neither the best mean nor what the test cannot tell from it; the table says so."""
+    for seed in range(9):
+        done(tmp_path, "vae", seed, row("mig", 0.1 + seed / 1000), row("fid", 40.0))
+        done(tmp_path, "gan", seed, row("mig", 0.1 + seed / 999), row("fid", 50.0))
+        done(tmp_path, "random", seed, row("mig", 0.2), row("fid", 45.0), steps=0)
+    lines = compared(tidy(tmp_path), HIGHER)
+    assert lines["best"].sum() == 2
+    assert lines.loc[lines["bold"], ["method", "metric"]].to_numpy().tolist() == [["vae", "fid"]]
+    (table,) = tables(tmp_path)
+    assert "a best mean that is not better than the floor is not bold" in table.notes

@@ -88,7 +88,8 @@ class TestOfAStudy:
         # 90,000 steps of 2 ms are 3 minutes, the metric takes half a minute.
         row = ["vae", "1", "90,000", "500.0", "3.00", "0.00", "0.50", "0.1"]
         assert row in [line.split() for line in lines]
-        assert lines[-1].startswith("2 runs: 0.1 hours (train 0.1, encode 0.0, score 0.0)")
+        assert lines[-2].startswith("2 runs: 0.1 hours (train 0.1, encode 0.0, score 0.0)")
+        assert lines[-1].startswith("disk for all 2 runs: about")
         assert lines.count("toy") == 1
 
     def test_json_is_one_record(self, known: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +98,7 @@ class TestOfAStudy:
         found = json.loads(capsys.readouterr().out)
         assert found["runs"] == found["costs"][0]["runs"] == 2
         assert found["hours"]["train"] == pytest.approx(0.1)
+        assert 0 < found["bytes"]["scores"] < found["bytes"]["codes"] < found["bytes"]["weights"]
 
 
 @pytest.mark.parametrize("name", ["vae", "gan"])

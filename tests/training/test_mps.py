@@ -62,9 +62,10 @@ def test_auto_takes_the_fastest(
     assert hardware.device("auto").type == chosen
     for name in ("cpu", *devices):
         assert hardware.device(name).type == name
-    if "mps" not in devices:
-        with pytest.raises(UserError, match="unknown device 'mps'"):
-            hardware.device("mps")
+    for name, gpu in (("mps", r"Apple GPU \(MPS\)"), ("cuda", "CUDA GPU")):
+        if name not in devices:
+            with pytest.raises(UserError, match=f"PyTorch finds no {gpu} here; .* be auto, cpu"):
+                hardware.device(name)
 
 
 def test_it_trains_in_float32_alone() -> None:
