@@ -16,6 +16,7 @@ from benchmark.registry import METHODS, UserError
 from benchmark.training.batches import Batches
 from benchmark.training.loop import advance
 from datasets import Dataset, load
+from docs.generate import filled
 from tests.command import Command
 
 ROOT = Path(__file__).parents[1]
@@ -119,6 +120,12 @@ def test_the_two_commands_are_the_same_as_in_the_check() -> None:
 
 def test_the_table_of_claims_is_the_stored_one() -> None:
     assert markdown(stored(REPRODUCED)) in PAGES["docs/results.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_are_those_of_the_stored_runs(page: str) -> None:
+    """`python -m docs.generate` writes them."""
+    assert filled(PAGES[page]) == PAGES[page]
 
 
 @pytest.mark.parametrize("page", PAGES)
