@@ -199,6 +199,9 @@ def _execute(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> Co
                 remaining.waiting.remove(waiting)
                 continue
             try:
+                if one.folder(out).state == "diverged":  # meanwhile, in another process
+                    remaining.waiting.remove(waiting)
+                    continue
                 with progress.bar(one, remaining) as begin:
                     folder = execute(one, datasets[one.dataset], todo.scores, context, begin)
                 print(folder.summary(), file=sys.stderr, flush=True)

@@ -77,7 +77,7 @@ def left(planned: "Comparison", store: Store, out: Path, retry: bool = False) ->
     here = planned.states(out, current(out))
     todo, found = [], []
     for run, kept, now in zip(planned.runs, before, here, strict=True):
-        again = kept.lacks_scores and (retry or now.state != "missing")
+        again = kept.lacks_scores and (retry or run.folder(out).has_config)
         if again or kept.state == "missing":
             todo.append(run)
             kept = now

@@ -173,9 +173,8 @@ def stored_table(path: Path, **options: str) -> str:
     Runs of an older version of their method do not count.
     """
     rows = read(path)
-    rows = rows[
-        [METHODS[row.method].facts["version"] == row.method_version for row in rows.itertuples()]
-    ]
+    today = [METHODS[name].facts["version"] for name in rows["method"]]
+    rows = rows[rows["method_version"] == today]
     if rows.empty:
         return "No runs are stored yet.\n"
     frame = selected(rows[[*COLUMNS]].reset_index(drop=True), **options)

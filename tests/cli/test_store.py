@@ -20,7 +20,6 @@ metrics = ["mig", "sap"]
 steps = 5
 precision = "float32"
 rows = "50000"
-side = "both"
 track = 5
 
 [[grid]]
@@ -33,7 +32,7 @@ seeds = "0-1"
 """
 PLAIN = (
     *("run", "--methods", "vae", "--datasets", "toy", "--steps", 5, "--precision", "float32"),
-    *("--set", "vae.lr=5e-4", "--metrics", "mig,sap", "--rows", 50000, "--side", "both"),
+    *("--set", "vae.lr=5e-4", "--metrics", "mig,sap", "--rows", 50000),
 )
 
 
@@ -71,7 +70,7 @@ def test_it_continues_anywhere(command: Command, study: Path, tmp_path: Path) ->
     rows = stored.read(file)
     assert {*rows["folder"]} == {folder.name for folder in folders(out)}
     assert plain.name in set(rows["folder"])
-    assert {*rows["metric"]} == {"mig", "sap", "mig@generator", "sap@generator"}
+    assert {*rows["metric"]} == {"mig", "sap"}
     assert stored.faults(file) == []
     tracked = rows.set_index("folder")["tracked.csv"]
     assert (tracked != "").sum() == 1, "the ordinary run was not tracked"
@@ -103,6 +102,25 @@ def test_each_run_is_stored_when_it_ends(
     with pytest.raises(KeyboardInterrupt):
         comparison.run(todo, out, None)
     assert [len(names) for names in ended] == [0, 1, 1]
+
+
+def test_what_diverged_meanwhile_is_not_trained_again(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes beside each other all have it on their lists."""
+    out = tmp_path / "runs"
+    todo = queue.left(planned(study), queue.store_of(str(study), Scoring()), out)
+    first = next(one for one in todo.runs if one.method == "vae")
+
+    def elsewhere(self: object, out: Path, names: list[str]) -> None:
+        if not first.folder(out).has_config:
+            first.folder(out).write_config(first.record("float32"))
+            first.folder(out).fail("diverged", "the loss is nan", 3)
+
+    monkeypatch.setattr(queue.Store, "add", elsewhere)
+    assert comparison.run(todo, out, None) == 1
+    assert first.folder(out).state == "diverged"
+    assert not first.folder(out).model().exists()
 
 
 def test_a_raised_version_is_another_run(

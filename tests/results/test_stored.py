@@ -182,7 +182,7 @@ class TestPages:
         assert page.startswith("# P\n\n<!-- table: mine.parquet --methods vae,random -->\n")
         assert page.endswith("\n<!-- end of the table -->\n\nMore.\n")
         assert "stale" not in page
-        assert "| vae | images | encoder | 3 | 0 | 0.110 [" in page, "an old version counts"
+        assert "| vae | images | encoder | 3 | 0 | 0.110 \\[" in page, "an old version counts"
         assert "random (floor)" in page
         assert "truth" not in page
         assert "minutes of training, mean over runs: vae 0" in page
