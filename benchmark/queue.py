@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from benchmark.cluster.liveness import current
 from benchmark.cluster.status import printed, states
 from benchmark.config.score import Scoring
@@ -20,6 +18,7 @@ from benchmark.errors import UserError
 from datasets import locks
 from results import stored
 from results.state import RunState, Wanted
+from results.terminal import console
 
 if TYPE_CHECKING:  # which imports this
     from benchmark.comparison import Comparison
@@ -84,7 +83,7 @@ def left(planned: "Comparison", store: Store, out: Path, retry: bool = False) ->
         elif kept.lacks_scores:
             print(f"{now.run}: stored without scores of today; --retry trains it", file=sys.stderr)
         found.append(kept)
-    Console(stderr=True).print(printed(found, out))
+    console(stderr=True).print(printed(found, out))
     return replace(planned, runs=tuple(todo), store=store)
 
 

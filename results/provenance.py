@@ -1,5 +1,6 @@
 """Where results come from: whom to cite, the commands that make them again, the versions used."""
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -58,7 +59,9 @@ def made_by(folder: Folder, *more: str) -> str:
     config, rows = folder.config, (folder.scores or {"rows": []})["rows"]
     run = config["run"] | {"precision": config.get("precision", config["run"]["precision"])}
     words = ["--methods", run["method"], *_options(run), "--seeds", str(run["seed"])]
-    words += ["--no-reference", *more]
+    sizes = (re.search(r"/rows=(\d+)", row["protocol"]) for row in rows)
+    table = next((found[1] for found in sizes if found), "all")
+    words += ["--no-reference", "--rows", table, *more]
     tail = _scored(row["metric"] for row in rows)
     return f"python -m benchmark run {shlex.join(words)}{tail}"
 

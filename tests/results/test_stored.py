@@ -61,7 +61,7 @@ def test_what_is_kept_beside_the_scores(tmp_path: Path) -> None:
     assert vae["machine"].tolist() == ["cpu=one, threads=2"] * 2
     assert vae["versions"].tolist() == ["torch=2.15.0"] * 2
     assert vae["command"].str.contains("run --methods vae --datasets dsprites --steps 70").all()
-    assert vae["command"].str.contains("--metrics mig --side both").all()
+    assert vae["command"].str.contains("--rows all --metrics mig --side both").all()
     unpacked = stored.opened(file)
     assert (unpacked / vae["folder"].iloc[0] / "tracked.csv").read_text() == "step,mig\n35,0.05\n"
 
