@@ -104,7 +104,7 @@ def test_the_study_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/cluster.md"])
 def test_the_commands_on_a_cluster_are_taken(page: str, command: Command, tmp_path: Path) -> None:
     """As they stand, but for a part of the study, and nothing is submitted."""
-    pattern = r"python -m benchmark (run --study .*?)\s*(?:#.*)?$"
+    pattern = r"python -m benchmark (run --study locatello2019 .*?)\s*(?:#.*)?$"
     lines = re.findall(pattern, PAGES[page], re.MULTILINE)
     assert len(lines) == 2
     for line in lines:
