@@ -27,7 +27,7 @@ class Options(Plan, Scoring):
     """The options of `run`: those about runs and scores, where it trains, and what it keeps."""
 
     device: str = "auto"
-    track: int = 0
+    track: int | None = None
     keep: str = "weights"
     data_dir: str | Path | None = None
 
@@ -95,7 +95,7 @@ def table(
     """Return the table of the runs in a folder: mean, interval and test per method and metric.
 
     Args:
-        out: the folder of run folders.
+        out: the folder of run folders, or a file of stored runs.
         methods, datasets, metrics, seeds, sees: comma-separated; only these.
         x: seconds, flops or images: what training cost, as a metric more.
 
@@ -109,11 +109,13 @@ def table(
     """
     from results.output import chosen, directions
     from results.significance import compared
+    from results.stored import opened
     from results.training_costs import COSTS, with_cost
 
-    frame = chosen(Path(out), methods, datasets, metrics, seeds, sees)
+    folder = opened(Path(out))
+    frame = chosen(folder, methods, datasets, metrics, seeds, sees)
     if x is not None:
-        frame = with_cost(frame, Path(out), parse.one_of("cost", x, [*COSTS]))
+        frame = with_cost(frame, folder, parse.one_of("cost", x, [*COSTS]))
     return compared(frame, directions())
 
 

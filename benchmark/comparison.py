@@ -20,15 +20,17 @@ from benchmark.config.score import Score, Scoring
 from benchmark.config.study import Study
 from benchmark.evaluation.score import wanted
 from benchmark.evaluation.tracking import Track
+from benchmark.queue import Store
 from benchmark.registry import UserError
 from benchmark.runner import Context, execute
 from benchmark.training import hardware, progress
 from benchmark.training.loop import Stopped
 from benchmark.training.time_left import Kind, Remaining, paces_for
 from datasets import Dataset, load
-from results import kept
+from results import kept, stored
+from results.frame import COLUMNS
 from results.kept import Keep, NotKept
-from results.output import show_runs
+from results.output import print_table, show_runs
 from results.state import RunState, Wanted
 from results.store import Folder
 
@@ -46,6 +48,7 @@ class Comparison:
         device: where they are trained.
         track: scores are taken every so many training steps, too; 0: only at the end.
         keep: what stays in a run's folder once it is scored.
+        store: where the scores of finished runs are kept, too (`run --store`).
     """
 
     runs: tuple[Run, ...]
@@ -53,6 +56,7 @@ class Comparison:
     device: torch.device
     track: int = 0
     keep: Keep = "weights"
+    store: Store | None = None
 
     @property
     def wanted(self) -> Wanted:
@@ -86,9 +90,18 @@ class Comparison:
         left = (one for one, now in pairs if now.is_left(retry) or (held and now.state in HELD))
         return replace(self, runs=tuple(left))
 
+    def store_scores(self, out: Path) -> None:
+        """Store those of its runs in `out` that are over, if they are to be stored."""
+        if self.store is not None:
+            self.store.add(out, [one.run for one in self.states(out, {}) if one.is_over])
+
 
 def plan(
-    study: Study, scoring: Scoring, device: str = "auto", track: int = 0, keep: str = "weights"
+    study: Study,
+    scoring: Scoring,
+    device: str = "auto",
+    track: int | None = None,
+    keep: str = "weights",
 ) -> Comparison:
     """Return the comparison of a study's runs.
 
@@ -96,12 +109,14 @@ def plan(
         UserError: a name or a value that cannot be, or a method does not fit a data set.
     """
     stays = kept.parse(keep)
-    scores, where = scoring.scores(study.quick, study.metrics), hardware.device(device)
+    given = replace(scoring, side=scoring.side or study.side, rows=scoring.rows or study.rows)
+    scores, where = given.scores(study.quick, study.metrics), hardware.device(device)
     runs = tuple(study.runs())
     check_registered(runs)
     for name in {run.precision for run in runs}:
         hardware.precision(name, where)
-    return Comparison(runs, tuple(scores), where, track, stays)
+    every = study.track if track is None else track
+    return Comparison(runs, tuple(scores), where, every or 0, stays)
 
 
 def run(comparison: Comparison, out: Path, data_dir: Path | None, retry: bool = False) -> int:
@@ -126,7 +141,9 @@ def run(comparison: Comparison, out: Path, data_dir: Path | None, retry: bool = 
             print(f"{now.run} failed before; --retry runs it again", file=sys.stderr)
     prune(comparison, found, out)
     todo = comparison.left(found, retry, held=True)
+    comparison.store_scores(out)
     complete(todo, load_datasets(todo, data_dir), out)
+    comparison.store_scores(out)
     return sum(now.state != "done" or now.lacks_scores for now in comparison.states(out, {}))
 
 
@@ -200,9 +217,13 @@ def _execute(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> Co
                 remaining.waiting.remove(waiting)
                 continue
             try:
+                if one.folder(out).state == "diverged":  # meanwhile, in another process
+                    remaining.waiting.remove(waiting)
+                    continue
                 with progress.bar(one, remaining) as begin:
                     folder = execute(one, datasets[one.dataset], todo.scores, context, begin)
                 print(folder.summary(), file=sys.stderr, flush=True)
+                replace(todo, runs=(one,)).store_scores(out)
             except NotKept as error:
                 print(f"left out: {error}", file=sys.stderr, flush=True)
             except Lost:
@@ -213,7 +234,13 @@ def _execute(todo: Comparison, datasets: Mapping[str, Dataset], out: Path) -> Co
 
 
 def show(comparison: Comparison, out: Path, json: bool) -> None:
-    """Print the table of the runs, write CSV and pictures, and say where they are."""
+    """Print the table of the runs, write CSV and pictures, and say where they are.
+
+    Of a comparison that is stored, print the table of all that is stored.
+    """
+    if comparison.store is not None:
+        print_table(stored.read(comparison.store.path)[[*COLUMNS]], json)
+        return
     rows = [row for score in comparison.scores for row in score.row_names]
     show_runs(comparison.names(out), rows, out, json, comparison.track > 0)
 

@@ -1,18 +1,32 @@
 """One section per method, metric and data set, from the registry: `docs/_generated/*.md`.
 
 Sphinx calls it as an extension before it reads the pages, which include these files. Without
-Sphinx, from the checkout: `python -m docs.generate`.
+Sphinx, from the checkout: `python -m docs.generate`, which also writes the tables of stored runs
+into README and the pages. Their place there is marked; the options are those of `table`:
+
+    <!-- table: results/stored/NAME.parquet --metrics mig,sap -->
+    <!-- end of the table -->
 """
 
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmark.registry import DATASETS, METHODS, METRICS, Entry, Registry
 from methods.base import Method, settings
 from metrics.base import needs, row_names
+from results.atomic import write_text
+from results.frame import COLUMNS
+from results.output import directions, selected
+from results.significance import compared
+from results.stored import read
+from results.table import tables
+from results.table_formats import markdown, markdown_text
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = re.compile("(Args|Raises|Attributes):")
@@ -20,6 +34,7 @@ ARGUMENT = re.compile(r"    (\w+(?:, \w+)*): (.*)")
 REFERS = re.compile("those of `")
 """Begins what a docstring says of a setting that its base class describes."""
 URL = re.compile(r"https?://[^\s,;)]*[^\s,;).]")
+STORED = re.compile(r"(<!-- table: (\S+)([^\n]*) -->\n).*?(<!-- end of the table -->)", re.DOTALL)
 NOT_SETTINGS = ("held_out",)
 """Keyword arguments of metrics that the suite sets, not the user."""
 
@@ -141,6 +156,43 @@ def write(folder: Path) -> None:
         (folder / f"{kind}.md").write_text(text)
 
 
+def filled(page: str, root: Path = ROOT) -> str:
+    """Return a page with the tables of stored runs in their places; paths are below `root`."""
+
+    def block(found: re.Match[str]) -> str:
+        words = shlex.split(found[3])
+        names = (word.removeprefix("--") for word in words[::2])
+        options = dict(zip(names, words[1::2], strict=True))
+        return f"{found[1]}\n{stored_table(root / found[2], **options)}\n{found[4]}"
+
+    return STORED.sub(block, page)
+
+
+def stored_table(path: Path, **options: str) -> str:
+    """Return the table of a file's runs as Markdown, with what they took and on which machines.
+
+    Runs of an older version of their method do not count.
+    """
+    rows = read(path)
+    today = [METHODS[name].facts["version"] for name in rows["method"]]
+    rows = rows[rows["method_version"] == today]
+    if rows.empty:
+        return "No runs are stored yet.\n"
+    frame = selected(rows[[*COLUMNS]].reset_index(drop=True), **options)
+    table = markdown(tables(frame, compared(frame, directions())))
+    runs = rows[rows["folder"].isin(frame["folder"])].drop_duplicates("folder")
+    return "\n".join([table.rstrip("\n"), *_made(runs), ""])
+
+
+def _made(runs: pd.DataFrame) -> Iterator[str]:
+    """Yield the minutes of training per method, and the machines, of a row per run."""
+    trained = runs[runs["steps"] > 0].groupby("method")["training_seconds"].mean() / 60
+    minutes = ", ".join(f"{markdown_text(str(name))} {mean:.0f}" for name, mean in trained.items())
+    yield f"- minutes of training, mean over runs: {minutes}"
+    for machine, number in runs["machine"].value_counts().items():
+        yield f"- {number} runs on: {markdown_text(str(machine))}"
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Have Sphinx write the files before it reads the pages."""
     app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "_generated"))
@@ -149,3 +201,5 @@ def setup(app: Any) -> dict[str, bool]:
 
 if __name__ == "__main__":
     write(Path(__file__).with_name("_generated"))
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        write_text(page, filled(page.read_text()))

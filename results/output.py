@@ -42,6 +42,22 @@ def chosen(
     frame = tidy(out)
     if frame.empty:
         raise UserError(f"no runs in {out}; `python -m benchmark run` makes some")
+    return selected(frame, methods, datasets, metrics, seeds, sees)
+
+
+def selected(
+    frame: pd.DataFrame,
+    methods: str | None = None,
+    datasets: str | None = None,
+    metrics: str | None = None,
+    seeds: str | None = None,
+    sees: str | None = None,
+) -> pd.DataFrame:
+    """Return the rows of `tidy` with these comma-separated names; None keeps all.
+
+    Raises:
+        UserError: there is none with such a name.
+    """
     texts = {"method": methods, "dataset": datasets, "metric": metrics, "sees": sees}
     kept = {column: _names(frame, column, text) for column, text in texts.items()}
     method, supervision = ({name: kept.pop(name)} for name in ("method", "sees"))

@@ -1,5 +1,6 @@
 """Where results come from: whom to cite, the commands that make them again, the versions used."""
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -49,13 +50,20 @@ def commands(runs: Runs) -> list[str]:
 
 def command(folder: Folder) -> str:
     """Return the command that makes a run again, in place of what is in its folder."""
+    remove = shlex.join(["rm", "-r", str(folder.path)])
+    return f"{remove} && {made_by(folder, '--out', str(folder.path.parent))}"
+
+
+def made_by(folder: Folder, *more: str) -> str:
+    """Return the command that makes a run, with more options."""
     config, rows = folder.config, (folder.scores or {"rows": []})["rows"]
     run = config["run"] | {"precision": config.get("precision", config["run"]["precision"])}
     words = ["--methods", run["method"], *_options(run), "--seeds", str(run["seed"])]
-    words += ["--no-reference", "--out", str(folder.path.parent)]
+    sizes = (re.search(r"/rows=(\d+)", row["protocol"]) for row in rows)
+    table = next((found[1] for found in sizes if found), "all")
+    words += ["--no-reference", "--rows", table, *more]
     tail = _scored(row["metric"] for row in rows)
-    remove = shlex.join(["rm", "-r", str(folder.path)])
-    return f"{remove} && python -m benchmark run {shlex.join(words)}{tail}"
+    return f"python -m benchmark run {shlex.join(words)}{tail}"
 
 
 def versions(runs: Runs) -> list[tuple[str, str, int]]:

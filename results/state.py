@@ -58,6 +58,11 @@ class RunState:
         """Whether it is done without wanted scores, which need what was not kept."""
         return self.state == "done" and bool(self.why)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody need run it: it is done with all scores, or it diverged."""
+        return self.state == "diverged" or (self.state == "done" and not self.why)
+
     def is_left(self, retry: bool = False) -> bool:
         """Return whether somebody should run it; one that failed only if `retry` says so.
 

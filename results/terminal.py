@@ -9,7 +9,8 @@ WIDE = 400
 """Columns of a table that goes to a file or a pipe: no table is as wide."""
 
 
-def console() -> Console:
-    """Return standard output: as wide as the terminal, or `WIDE` where there is none."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
-    return Console(width=width)
+def console(*, stderr: bool = False) -> Console:
+    """Return standard output, or error: as wide as the terminal, or `WIDE` where there is none."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(width=width, stderr=stderr)

@@ -16,6 +16,7 @@ from benchmark.registry import METHODS, UserError
 from benchmark.training.batches import Batches
 from benchmark.training.loop import advance
 from datasets import Dataset, load
+from docs.generate import filled
 from tests.command import Command
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +104,7 @@ def test_the_study_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/cluster.md"])
 def test_the_commands_on_a_cluster_are_taken(page: str, command: Command, tmp_path: Path) -> None:
     """As they stand, but for a part of the study, and nothing is submitted."""
-    pattern = r"python -m benchmark (run --study .*?)\s*(?:#.*)?$"
+    pattern = r"python -m benchmark (run --study locatello2019 .*?)\s*(?:#.*)?$"
     lines = re.findall(pattern, PAGES[page], re.MULTILINE)
     assert len(lines) == 2
     for line in lines:
@@ -119,6 +120,12 @@ def test_the_two_commands_are_the_same_as_in_the_check() -> None:
 
 def test_the_table_of_claims_is_the_stored_one() -> None:
     assert markdown(stored(REPRODUCED)) in PAGES["docs/results.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_are_those_of_the_stored_runs(page: str) -> None:
+    """`python -m docs.generate` writes them."""
+    assert filled(PAGES[page]) == PAGES[page]
 
 
 @pytest.mark.parametrize("page", PAGES)

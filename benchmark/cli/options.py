@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import wraps
+from functools import cached_property, wraps
 from inspect import Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 
 Out = Annotated[Path, typer.Option(help="The folder of run folders.")]
+Found = Annotated[
+    Path, typer.Option("--out", help="The folder of run folders, or FILE.parquet of run --store.")
+]
 Supervision = Annotated[
     str | None,
     typer.Option(
@@ -41,10 +44,10 @@ StudyName = Annotated[
     str | None, typer.Option("--study", help="The name of a study (list studies), or FILE.toml.")
 ]
 Side = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="encoder: codes of real images; generator: images of the prior's codes, read by an "
-        "oracle that is trained once per data set; or both."
+        help="encoder (the default): codes of real images; generator: images of the prior's codes, "
+        "read by an oracle that is trained once per data set; or both."
     ),
 ]
 Factors = Annotated[
@@ -58,20 +61,32 @@ Factors = Annotated[
 
 @dataclass(frozen=True)
 class Selection:
-    """The runs that a command is about: those of a folder, or some of them."""
+    """The runs that a command is about: those of a folder or a file of stored runs, or some."""
 
-    out: Out = RUNS
+    out: Found = RUNS
     methods: Names = None
     datasets: Names = None
     metrics: Names = None
     seeds: Seeds = None
     sees: Supervision = None
 
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of run folders, which is made of a file of stored runs."""
+        from results.stored import opened
+
+        return opened(self.out)
+
+    @property
+    def place(self) -> Path:
+        """Where figures and pages are written: in the folder, or in one named like the file."""
+        return self.out.with_suffix("") if self.out.is_file() else self.out
+
     def rows(self) -> "pd.DataFrame":
         """Return their scores, a row each; UserError if there are none."""
         from results.output import chosen
 
-        return chosen(**vars(self))
+        return chosen(self.folder, self.methods, self.datasets, self.metrics, self.seeds, self.sees)
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:

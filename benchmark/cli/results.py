@@ -11,8 +11,8 @@ from benchmark.cli.options import (
     RUNS,
     AsJson,
     Cost,
+    Found,
     Names,
-    Out,
     Selection,
     StudyName,
     Supervision,
@@ -58,18 +58,18 @@ def table(
     if study is not None:
         from benchmark.cluster.status import states_of_study
 
-        states = states_of_study(study, runs.out)
+        states = states_of_study(study, runs.folder)
         frame = beside_references(frame, [one.run for one in states])
     if rows is not None:
         write_rows(rows, frame)
         print(f"scores: {rows}", file=sys.stderr)
     if train:
-        print_trained(frame, runs.out, json)
+        print_trained(frame, runs.folder, json)
     else:
         if better_half:
             frame = with_better_half(frame, directions())
         if x is not None:
-            frame = with_cost(frame, runs.out, parse.one_of("cost", x, [*COSTS]))
+            frame = with_cost(frame, runs.folder, parse.one_of("cost", x, [*COSTS]))
         print_table(frame, json, to or [], published)
     if study is not None and not json:
         from benchmark.cluster.status import sentence
@@ -84,7 +84,7 @@ def best(
     select: Annotated[
         str | None, typer.Option(help="Seeds that choose, like 0-4; the first half if not given.")
     ] = None,
-    out: Out = RUNS,
+    out: Found = RUNS,
     methods: Names = None,
     datasets: Names = None,
     sees: Supervision = None,
@@ -94,8 +94,11 @@ def best(
     """Choose hyper-parameters per method on some seeds, and report them on the others."""
     from benchmark.evaluation import selection
 
-    frame = Selection(out, methods, datasets, sees=sees).rows()
-    selection.show(frame, out, by, None if select is None else parse.seeds(select), json, to or [])
+    runs = Selection(out, methods, datasets, sees=sees)
+    frame = runs.rows()
+    selection.show(
+        frame, runs.folder, by, None if select is None else parse.seeds(select), json, to or []
+    )
 
 
 @expanded
@@ -116,10 +119,10 @@ def plot(
 
     wanted = chosen("cost" if x and figures is None else figures)
     over = parse.one_of("cost", x or "seconds", [*COSTS])
-    folder, frame = to or runs.out / "figures", runs.rows()
+    folder, frame = to or runs.place / "figures", runs.rows()
     say_broken(frame)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*")}
-    paths = draw(frame, runs.out, folder, wanted, over)
+    paths = draw(frame, runs.folder, folder, wanted, over)
     for path in paths:
         print(path)
     if replaced := [p for p in paths if p in before and p.stat().st_mtime_ns != before[p]]:
@@ -139,8 +142,8 @@ def report(
     from results.runs import Runs
 
     frame = runs.rows()
-    page = to or runs.out / "report.html"
-    print(pages.write(Runs(runs.out, frame), page, _registered_sources(frame)))
+    page = to or runs.place / "report.html"
+    print(pages.write(Runs(runs.folder, frame), page, _registered_sources(frame)))
 
 
 @expanded
@@ -151,7 +154,7 @@ def cite(runs: Selection) -> None:
     from results.runs import Runs
 
     frame = runs.rows()
-    print(bibtex(sources(Runs(runs.out, frame), _registered_sources(frame))))
+    print(bibtex(sources(Runs(runs.folder, frame), _registered_sources(frame))))
 
 
 def _registered_sources(frame: "pd.DataFrame") -> dict[tuple[str, str], str]:

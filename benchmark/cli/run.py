@@ -23,7 +23,9 @@ from benchmark.errors import UserError
 
 if TYPE_CHECKING:  # these import torch, which `status` does without
     from benchmark.cluster.submission import JobOptions
+    from benchmark.comparison import Comparison
     from benchmark.config.study import Study
+    from benchmark.queue import Store
 
 DATASETS = "Comma-separated names; dsprites, or those of the study."
 ROWS = (
@@ -38,6 +40,11 @@ REFERENCE = "Add what untrained, random and true codes score."
 TRACK = "Score every so many training steps, too; 0: never."
 SBATCH = "Any option of sbatch, like qos=low; repeated."
 KEEP = "What stays of a run once it is scored: scores; codes, too; or weights, everything."
+STORE = (
+    "Keep the scores of the study's finished runs in FILE.parquet beside its FILE.toml, and run "
+    "what is not there yet, in order."
+)
+MINUTES = "Save and stop after so many minutes; the same command continues."
 TIME = "Minutes until a job is interrupted and requeued."
 
 
@@ -87,7 +94,7 @@ class Jobs:
             detach=self.detach,
             sbatch=sbatch_options.options(tables, [*options, *(self.slurm or ())]),
             setup=sbatch_options.setup(tables),
-            data_dir=data_dir,
+            data_dir=None if data_dir is None else data_dir.resolve(),
             device=device,
         )
 
@@ -98,7 +105,7 @@ def run(
     methods: Annotated[str | None, typer.Option(help="Comma-separated names, or all.")] = None,
     datasets: Annotated[str | None, typer.Option(help=DATASETS)] = None,
     metrics: Scores = None,
-    side: Side = "encoder",
+    side: Side = None,
     factors: Factors = "all",
     rows: Annotated[str | None, typer.Option(help=ROWS)] = None,
     seeds: Annotated[str | None, typer.Option(help=SEEDS)] = None,
@@ -112,8 +119,10 @@ def run(
     precision: Annotated[str | None, typer.Option(help=PRECISION)] = None,
     sees: Supervision = None,
     reference: Annotated[bool, typer.Option(help=REFERENCE)] = True,
-    track: Annotated[int, typer.Option(help=TRACK, min=0)] = 0,
+    track: Annotated[int | None, typer.Option(help=TRACK, min=0)] = None,
     keep: Annotated[str, typer.Option(help=KEEP)] = "weights",
+    store: Annotated[bool, typer.Option("--store", help=STORE)] = False,
+    minutes: Annotated[float | None, typer.Option(help=MINUTES, min=0)] = None,
     json: AsJson = False,
 ) -> None:
     """Train and score methods on data sets; the same command again does only what is missing."""
@@ -123,11 +132,13 @@ def run(
     planned = Plan(
         methods, datasets, seeds, study, budget, steps, settings, precision, sees, reference
     ).parse()
-    from benchmark import comparison  # which imports torch
+    from benchmark import comparison, queue  # which import torch
 
     where = "auto" if jobs.on == "slurm" else device
     scoring = Scoring(metrics, side, factors, rows)
     requested = comparison.plan(planned, scoring, where, track, keep)
+    kept = queue.store_of(study, scoring) if store else None
+    requested = _queued(requested, jobs, kept, out, minutes)
     if jobs.on is None and not jobs.dry_run:
         jobs.refuse()
         failed = comparison.run(requested, out, data_dir, jobs.retry)
@@ -135,10 +146,22 @@ def run(
     else:
         from benchmark.cluster import submit
 
-        folder = None if data_dir is None else data_dir.resolve()
-        options = jobs.options(planned, folder, device)
+        options = jobs.options(planned, data_dir, device)
         failed = submit.run(requested, out, options, dry_run=jobs.dry_run, json=json)
     raise typer.Exit(failed > 0)
+
+
+def _queued(
+    requested: "Comparison", jobs: Jobs, store: "Store | None", out: Path, minutes: float | None
+) -> "Comparison":
+    """Return what is left to run, and stop it after so many minutes."""
+    from benchmark import queue
+
+    if jobs.on is not None and (store or minutes):
+        raise UserError("--store and --minutes are of runs in this process; leave out --on")
+    if minutes:
+        queue.stop_after(minutes)
+    return requested if store is None else queue.left(requested, store, out, jobs.retry)
 
 
 def status(study: StudyName = None, out: Out = RUNS, json: AsJson = False) -> None:

@@ -23,7 +23,7 @@ def score(
         str, typer.Option(help="The data set that --codes without factors are of.")
     ] = "dsprites",
     metrics: Scores = None,
-    side: Side = "encoder",
+    side: Side = None,
     factors: Factors = "all",
     json: Annotated[Path | None, typer.Option(help="Write the scores there.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of --codes.")] = 0,
@@ -42,7 +42,7 @@ def score(
 
     if bool(runs) == bool(codes):
         raise UserError("score needs either folders of runs or --codes FILE")
-    if codes and side != "encoder":
+    if codes and side not in (None, "encoder"):
         raise UserError(f"--side {side} is of runs: --codes FILE has no generator")
     left_out: list[str] = []
     if codes:

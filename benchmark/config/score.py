@@ -20,6 +20,7 @@ SIDES: dict[str, tuple[Side, ...]] = {
     "generator": ("generator",),
     "both": ("encoder", "generator"),
 }
+ROWS = ("all", str(TABLE_ROWS))
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,13 @@ class Scoring:
 
     Attributes:
         metrics: names, or all; None: those of the study, or the usual ones.
-        side: encoder, generator or both.
+        side: encoder, generator or both; None: that of the study, or encoder.
         factors: all, distinct, or names.
-        rows: all, or the size of the fixed table; None: as the budget has it.
+        rows: all, or the size of the fixed table; None: as the study or its budget has it.
     """
 
     metrics: Names | None = None
-    side: str = "encoder"
+    side: str | None = None
     factors: Names = ALL
     rows: str | int | None = None
 
@@ -133,11 +134,12 @@ class Scoring:
         found = usual(METRICS) if default is None else list(default)
         if self.metrics is not None:
             found = names(self.metrics, "metric", METRICS.names())
-        if self.side not in SIDES:
-            raise unknown("side", self.side, SIDES)
+        sides = self.side or "encoder"
+        if sides not in SIDES:
+            raise unknown("side", sides, SIDES)
         chosen, rows = factors.parse(self.factors), self._rows(quick)
         scores = []
-        for side, name in itertools.product(SIDES[self.side], found):
+        for side, name in itertools.product(SIDES[sides], found):
             score = Score(name, side).of_rows(rows)
             if "factors" in needs(score.entry.value):
                 score = replace(score, factors=chosen)
@@ -147,6 +149,6 @@ class Scoring:
     def _rows(self, quick: bool) -> int | None:
         if self.rows is None:
             return TABLE_ROWS if quick else None
-        if str(self.rows) not in ("all", str(TABLE_ROWS)):
-            raise unknown("--rows", str(self.rows), ["all", str(TABLE_ROWS)])
+        if str(self.rows) not in ROWS:
+            raise unknown("--rows", str(self.rows), ROWS)
         return None if self.rows == "all" else TABLE_ROWS

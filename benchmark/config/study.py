@@ -5,6 +5,7 @@
     seeds = "0-4"                       # or [0, 1, 2]
     steps = 300000                      # or budget = "quick" or "paper"
     metrics = ["mig", "dci"]            # the usual ones without
+    side = "both"                       # rows = "all" and track = 3000, too: as options of `run`
 
     [[grid]]                            # as many as you like; each is a product
     method = "betavae"                  # or several: ["vae", "pca"]
@@ -41,6 +42,7 @@ from benchmark.config import parse, settings
 from benchmark.config.grid import Grid
 from benchmark.config.parse import BUDGETS, PRECISIONS, Names, Seeds
 from benchmark.config.run import Run
+from benchmark.config.score import ROWS, SIDES
 from benchmark.errors import UserError, unknown
 from benchmark.registry import DATASETS, METHODS, METRICS
 
@@ -64,12 +66,16 @@ class Study:
     Attributes:
         grids: of runs.
         metrics: names; None for the usual ones.
+        side, rows, track: as options of `run`, where these are not given; None for their defaults.
         name: of the file, without its ending; "" for what has none.
         slurm: options of sbatch, and `setup`.
     """
 
     grids: Sequence[Grid]
     metrics: Sequence[str] | None = None
+    side: str | None = None
+    rows: str | None = None
+    track: int | None = None
     name: str = ""
     slurm: Mapping[str, Any] = field(default_factory=dict)
 
@@ -249,6 +255,9 @@ class _File(_Common):
     title: str = ""
     source: str = ""
     metrics: Annotated[list[str], LISTED, _known("metric", METRICS.names)] | None = None
+    side: Annotated[str, _one_of("side", [*SIDES])] | None = None
+    rows: Annotated[str, _one_of("rows", ROWS)] | None = None
+    track: Annotated[int, Field(ge=0)] | None = None
     grid: Annotated[list[_Table], Field(min_length=1)]
     slurm: _Slurm | None = None
 
@@ -268,7 +277,8 @@ class _File(_Common):
         """Return the study; a grid has the values of the top where it has none itself."""
         slurm = self.slurm.model_dump(exclude_unset=True) if self.slurm else {}
         grids = [self._grid(table) for table in self.grid]
-        return Study(grids, self.metrics, name, slurm)
+        scores = self.metrics, self.side, self.rows, self.track
+        return Study(grids, *scores, name, slurm)
 
     def _grid(self, table: _Table) -> Grid:
         top, own = self.given, table.given

@@ -148,6 +148,8 @@ def _draw_lines(axes: Axes, found: pd.DataFrame, styles: Styles, xs: Sequence[fl
 
 def _scale(axes: Axes, xs: Sequence[float]) -> bool:
     """Scale the axis of the numbers `xs`, which rise, and return whether by their logarithms."""
+    if len(xs) == 1:
+        return False
     even = np.allclose(np.diff(xs), xs[1] - xs[0])
     logarithmic = xs[0] > 0 and xs[-1] / xs[0] >= 8 and not even
     if logarithmic:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.comparison import plan
+from benchmark.config.score import Score, Scoring
 from benchmark.config.study import SHIPPED, find, names, read, shipped
 from benchmark.registry import DATASETS, METHODS, UserError
 from methods.infogan import LAYOUTS
@@ -53,6 +55,18 @@ def test_it_is_a_union_of_products(tmp_path: Path) -> None:
     assert (one.seed, one.budget, one.settings["beta"]) == (5, "paper", 4.0)
 
 
+def test_how_it_is_scored(tmp_path: Path) -> None:
+    """As the options of the command line say it, which override the file."""
+    said = 'side = "both"\nrows = "50000"\ntrack = 3\n'
+    study = read(written(tmp_path, said + GOOD))
+    planned = plan(study, Scoring(), "cpu")
+    assert planned.scores == (Score("mig", rows=50_000), Score("mig", "generator"))
+    assert planned.track == 3
+    planned = plan(study, Scoring(side="encoder", rows="all"), "cpu", track=0)
+    assert planned.scores == (Score("mig"),)
+    assert planned.track == 0
+
+
 def test_the_same_run_twice_is_one(tmp_path: Path) -> None:
     grid = '[[grid]]\nmethod = "vae"\ndatasets = "toy"\n'
     assert len(read(written(tmp_path, 2 * grid)).runs()) == 1
@@ -90,6 +104,10 @@ def test_a_part_of_it(tmp_path: Path) -> None:
         (("steps = 7", "steps = 0"), "steps", "expected at least 1, found 0"),
         (("steps = 7", "stepps = 7"), "stepps", "unknown key 'stepps'; did you mean 'steps'?"),
         (("steps = 7", "steps = true"), "steps", "expected a whole number, found True"),
+        (("steps = 7", "rows = 70"), "rows", "expected a text, found 70"),
+        (("steps = 7", 'rows = "70"'), "rows", "unknown rows '70'; known: "),
+        (("steps = 7", 'side = "bot"'), "side", "unknown side 'bot'; did you mean 'both'?"),
+        (("steps = 7", "track = -1"), "track", "expected at least 0, found -1"),
         (('["mig"]', '["mgi"]'), "metrics", "unknown metric 'mgi'; did you mean 'mig'?"),
         (("beta = 4", "bta = 4"), "grid[1].set", "unknown hyper-parameter of betavae 'bta'"),
         (("beta = 4", 'beta = "x"'), "grid[1].set", "betavae.beta: 'x' is not a number"),
