@@ -136,10 +136,10 @@ class Execution:
 
     def learn(self, encoded: bool) -> dict[str, float]:
         """Train and, if `encoded`, encode and traverse; return what the training took and gave."""
-        method = self.build()
+        # Before a file is written: a method may refuse a setting.
+        train = cost.counted(self.build(), self.batches, self.run.steps)
         self.folder.write_config(self.record())
         self.folder.forget_failure()
-        train = cost.counted(method, self.batches, self.run.steps)
         method = self.build()
         train |= self.train(method, "train", self.run.steps)
         if not encoded:

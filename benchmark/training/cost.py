@@ -47,6 +47,7 @@ def counted(method: Method, batches: Batches, steps: int) -> dict[str, float]:
         operations = operations_of(partial(_step, method, optimisers, one, batches.precision))
         flops += taken * operations.flops
     method.zero_grad(set_to_none=True)
+    del optimisers
     hardware.release_memory()
     return {"images": steps * seen, "flops": float(flops)}
 
