@@ -126,7 +126,8 @@ def minutes(names: Sequence[str], given: Sequence[int] | None) -> str:
     """Return how long the studies take on two cores, in all and each."""
     each = {name: CLAIMS[name].facts["minutes"] * len(seeds_of(name, given)) for name in names}
     parts = ", ".join(f"{name} {math.ceil(number)}" for name, number in each.items())
-    return f"{math.ceil(sum(each.values()))} minutes on two cores ({parts})"
+    total = math.ceil(sum(each.values()))
+    return f"{total} minute{'s' * (total != 1)} on two cores ({parts})"
 
 
 def show(rows: "pd.DataFrame") -> None:

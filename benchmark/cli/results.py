@@ -139,10 +139,12 @@ def report(
 ) -> None:
     """Write one page of the runs in a folder: table, figures, sliders over codes, sources."""
     from results import report as pages
+    from results.frame import suffix
     from results.runs import Runs
 
-    frame = runs.rows()
     page = to or runs.place / "report.html"
+    suffix(page, [".html"])
+    frame = runs.rows()
     print(pages.write(Runs(runs.folder, frame), page, _registered_sources(frame)))
 
 

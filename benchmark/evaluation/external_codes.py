@@ -51,8 +51,12 @@ def _read(path: Path) -> Arrays:
         reason: object = error
         if tensors and not isinstance(error, OSError):
             reason = "it is no tensor, or dictionary with tensors, that torch.save wrote"
+        elif isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
         elif "pickle" in str(error):
-            reason = "it is no .npy or .npz of numbers, or .pt of tensors"
+            reason = (
+                "no .npy or .npz of numbers, or .pt of tensors; objects are not unpickled"
+            )
         raise UserError(f"cannot read codes from {path}: {reason}") from error
     if "codes" not in arrays:
         raise UserError(f"{path} has no table `codes`; it has {', '.join(names) or 'nothing'}")

@@ -272,14 +272,14 @@ def write_row(log: Path, step: int, values: dict[str, float]) -> None:
         header += missing
         _widen(log, header)
     with log.open("a", newline="") as file:
-        csv.DictWriter(file, header, restval="").writerow(row)
+        csv.DictWriter(file, header, restval="", lineterminator="\n").writerow(row)
 
 
 def _widen(log: Path, header: list[str]) -> None:
     """Give the log this longer header, and its rows nothing in the new columns."""
     rows = list(csv.reader(log.read_text().splitlines()))[1:] if log.exists() else []
     with written(log) as path, path.open("w", newline="") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(row + [""] * (len(header) - len(row)) for row in rows)
 
