@@ -54,9 +54,7 @@ def _read(path: Path) -> Arrays:
         elif isinstance(error, OSError) and error.strerror:
             reason = error.strerror
         elif "pickle" in str(error):
-            reason = (
-                "no .npy or .npz of numbers, or .pt of tensors; objects are not unpickled"
-            )
+            reason = "no .npy or .npz of numbers, or .pt of tensors; objects are not unpickled"
         raise UserError(f"cannot read codes from {path}: {reason}") from error
     if "codes" not in arrays:
         raise UserError(f"{path} has no table `codes`; it has {', '.join(names) or 'nothing'}")
