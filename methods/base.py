@@ -214,7 +214,7 @@ def defaults(
     chosen = values | dict(given or {})
     for value, brought in method.settings_with.items():
         name, _, wanted = value.partition("=")
-        if chosen[name] == wanted:
+        if chosen.get(name) == wanted:
             values |= _on(dataset, brought)
     return values
 

@@ -299,3 +299,11 @@ def test_the_loss_is_reconstruction_plus_the_regulariser(cls: type[VAE]) -> None
     other = type(method)(TOY)  # its step is 0 again
     rest = other.regulariser(method.logs["kl"], q, z)
     torch.testing.assert_close(loss, method.logs["reconstruction"] + rest)
+
+
+def test_a_subclass_may_leave_out_a_setting_that_brings_others() -> None:
+    class Fixed(VAE):
+        def __init__(self, spec: Spec, *, lr: float = 1e-3) -> None:
+            super().__init__(spec, lr=lr)
+
+    assert defaults(Fixed, "dsprites") == {"lr": 1e-3}

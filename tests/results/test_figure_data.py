@@ -268,7 +268,9 @@ def test_every_figure_of_one_study_can_be_drawn(tmp_path: Path) -> None:
                 with_pictures(folder, rng, ("x", "shape"))
                 folder.finish({"rows": rows, "train": {"reconstruction": 5.0 * values[0]}})
             told = {"settings": {"beta": 9.0}, "defaults": {"beta": 1.0}, "dataset": dataset}
-            done(tmp_path, method, 1, row("mig", 0.5), row("sap", 0.5), steps=100, **told)
+            for seed in (1, 2):
+                scores = [row("mig", seed / 4), row("sap", seed / 4)]
+                done(tmp_path, method, seed, *scores, steps=100, **told)
     frame = tidy(tmp_path)
     frame = frame[(frame["method"] != "infogan") | (frame["seed"] == 0)]
     found = [*figures.pictures(Runs(tmp_path, frame), figures.known())]
